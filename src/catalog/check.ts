@@ -1,0 +1,41 @@
+import { sql } from 'drizzle-orm';
+import type { Executor } from '../db/client.ts';
+import { UsageError } from '../errors.ts';
+import { inspectForeignKeys, inspectTables } from './inspect.ts';
+import type { Declaration } from './load.ts';
+import { type Resolution, resolveCatalog, tableName } from './resolve.ts';
+import type { Catalog } from './types.ts';
+
+/** Compares the catalog with the live schema; see `resolveCatalog` for what is an error. */
+export async function inspectCatalog(db: Executor, declared: Declaration): Promise<Resolution> {
+  const tables = [declared.account.table, ...declared.locations.map((l) => l.table)].map(tableName);
+  const facts = await inspectTables(db, tables);
+  return resolveCatalog(declared, facts, await inspectForeignKeys(db, tables));
+}
+
+/**
+ * The check at start: the server must be a PostgreSQL 15 or newer that accepts writes, and the
+ * catalog must fit it. Throws a UsageError with every problem; returns the warnings otherwise.
+ */
+export async function checkCatalog(
+  db: Executor,
+  declared: Declaration,
+): Promise<{ catalog: Catalog; warnings: string[] }> {
+  const [server] = await db.execute<{ version: number; standby: boolean }>(
+    sql`SELECT current_setting('server_version_num')::int AS version, pg_is_in_recovery() AS standby`,
+  );
+  if (!server || server.version < 150000)
+    throw new UsageError([`DATABASE_URL: PostgreSQL 15 or newer is needed, found ${server?.version}`]);
+  if (server.standby) throw new UsageError(['DATABASE_URL: the server is a standby; connect to the primary']);
+  const { catalog, errors, warnings } = await inspectCatalog(db, declared);
+  if (!catalog) throw new UsageError(errors.map((e) => `catalog: ${e}`));
+  return { catalog, warnings };
+}
+
+/** Milliseconds after which a waiting transaction looks for a deadlock and may be made its victim. */
+export async function readDeadlockTimeout(db: Executor): Promise<number> {
+  const [row] = await db.execute<{ ms: number }>(
+    sql`SELECT setting::int AS ms FROM pg_settings WHERE name = 'deadlock_timeout'`,
+  );
+  return row?.ms ?? 1000;
+}

@@ -1,0 +1,86 @@
+import { sql } from 'drizzle-orm';
+import type { Executor } from '../db/client.ts';
+import { qualified, type TableName } from './types.ts';
+
+/** A foreign key as the database has it. Tables are `schema.table`. */
+export type ForeignKey = {
+  constraint: string;
+  child: string;
+  parent: string;
+  columns: string[];
+  referenced: string[];
+  onDelete: 'NO ACTION' | 'RESTRICT' | 'CASCADE' | 'SET NULL' | 'SET DEFAULT';
+};
+
+/** What the live schema says about one listed table. */
+export type TableFacts = {
+  table: string;
+  kind: string;
+  columns: Record<string, { type: string; notNull: boolean }>;
+  primaryKey: string[];
+  /** Leading plain columns of each valid, complete index. */
+  indexes: string[][];
+  rowSecurity: boolean;
+  missingGrants: string[];
+  triggers: string[];
+  rules: string[];
+};
+
+const NEEDED = ['SELECT', 'UPDATE', 'DELETE'];
+
+/** Reads the facts about `tables` in one query; a table that does not exist is absent from the map. */
+export async function inspectTables(db: Executor, tables: readonly TableName[]): Promise<Map<string, TableFacts>> {
+  const rows = await db.execute<TableFacts>(sql`
+    WITH wanted AS (
+      SELECT n.nspname || '.' || c.relname AS name, c.*
+        FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+       WHERE n.nspname || '.' || c.relname = ANY(${textArray(tables.map(qualified))})
+         AND c.relkind IN ('r', 'p', 'v', 'm', 'f'))
+    SELECT w.name AS table, w.relkind AS kind,
+      (SELECT jsonb_object_agg(a.attname, jsonb_build_object('type', format_type(a.atttypid, a.atttypmod), 'notNull', a.attnotnull))
+         FROM pg_attribute a WHERE a.attrelid = w.oid AND a.attnum > 0 AND NOT a.attisdropped) AS columns,
+      COALESCE((SELECT jsonb_agg(a.attname ORDER BY k.ord)
+         FROM pg_index i, unnest(i.indkey::int2[]) WITH ORDINALITY k(attnum, ord), pg_attribute a
+        WHERE i.indrelid = w.oid AND i.indisprimary AND a.attrelid = w.oid AND a.attnum = k.attnum), '[]') AS "primaryKey",
+      COALESCE((SELECT jsonb_agg(cols) FROM (
+         SELECT (SELECT jsonb_agg(a.attname ORDER BY k.ord)
+                   FROM unnest(i.indkey::int2[]) WITH ORDINALITY k(attnum, ord)
+                   JOIN pg_attribute a ON a.attrelid = w.oid AND a.attnum = k.attnum
+                  WHERE k.ord <= i.indnkeyatts) AS cols
+           FROM pg_index i JOIN pg_class ic ON ic.oid = i.indexrelid JOIN pg_am am ON am.oid = ic.relam
+          WHERE i.indrelid = w.oid AND i.indisvalid AND i.indpred IS NULL AND am.amname = 'btree'
+            AND NOT (0 = ANY(i.indkey::int2[]))) x), '[]') AS indexes,
+      row_security_active(w.oid) AS "rowSecurity",
+      COALESCE((SELECT jsonb_agg(p) FROM unnest(${textArray(NEEDED)}) p
+        WHERE NOT has_table_privilege(w.oid, p)), '[]') AS "missingGrants",
+      COALESCE((SELECT jsonb_agg(t.tgname) FROM pg_trigger t
+        WHERE t.tgrelid = w.oid AND NOT t.tgisinternal AND (t.tgtype & 8) <> 0), '[]') AS triggers,
+      COALESCE((SELECT jsonb_agg(r.rulename) FROM pg_rewrite r
+        WHERE r.ev_class = w.oid AND r.ev_type = '4'), '[]') AS rules
+    FROM wanted w`);
+  return new Map(rows.map((row) => [row.table, row]));
+}
+
+/** Every foreign key that points at one of `tables`, from anywhere in the database. */
+export async function inspectForeignKeys(db: Executor, tables: readonly TableName[]): Promise<ForeignKey[]> {
+  return db.execute<ForeignKey>(sql`
+    SELECT con.conname AS constraint,
+           cn.nspname || '.' || c.relname AS child, pn.nspname || '.' || p.relname AS parent,
+           (SELECT jsonb_agg(a.attname ORDER BY k.ord) FROM unnest(con.conkey) WITH ORDINALITY k(attnum, ord)
+              JOIN pg_attribute a ON a.attrelid = con.conrelid AND a.attnum = k.attnum) AS columns,
+           (SELECT jsonb_agg(a.attname ORDER BY k.ord) FROM unnest(con.confkey) WITH ORDINALITY k(attnum, ord)
+              JOIN pg_attribute a ON a.attrelid = con.confrelid AND a.attnum = k.attnum) AS referenced,
+           CASE con.confdeltype WHEN 'a' THEN 'NO ACTION' WHEN 'r' THEN 'RESTRICT' WHEN 'c' THEN 'CASCADE'
+                                WHEN 'n' THEN 'SET NULL' ELSE 'SET DEFAULT' END AS "onDelete"
+      FROM pg_constraint con
+      JOIN pg_class c ON c.oid = con.conrelid JOIN pg_namespace cn ON cn.oid = c.relnamespace
+      JOIN pg_class p ON p.oid = con.confrelid JOIN pg_namespace pn ON pn.oid = p.relnamespace
+     WHERE con.contype = 'f' AND con.conparentid = 0
+       AND pn.nspname || '.' || p.relname = ANY(${textArray(tables.map(qualified))})
+     ORDER BY child, con.conname`);
+}
+
+/** A text array parameter: the query builder would spread a plain array into a row. */
+export function textArray(values: readonly string[]) {
+  return sql`${sql.param([...values])}::text[]`;
+}

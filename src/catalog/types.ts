@@ -1,0 +1,56 @@
+/** Key types that can be cut into ranges. Other types are refused by the live check. */
+export const KEY_TYPES = ['smallint', 'integer', 'bigint', 'uuid'] as const;
+export type KeyType = (typeof KEY_TYPES)[number];
+
+export type Column = { readonly name: string; readonly type: KeyType };
+/** Keys are tuples throughout, also where only one column is allowed yet. */
+export type KeyColumns = readonly [Column, ...Column[]];
+/** A key's value as the database prints it, one text per column: never a JavaScript number. */
+export type KeyValue = readonly string[];
+
+export type TableName = { readonly schema: string; readonly table: string };
+
+/** A foreign key from one listed table to another. */
+export type Reference = {
+  readonly constraint: string;
+  /** Name of the referencing location. */
+  readonly location: string;
+  /** Referencing columns and the columns they point at, in the same order. */
+  readonly columns: readonly string[];
+  readonly referenced: readonly string[];
+};
+
+/** One table that holds an account's data, resolved against the live schema. */
+export type Location = TableName & {
+  readonly name: string;
+  readonly owner: string;
+  readonly action: 'delete';
+  /** Erased by the accepting transaction already. */
+  readonly atRequest: boolean;
+  readonly slaMs: number | undefined;
+  /** Columns that hold the account's key, with the account's key types. */
+  readonly account: KeyColumns;
+  readonly key: KeyColumns;
+  /** 0 is erased first: children before parents. */
+  readonly stage: number;
+  readonly children: readonly Reference[];
+  /** A foreign key to the account keeps new rows out once the account row is locked. */
+  readonly guarded: boolean;
+};
+
+export type AccountTable = TableName & {
+  readonly key: KeyColumns;
+  readonly email: string | undefined;
+  readonly flag: string | undefined;
+  readonly created: string | undefined;
+  readonly threshold: number;
+};
+
+/** The catalog as the verbs use it: checked, typed and ordered. */
+export type Catalog = {
+  readonly digest: string;
+  readonly account: AccountTable;
+  readonly locations: readonly Location[];
+};
+
+export const qualified = (t: TableName) => `${t.schema}.${t.table}`;

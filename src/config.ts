@@ -1,0 +1,181 @@
+import { readFileSync } from 'node:fs';
+import { CronExpressionParser } from 'cron-parser';
+import ms, { type StringValue } from 'ms';
+import { z } from 'zod';
+import { UsageError } from './errors.ts';
+
+export const SCOPES = ['erasures:write', 'erasures:read', 'admin'] as const;
+export type Scope = (typeof SCOPES)[number];
+export const ROLES = ['support', 'ops'] as const;
+export type DashboardRole = (typeof ROLES)[number];
+
+const splitList = (text: string) =>
+  text
+    .split(',')
+    .map((part) => part.trim())
+    .filter(Boolean);
+
+const duration = (min: number, max: number) =>
+  z.string().transform((text, ctx) => {
+    const value = text === '0' ? 0 : ms(text as StringValue);
+    if (typeof value === 'number' && value >= min && value <= max) return value;
+    ctx.addIssue(`expected a duration such as 30s or 24h, from ${ms(min)} to ${ms(max)}`);
+    return z.NEVER;
+  });
+const integer = (min: number, max: number) =>
+  z.coerce.number({ error: 'expected a number' }).int('expected a whole number').min(min).max(max);
+const url = (...protocols: string[]) =>
+  z
+    .string()
+    .refine(
+      (text) => URL.canParse(text) && protocols.includes(new URL(text).protocol),
+      `expected a URL that begins with ${protocols.join(' or ')}//`,
+    );
+
+const apiKeys = z.string().transform((text, ctx) =>
+  splitList(text).map((entry) => {
+    const [name, scopes, hash, ...rest] = entry.split('=');
+    const list = (scopes ?? '').split('+');
+    if (
+      !name ||
+      rest.length > 0 ||
+      !/^[0-9a-f]{64}$/.test(hash ?? '') ||
+      !list.every((s) => (SCOPES as readonly string[]).includes(s))
+    ) {
+      ctx.addIssue(`expected name=scope+scope=sha256hex with scopes of ${SCOPES.join(', ')}`);
+      return z.NEVER;
+    }
+    return { name, scopes: list as Scope[], hash: hash as string };
+  }),
+);
+const dashboardUsers = z.string().transform((text, ctx) =>
+  splitList(text).map((entry) => {
+    const [name, role, hash, ...rest] = entry.split('=');
+    if (
+      !name ||
+      !(ROLES as readonly string[]).includes(role ?? '') ||
+      !/^\d+:\d+:\d+:[\w-]+:[\w-]+$/.test(hash ?? '') ||
+      rest.length > 0
+    ) {
+      ctx.addIssue('expected name=role=hash with role support or ops and a hash printed by `lethe password`');
+      return z.NEVER;
+    }
+    return { name, role: role as DashboardRole, hash: hash as string };
+  }),
+);
+
+const DAY = 86_400_000;
+const SECOND = 1000;
+
+const schema = z.object({
+  DATABASE_URL: url('postgres:', 'postgresql:'),
+  LETHE_DIRECT_DATABASE_URL: url('postgres:', 'postgresql:').optional(),
+  REDIS_URL: url('redis:', 'rediss:'),
+  LETHE_REDIS_PREFIX: z
+    .string()
+    .regex(/^\{[\w-]+\}$/, 'expected a hash tag such as {lethe}: all keys must share one slot')
+    .default('{lethe}'),
+  HOST: z.string().default('0.0.0.0'),
+  PORT: integer(0, 65535).default(8080),
+  LETHE_PUBLIC_URL: url('http:', 'https:').default('http://localhost:8080'),
+  LETHE_CATALOG: z.string().default('catalog.yaml'),
+  LETHE_SECRET: z
+    .string({ error: 'is required: a random text of 32 characters or more' })
+    .transform(splitList)
+    .pipe(z.array(z.string().min(32, 'each secret needs 32 characters or more')).min(1)),
+  LETHE_API_KEYS: apiKeys.default([]),
+  LETHE_JWT_SECRET: z.string().min(32, 'needs 32 characters or more (HS256)').optional(),
+  LETHE_JWT_ISSUER: z.string().optional(),
+  LETHE_JWT_AUDIENCE: z.string().optional(),
+  LETHE_MAX_AUTH_AGE: duration(SECOND, DAY).default(15 * 60 * SECOND),
+  LETHE_DASHBOARD_USERS: dashboardUsers.default([]),
+  LETHE_SWEEP_CRON: z
+    .string()
+    .refine((text) => {
+      try {
+        return Boolean(CronExpressionParser.parse(text, { tz: 'UTC' }));
+      } catch {
+        return false;
+      }
+    }, 'expected a cron expression such as 0 * * * *')
+    .default('0 * * * *'),
+  LETHE_UNDO_WINDOW: duration(0, 31 * DAY).default(0),
+  LETHE_SLA: duration(60 * SECOND, 31 * DAY).default(30 * DAY),
+  LETHE_RECONCILE_INTERVAL: duration(SECOND, 60 * SECOND).default(30 * SECOND),
+  LETHE_CONCURRENCY: integer(1, 64).default(2),
+  LETHE_GLOBAL_CONCURRENCY: integer(1, 256).default(2),
+  LETHE_CHUNK_ROWS: integer(100, 1_000_000).default(10_000),
+  LETHE_SLICE_TIME: duration(10, 10 * SECOND).default(200),
+  LETHE_IMMEDIATE_TIME: duration(100, 10 * SECOND).default(2 * SECOND),
+  LETHE_STALLED_RETRY: duration(60 * SECOND, 7 * DAY).default(6 * 3600 * SECOND),
+  LETHE_LEDGER_RETENTION: duration(2 * DAY, 3650 * DAY).default(35 * DAY),
+  LETHE_EVIDENCE_RETENTION: duration(2 * DAY, 36500 * DAY).default(1096 * DAY),
+  LETHE_SHUTDOWN_TIMEOUT: duration(SECOND, 300 * SECOND).default(20 * SECOND),
+  LETHE_MAIL: z.enum(['resend', 'outbox'], { error: 'expected resend or outbox' }).default('resend'),
+  LETHE_MAIL_FROM: z.string().min(3).optional(),
+  LETHE_MAIL_OUTBOX: z.string().default('outbox'),
+  RESEND_API_KEY: z.string().optional(),
+  RESEND_BASE_URL: url('http:', 'https:').default('https://api.resend.com'),
+  LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
+});
+
+export type Config = z.infer<typeof schema>;
+export type Role = 'api' | 'worker' | 'migrate';
+
+/** Every variable that the configuration knows; each can also be given as NAME_FILE. */
+export const VARIABLES = Object.keys(schema.shape);
+
+/**
+ * Reads the environment for one role and fails with every problem at once. `NAME_FILE` names a file
+ * that holds the value, so that a secret need not stand in the environment.
+ */
+export function loadConfig(role: Role, env: NodeJS.ProcessEnv = process.env): Config {
+  const problems: string[] = [];
+  const values: Record<string, string> = {};
+  for (const name of VARIABLES) {
+    const file = env[`${name}_FILE`];
+    try {
+      const value = file ? readFileSync(file, 'utf8').trim() : env[name];
+      if (value !== undefined && value !== '') values[name] = value;
+    } catch (error) {
+      problems.push(`${name}_FILE: cannot read ${file} (${(error as NodeJS.ErrnoException).code})`);
+    }
+  }
+  const shape =
+    role === 'migrate' ? schema.pick({ DATABASE_URL: true, LETHE_DIRECT_DATABASE_URL: true, LOG_LEVEL: true }) : schema;
+  const parsed = shape.safeParse(values);
+  if (!parsed.success) {
+    for (const issue of parsed.error.issues) {
+      const name = String(issue.path[0]);
+      problems.push(
+        values[name] === undefined && !issue.message.startsWith('is required')
+          ? `${name}: is required`
+          : `${name}: ${issue.message}`,
+      );
+    }
+  }
+  if (role === 'api') problems.push(...checkApi(values));
+  if (role === 'worker') problems.push(...checkMail(values));
+  if (problems.length > 0) throw new UsageError([...new Set(problems)]);
+  return parsed.data as Config;
+}
+
+function checkApi(values: Record<string, string>): string[] {
+  const problems: string[] = [];
+  if (!values.LETHE_JWT_SECRET && !values.LETHE_API_KEYS) {
+    problems.push('LETHE_API_KEYS or LETHE_JWT_SECRET: one of them is required, or anybody could erase anybody');
+  }
+  for (const name of ['LETHE_JWT_ISSUER', 'LETHE_JWT_AUDIENCE']) {
+    if (values.LETHE_JWT_SECRET && !values[name]) problems.push(`${name}: is required with LETHE_JWT_SECRET`);
+  }
+  return problems;
+}
+
+function checkMail(values: Record<string, string>): string[] {
+  const problems: string[] = [];
+  if ((values.LETHE_MAIL ?? 'resend') !== 'resend') return problems;
+  if (!values.RESEND_API_KEY)
+    problems.push('RESEND_API_KEY: is required, or set LETHE_MAIL=outbox to write mails to a folder');
+  if (!values.LETHE_MAIL_FROM) problems.push('LETHE_MAIL_FROM: is required with LETHE_MAIL=resend');
+  return problems;
+}

@@ -1,0 +1,29 @@
+import { drizzle, type PostgresJsDatabase } from 'drizzle-orm/postgres-js';
+import postgres from 'postgres';
+import * as schema from './schema.ts';
+
+export type Database = PostgresJsDatabase<typeof schema>;
+export type Transaction = Parameters<Parameters<Database['transaction']>[0]>[0];
+/** Either works where a verb only runs statements. */
+export type Executor = Database | Transaction;
+
+export type Connection = { db: Database; close: () => Promise<void> };
+
+/**
+ * Opens a pool. No prepared statements and no session state, so that a transaction pooler may stand
+ * between. A connection that cannot be made is given up after a second and tried again soon: the
+ * driver's own growing pauses would keep the API down for seconds after Postgres is back.
+ */
+export function connect(url: string, options: { max: number; applicationName: string }): Connection {
+  const client = postgres(url, {
+    max: options.max,
+    prepare: false,
+    connect_timeout: 1,
+    idle_timeout: 60,
+    max_lifetime: 30 * 60,
+    backoff: () => 0.1 + Math.random() * 0.1,
+    onnotice: () => {},
+    connection: { application_name: options.applicationName },
+  });
+  return { db: drizzle(client, { schema }), close: () => client.end({ timeout: 5 }) };
+}

@@ -1,0 +1,191 @@
+import { sql } from 'drizzle-orm';
+import {
+  bigint,
+  check,
+  index,
+  integer,
+  jsonb,
+  pgSchema,
+  text,
+  timestamp,
+  uniqueIndex,
+  uuid,
+} from 'drizzle-orm/pg-core';
+
+/** Lethe's own tables. They live in the application's database so that evidence commits with the deletion. */
+export const lethe = pgSchema('lethe');
+
+const at = (name: string) => timestamp(name, { withTimezone: true });
+
+/** One account's request and its whole life. */
+export const erasure = lethe.table(
+  'erasure',
+  {
+    id: uuid('id').primaryKey(),
+    /** The key as the database prints it; null once scrubbed. */
+    accountKey: text('account_key'),
+    /** HMAC of the key: answers "was this account erased?" after the scrub. */
+    accountDigest: text('account_digest'),
+    /** Where the confirmation goes; null as soon as it has gone there. */
+    email: text('email'),
+    state: text('state').notNull(),
+    mode: text('mode').notNull(),
+    requestedAt: at('requested_at').notNull().defaultNow(),
+    startsAt: at('starts_at').notNull(),
+    startedAt: at('started_at'),
+    dueAt: at('due_at').notNull(),
+    completedAt: at('completed_at'),
+    cancelledAt: at('cancelled_at'),
+    requestedBy: text('requested_by'),
+    /** Number of the window that is out; a parent job of another step is superseded. */
+    step: integer('step').notNull().default(0),
+    jobId: text('job_id'),
+    dispatchedAt: at('dispatched_at'),
+    retryAt: at('retry_at'),
+    heldAt: at('held_at'),
+    holdReason: text('hold_reason'),
+    catalogDigest: text('catalog_digest').notNull(),
+    /** Number of the newest pass: 1 is the first plan, later ones are for rows found by verification. */
+    pass: integer('pass').notNull().default(1),
+    /** Verification passes and attempts to finish since the start or the last replay. */
+    passes: integer('passes').notNull().default(0),
+    finishAttempts: integer('finish_attempts').notNull().default(0),
+    /** When locations without a protecting foreign key are looked at again. */
+    probeAt: at('probe_at'),
+    scrubbedAt: at('scrubbed_at'),
+  },
+  (t) => [
+    uniqueIndex('erasure_one_live_per_account')
+      .on(t.accountKey)
+      .where(sql`state IN ('scheduled', 'running', 'awaiting', 'stalled')`),
+    index('erasure_account_key').on(t.accountKey),
+    index('erasure_account_digest').on(t.accountDigest),
+    index('erasure_live_state')
+      .on(t.state, t.startsAt)
+      .where(sql`state IN ('scheduled', 'running', 'awaiting', 'stalled')`),
+    index('erasure_probe').on(t.probeAt).where(sql`probe_at IS NOT NULL`),
+    index('erasure_unscrubbed').on(t.completedAt).where(sql`scrubbed_at IS NULL`),
+    check('erasure_state', sql`state IN ('scheduled', 'running', 'awaiting', 'stalled', 'completed', 'cancelled')`),
+    check('erasure_mode', sql`mode IN ('immediate', 'scheduled')`),
+  ],
+);
+
+/** One location within one erasure; the account's own row is the last task. */
+export const task = lethe.table(
+  'task',
+  {
+    id: bigint('id', { mode: 'number' }).primaryKey().generatedAlwaysAsIdentity(),
+    erasureId: uuid('erasure_id')
+      .notNull()
+      .references(() => erasure.id),
+    location: text('location').notNull(),
+    kind: text('kind').notNull(),
+    action: text('action').notNull(),
+    owner: text('owner').notNull(),
+    stage: integer('stage').notNull(),
+    state: text('state').notNull().default('pending'),
+    /** The pass that is planned or being planned. */
+    pass: integer('pass').notNull().default(1),
+    /** Rows planned over all passes; null until planned. */
+    rowsPlanned: bigint('rows_planned', { mode: 'number' }),
+    attempts: integer('attempts').notNull().default(0),
+    lastError: text('last_error'),
+    dueAt: at('due_at').notNull(),
+    startedAt: at('started_at'),
+    finishedAt: at('finished_at'),
+  },
+  (t) => [
+    uniqueIndex('task_location').on(t.erasureId, t.location),
+    check('task_state', sql`state IN ('pending', 'running', 'awaiting', 'done', 'failed', 'retained')`),
+    check('task_kind', sql`kind IN ('table', 'account')`),
+  ],
+);
+
+/**
+ * The ledger. `number` counts from 1 within a pass. Rows that were deleted outside a planned range
+ * have their own entries: 0 for those deleted at request or while finishing, and the negative id of
+ * a parent's chunk for children that had appeared meanwhile and were deleted with their parents.
+ */
+export const chunk = lethe.table(
+  'chunk',
+  {
+    id: bigint('id', { mode: 'number' }).primaryKey().generatedAlwaysAsIdentity(),
+    taskId: bigint('task_id', { mode: 'number' })
+      .notNull()
+      .references(() => task.id),
+    pass: integer('pass').notNull(),
+    number: bigint('number', { mode: 'number' }).notNull(),
+    /** Key tuples as text: above `lower` (null: from the start), up to and including `upper`. */
+    lower: text('lower').array(),
+    upper: text('upper').array(),
+    cursor: text('cursor').array(),
+    rowsPlanned: bigint('rows_planned', { mode: 'number' }).notNull(),
+    rowsDeleted: bigint('rows_deleted', { mode: 'number' }).notNull().default(0),
+    /** Times sent out since the last progress. */
+    dispatches: integer('dispatches').notNull().default(0),
+    finishedAt: at('finished_at'),
+  },
+  (t) => [
+    uniqueIndex('chunk_number').on(t.taskId, t.pass, t.number),
+    index('chunk_unfinished').on(t.taskId, t.pass, t.number).where(sql`finished_at IS NULL`),
+  ],
+);
+
+/** Answers to `Idempotency-Key`: tokens are left out and derived again when an answer is replayed. */
+export const idempotency = lethe.table(
+  'idempotency',
+  {
+    keyHash: text('key_hash').primaryKey(),
+    fingerprint: text('fingerprint').notNull(),
+    /** Set by the accepting transaction, so that a lost answer never becomes a second erasure. */
+    erasureId: uuid('erasure_id').references(() => erasure.id),
+    status: integer('status'),
+    response: jsonb('response'),
+    createdAt: at('created_at').notNull().defaultNow(),
+    lockedAt: at('locked_at').notNull().defaultNow(),
+  },
+  (t) => [index('idempotency_created').on(t.createdAt)],
+);
+
+/** Append-only: ids and counts, never personal data. */
+export const event = lethe.table(
+  'event',
+  {
+    id: bigint('id', { mode: 'number' }).primaryKey().generatedAlwaysAsIdentity(),
+    erasureId: uuid('erasure_id')
+      .notNull()
+      .references(() => erasure.id),
+    type: text('type').notNull(),
+    data: jsonb('data').notNull().default({}),
+    at: at('at').notNull().defaultNow(),
+  },
+  (t) => [index('event_erasure').on(t.erasureId, t.id)],
+);
+
+/** One mail of one kind for one erasure. */
+export const notification = lethe.table(
+  'notification',
+  {
+    id: uuid('id').primaryKey(),
+    erasureId: uuid('erasure_id')
+      .notNull()
+      .references(() => erasure.id),
+    kind: text('kind').notNull(),
+    state: text('state').notNull().default('pending'),
+    attempt: integer('attempt').notNull().default(0),
+    providerId: text('provider_id'),
+    /** Error code of the last attempt that did not succeed. */
+    outcome: text('outcome'),
+    /** Start of the oldest attempt whose outcome is unknown. */
+    unknownSince: at('unknown_since'),
+    nextAt: at('next_at').notNull(),
+    createdAt: at('created_at').notNull().defaultNow(),
+    finishedAt: at('finished_at'),
+  },
+  (t) => [
+    uniqueIndex('notification_once').on(t.erasureId, t.kind),
+    index('notification_open').on(t.nextAt).where(sql`state = 'pending'`),
+    check('notification_kind', sql`kind IN ('received', 'completed')`),
+    check('notification_state', sql`state IN ('pending', 'sent', 'skipped', 'failed', 'uncertain')`),
+  ],
+);

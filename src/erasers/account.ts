@@ -1,0 +1,30 @@
+import { sql } from 'drizzle-orm';
+import type { AccountTable, KeyValue } from '../catalog/types.ts';
+import type { Executor } from '../db/client.ts';
+import { affected, asText, belongsTo, relation } from './sql.ts';
+
+/** The account's row: its key as the database prints it and its address. Null when there is none. */
+export async function findAccount(
+  db: Executor,
+  table: AccountTable,
+  key: KeyValue,
+  lock: 'FOR NO KEY UPDATE' | 'FOR UPDATE' | '' = '',
+): Promise<{ key: string[]; email: string | null } | null> {
+  const email = table.email ? sql`t.${sql.identifier(table.email)}::text` : sql`NULL`;
+  const [row] = await db.execute<{ key: string[]; email: string | null }>(sql`
+    SELECT ${asText('t', table.key)} AS key, ${email} AS email
+      FROM ${relation(table)} AS t WHERE ${belongsTo('t', table.key, key)} ${sql.raw(lock)}`);
+  return row ?? null;
+}
+
+/** Sets or clears the column that tells the application to refuse a sign-in. */
+export async function flagAccount(db: Executor, table: AccountTable, key: KeyValue, on: boolean): Promise<void> {
+  if (!table.flag) return;
+  await db.execute(sql`UPDATE ${relation(table)} AS t SET ${sql.identifier(table.flag)} = ${on ? sql`now()` : sql`NULL`}
+    WHERE ${belongsTo('t', table.key, key)}`);
+}
+
+/** Deletes the account's own row and returns 1, or 0 when it was gone already. */
+export async function deleteAccountRow(db: Executor, table: AccountTable, key: KeyValue): Promise<number> {
+  return affected(db, sql`DELETE FROM ${relation(table)} AS t WHERE ${belongsTo('t', table.key, key)}`);
+}

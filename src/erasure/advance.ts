@@ -1,0 +1,161 @@
+import { and, asc, eq, inArray, isNull, sql } from 'drizzle-orm';
+import type { KeyValue } from '../catalog/types.ts';
+import { chunk, erasure, task } from '../db/schema.ts';
+import { transaction } from '../db/transaction.ts';
+import { countUpTo } from '../erasers/probe.ts';
+import { LetheError } from '../errors.ts';
+import { appendEvent } from '../events/append.ts';
+import { accountTuple, type Context, OWN_TABLES } from './context.ts';
+import { type Dispatch, dispatchWindow } from './dispatch.ts';
+import { finishErasure } from './finish.ts';
+import { planTask, type Task } from './plan.ts';
+import { refuseNewReferences } from './refuse-new-references.ts';
+import { stall } from './stall.ts';
+import { type Erasure, findErasure } from './states.ts';
+
+/** What should happen next. `superseded`: this step is not the current one, somebody else goes on. */
+export type Next =
+  | { kind: 'superseded' }
+  | { kind: 'dispatch'; dispatch: Dispatch }
+  | { kind: 'completed' }
+  | { kind: 'stalled'; error: LetheError };
+
+/** Verification passes before an account counts as still being written. */
+const MAX_PASSES = 5;
+/** Finishing tries, with growing pauses, before a lock on the account counts as stuck. */
+const MAX_FINISH_ATTEMPTS = 40;
+/** Dispatches of a chunk without any progress before its task fails. */
+const MAX_DISPATCHES = 20;
+/** Rows per location that the last transaction may delete itself instead of another pass. */
+const LEFTOVER_ROWS = 500;
+const FINISH_MS = 5_000;
+
+/**
+ * Decides from the ledger what an erasure needs next: plan, another window of chunks, a verification
+ * pass, the last transaction, or an operator. Never from how its jobs ended. Safe to run twice.
+ */
+export async function advanceErasure(ctx: Context, erasureId: string, step: number): Promise<Next> {
+  const running = await findErasure(ctx.db, erasureId);
+  if (!running || running.state !== 'running' || running.heldAt || running.step !== step) return { kind: 'superseded' };
+  const account = accountTuple(running.accountKey as string);
+  try {
+    const tasks = await planAll(ctx, running, account);
+    const failed = tasks.find((t) => t.state === 'failed');
+    if (failed) return await stopFor(ctx, running, LetheError.parse(failed.lastError ?? ''));
+    const rowsPlanned = tasks.reduce((sum, t) => sum + (t.rowsPlanned ?? 0), 0);
+    const window = await nextWindow(ctx, tasks);
+    if (window.length > 0) return orSuperseded(await dispatchWindow(ctx, running, window, { rowsPlanned }));
+    return await verifyAndFinish(ctx, running, account);
+  } catch (error) {
+    if (error instanceof LetheError && error.retry === 'never') return stopFor(ctx, running, error);
+    throw error;
+  }
+}
+
+async function planAll(ctx: Context, running: Erasure, account: KeyValue): Promise<Task[]> {
+  const read = () =>
+    ctx.db
+      .select()
+      .from(task)
+      .where(and(eq(task.erasureId, running.id), eq(task.kind, 'table')))
+      .orderBy(asc(task.stage), asc(task.location));
+  const tasks = await read();
+  const pending = tasks.filter((t) => t.state === 'pending');
+  if (pending.length === 0) return tasks;
+  await refuseNewReferences(ctx);
+  for (const t of pending) await planTask(ctx, t, account);
+  return read();
+}
+
+/** The unfinished chunks of the lowest open stage, at most a window; tasks without any are done. */
+async function nextWindow(ctx: Context, tasks: readonly Task[]) {
+  const open = tasks.filter((t) => t.state === 'running');
+  for (const stage of new Set(open.map((t) => t.stage))) {
+    const ids = open.filter((t) => t.stage === stage).map((t) => t.id);
+    const chunks = await ctx.db
+      .select({ id: chunk.id, taskId: chunk.taskId, dispatches: chunk.dispatches })
+      .from(chunk)
+      .where(and(inArray(chunk.taskId, ids), isNull(chunk.finishedAt)))
+      .orderBy(asc(chunk.taskId), asc(chunk.pass), asc(chunk.number))
+      .limit(ctx.settings.windowChunks);
+    const exhausted = chunks.find((c) => c.dispatches >= MAX_DISPATCHES);
+    if (exhausted)
+      throw new LetheError(
+        'chunk_exhausted',
+        `chunk ${exhausted.id} made no progress in ${MAX_DISPATCHES} dispatches`,
+        { taskId: exhausted.taskId },
+      );
+    if (chunks.length > 0) return chunks;
+    await ctx.db
+      .update(task)
+      .set({ state: 'done', finishedAt: sql`now()` })
+      .where(and(inArray(task.id, ids), eq(task.state, 'running')));
+  }
+  return [];
+}
+
+async function verifyAndFinish(ctx: Context, running: Erasure, account: KeyValue): Promise<Next> {
+  const left: string[] = [];
+  for (const location of ctx.catalog.locations) {
+    if ((await countUpTo(ctx.db, location, account, LEFTOVER_ROWS)) >= LEFTOVER_ROWS) left.push(location.name);
+  }
+  if (left.length > 0) return startPass(ctx, running, left);
+  await refuseNewReferences(ctx);
+  const outcome = await finishErasure(ctx, running, { rows: LEFTOVER_ROWS, ms: FINISH_MS });
+  if (outcome === 'completed') return { kind: 'completed' };
+  if (outcome === 'superseded') return { kind: 'superseded' };
+  const attempts = running.finishAttempts + 1;
+  if (attempts >= MAX_FINISH_ATTEMPTS) {
+    throw new LetheError(
+      'account_locked',
+      `the account or rows of it were locked or written in ${attempts} attempts to finish`,
+    );
+  }
+  await ctx.db.update(erasure).set({ finishAttempts: attempts }).where(eq(erasure.id, running.id));
+  return orSuperseded(await dispatchWindow(ctx, running, [], { delayMs: finishPause(attempts) }));
+}
+
+/** Pause before the next attempt to finish: doubling to ten seconds, with jitter so that two never meet in step. */
+const finishPause = (attempts: number) => Math.round(Math.min(10_000, 50 * 2 ** attempts) * (0.5 + Math.random() / 2));
+
+/** Rows appeared behind the cursors: plan the locations that hold them once more. */
+async function startPass(ctx: Context, running: Erasure, locations: string[]): Promise<Next> {
+  if (running.passes >= MAX_PASSES) {
+    throw new LetheError(
+      'still_written',
+      `after ${running.passes} verification passes rows remain in ${locations.join(', ')}`,
+      { locations },
+    );
+  }
+  const pass = running.pass + 1;
+  const claimed = await transaction(ctx.db, OWN_TABLES, async (tx) => {
+    const rows = await tx
+      .update(erasure)
+      .set({ pass, passes: running.passes + 1 })
+      .where(
+        and(
+          eq(erasure.id, running.id),
+          eq(erasure.state, 'running'),
+          eq(erasure.step, running.step),
+          eq(erasure.pass, running.pass),
+        ),
+      )
+      .returning({ id: erasure.id });
+    if (rows.length === 0) return false;
+    await tx
+      .update(task)
+      .set({ state: 'pending', pass, finishedAt: null })
+      .where(and(eq(task.erasureId, running.id), inArray(task.location, locations)));
+    await appendEvent(tx, running.id, 'pass.started', { pass, locations });
+    return true;
+  });
+  if (!claimed) return { kind: 'superseded' };
+  return orSuperseded(await dispatchWindow(ctx, running));
+}
+
+const orSuperseded = (dispatch: Dispatch | null): Next =>
+  dispatch ? { kind: 'dispatch', dispatch } : { kind: 'superseded' };
+
+async function stopFor(ctx: Context, running: Erasure, error: LetheError): Promise<Next> {
+  return (await stall(ctx, running, error)) ? { kind: 'stalled', error } : { kind: 'superseded' };
+}

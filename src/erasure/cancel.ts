@@ -1,0 +1,40 @@
+import { sql } from 'drizzle-orm';
+import { isContended } from '../db/sql-errors.ts';
+import { transaction } from '../db/transaction.ts';
+import { findAccount, flagAccount } from '../erasers/account.ts';
+import { LetheError } from '../errors.ts';
+import { forgetAddress } from '../mail/forget-address.ts';
+import { accountTuple, type Context } from './context.ts';
+import { type Erasure, transition } from './states.ts';
+
+/**
+ * Undoes a scheduled erasure: cancelled, the account's flag lifted, mails not yet sent skipped, in
+ * one transaction. Throws `already_started` once the sweep was faster.
+ */
+export async function cancelErasure(ctx: Context, seen: Erasure): Promise<Erasure> {
+  if (seen.state === 'cancelled') return seen;
+  const { lockBudgetMs } = ctx.settings;
+  try {
+    return await transaction(
+      ctx.db,
+      { statementMs: lockBudgetMs, lockMs: lockBudgetMs / 2, totalMs: lockBudgetMs },
+      async (tx) => {
+        const account = accountTuple(seen.accountKey as string);
+        await findAccount(tx, ctx.catalog.account, account, 'FOR NO KEY UPDATE');
+        const cancelled = await transition(tx, seen.id, 'scheduled', 'cancelled', { cancelledAt: sql`now()` });
+        if (!cancelled)
+          throw new LetheError(
+            'already_started',
+            `the erasure is ${seen.state === 'scheduled' ? 'no longer scheduled' : seen.state}`,
+          );
+        await flagAccount(tx, ctx.catalog.account, account, false);
+        await forgetAddress(tx, seen.id);
+        return { ...cancelled, email: null };
+      },
+    );
+  } catch (error) {
+    if (isContended(error))
+      throw new LetheError('account_busy', 'the application holds a lock on the account; try again');
+    throw error;
+  }
+}

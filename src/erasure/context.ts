@@ -1,0 +1,35 @@
+import type { Catalog, KeyValue } from '../catalog/types.ts';
+import type { Database } from '../db/client.ts';
+import type { Logger } from '../logger.ts';
+
+/** Numbers that the verbs work by; times in milliseconds. */
+export type Settings = {
+  readonly secrets: readonly string[];
+  readonly sweepCron: string;
+  readonly undoWindowMs: number;
+  readonly slaMs: number;
+  readonly chunkRows: number;
+  readonly sliceMs: number;
+  readonly immediateMs: number;
+  /** Chunks that are out as jobs at once, per erasure. */
+  readonly windowChunks: number;
+  readonly stalledRetryMs: number;
+  readonly ledgerRetentionMs: number;
+  readonly evidenceRetentionMs: number;
+  /** From the first row lock to commit: 0.7 × the server's deadlock_timeout. */
+  readonly lockBudgetMs: number;
+};
+
+/** What every verb of the domain needs. */
+export type Context = {
+  readonly db: Database;
+  readonly catalog: Catalog;
+  readonly settings: Settings;
+  readonly log: Logger;
+};
+
+/** The account key as a tuple; erasure.account_key holds its only column. */
+export const accountTuple = (accountKey: string): KeyValue => [accountKey];
+
+/** Bookkeeping on Lethe's own tables: short, and never behind the application's locks. */
+export const OWN_TABLES = { statementMs: 5_000, lockMs: 2_000 } as const;

@@ -1,0 +1,149 @@
+import { and, eq, ne, sql } from 'drizzle-orm';
+import type { Location } from '../catalog/types.ts';
+import { chunk, task } from '../db/schema.ts';
+import { isContended, sanitize } from '../db/sql-errors.ts';
+import { setLimits, transaction } from '../db/transaction.ts';
+import { eraseRows, findBound } from '../erasers/table.ts';
+import { LetheError } from '../errors.ts';
+import { appendEvent } from '../events/append.ts';
+import { accountTuple, type Context } from './context.ts';
+import { recordOutside } from './ledger.ts';
+import type { SliceSize } from './slice-size.ts';
+
+export type ChunkHooks = {
+  /** Asked between slices: false hands the chunk back where it is (shutdown, lost lock). */
+  proceed: () => boolean;
+  onSlice: (slice: { location: string; rows: number; ms: number }) => void;
+};
+
+/** `gone`: finished by somebody else, held, or its erasure is not running. */
+export type ChunkOutcome = 'finished' | 'handed back' | 'gone';
+
+/** Slices in a row that may find rows locked before the job goes into backoff. */
+const CONTENDED_SLICES = 5;
+
+type Claim = {
+  location: string;
+  erasureId: string;
+  accountKey: string;
+  cursor: string[] | null;
+  upper: string[];
+  pass: number;
+  taskId: number;
+};
+type Slice = { finished: boolean; rows: number; full: boolean };
+
+/**
+ * Erases one chunk slice by slice. Each slice is one transaction: claim, delete a range, move the
+ * cursor, count. A process that dies loses the slice that it was in. Throws a LetheError without values.
+ */
+export async function eraseChunk(
+  ctx: Context,
+  chunkId: number,
+  size: SliceSize,
+  hooks: ChunkHooks,
+): Promise<ChunkOutcome> {
+  let contended = 0;
+  while (hooks.proceed()) {
+    const started = performance.now();
+    let location = '';
+    let limit = 0;
+    try {
+      const slice = await transaction(
+        ctx.db,
+        { statementMs: 60_000, lockMs: ctx.settings.lockBudgetMs / 2 },
+        async (tx) => {
+          const claim = await claimChunk(tx, chunkId);
+          if (!claim) return null;
+          location = claim.location;
+          limit = size.for(location);
+          return eraseSlice(tx, ctx, chunkId, claim, limit, contended > 0);
+        },
+      );
+      if (!slice) return 'gone';
+      const ms = performance.now() - started;
+      size.record(location, slice.rows, ms, slice.full);
+      hooks.onSlice({ location, rows: slice.rows, ms });
+      contended = 0;
+      if (slice.finished) return 'finished';
+    } catch (error) {
+      const clean = sanitize(error);
+      if (clean.retry === 'never') await failTask(ctx, chunkId, clean);
+      if (!isContended(error)) throw clean;
+      size.shrink(location);
+      contended += 1;
+      ctx.log.debug({ chunkId, location, limit, code: clean.detail }, 'slice gave way to the application');
+      if (contended >= CONTENDED_SLICES) throw clean;
+    }
+  }
+  return 'handed back';
+}
+
+type Tx = Parameters<Parameters<typeof transaction>[2]>[0];
+
+/** Locks the chunk row for this slice; nothing when another worker has it or it must not run now. */
+async function claimChunk(tx: Tx, chunkId: number): Promise<Claim | undefined> {
+  const [claim] = await tx.execute<Claim>(sql`
+    SELECT t.location, t.erasure_id AS "erasureId", t.id::int8 AS "taskId", e.account_key AS "accountKey", c.cursor, c.upper, c.pass
+      FROM lethe.chunk c JOIN lethe.task t ON t.id = c.task_id JOIN lethe.erasure e ON e.id = t.erasure_id
+     WHERE c.id = ${chunkId} AND c.finished_at IS NULL AND t.state = 'running'
+       AND e.state = 'running' AND e.held_at IS NULL
+       FOR UPDATE OF c SKIP LOCKED`);
+  return claim;
+}
+
+async function eraseSlice(
+  tx: Tx,
+  ctx: Context,
+  chunkId: number,
+  claim: Claim,
+  limit: number,
+  skipLocked: boolean,
+): Promise<Slice> {
+  const location = ctx.catalog.locations.find((l) => l.name === claim.location) as Location | undefined;
+  if (!location) throw new LetheError('location_missing', `${claim.location} is not in the catalog any more`);
+  const account = accountTuple(claim.accountKey);
+  const bound = await findBound(tx, location, account, claim.cursor, claim.upper, limit);
+  const upper = bound ?? claim.upper;
+  const budget = ctx.settings.lockBudgetMs;
+  // From here on the application's rows are locked: end before a waiting application looks for a deadlock.
+  await setLimits(tx, { statementMs: budget * 0.7, lockMs: budget * 0.5, totalMs: budget });
+  const deleted = await eraseRows(tx, ctx.catalog, location, account, {
+    lower: claim.cursor,
+    upper,
+    limit: undefined,
+    skipLocked,
+  });
+  const own = deleted.rows.get(location.name) ?? 0;
+  deleted.rows.delete(location.name);
+  await recordOutside(tx, claim.erasureId, deleted.rows, -chunkId);
+  const finished = !deleted.more && String(upper) === String(claim.upper);
+  await tx
+    .update(chunk)
+    .set({
+      rowsDeleted: sql`rows_deleted + ${own}`,
+      dispatches: 0,
+      ...(deleted.more ? {} : { cursor: upper }),
+      ...(finished ? { finishedAt: sql`now()` } : {}),
+    })
+    .where(eq(chunk.id, chunkId));
+  const rows = own + [...deleted.rows.values()].reduce((a, b) => a + b, 0);
+  return { finished, rows, full: bound !== null };
+}
+
+/** Marks the chunk's task as failed for good, with what an operator needs to know. */
+async function failTask(ctx: Context, chunkId: number, error: LetheError): Promise<void> {
+  await transaction(ctx.db, { statementMs: 5_000, lockMs: 2_000 }, async (tx) => {
+    const [failed] = await tx
+      .update(task)
+      .set({ state: 'failed', lastError: error.message, attempts: sql`attempts + 1` })
+      .where(and(sql`id = (SELECT task_id FROM lethe.chunk WHERE id = ${chunkId})`, ne(task.state, 'done')))
+      .returning({ erasureId: task.erasureId, location: task.location });
+    if (failed)
+      await appendEvent(tx, failed.erasureId, 'task.failed', {
+        location: failed.location,
+        code: error.code,
+        ...error.extra,
+      });
+  });
+}

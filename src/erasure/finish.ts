@@ -1,0 +1,132 @@
+import { and, eq, isNull, ne, sql } from 'drizzle-orm';
+import type { KeyValue } from '../catalog/types.ts';
+import type { Transaction } from '../db/client.ts';
+import { erasure, task } from '../db/schema.ts';
+import { isContended, sanitize, sqlState } from '../db/sql-errors.ts';
+import { setLimits, transaction } from '../db/transaction.ts';
+import { deleteAccountRow, findAccount } from '../erasers/account.ts';
+import { findRemaining } from '../erasers/probe.ts';
+import { eraseRows } from '../erasers/table.ts';
+import { LetheError } from '../errors.ts';
+import { appendEvent } from '../events/append.ts';
+import { insertNotification } from '../mail/insert-notification.ts';
+import { accountTuple, type Context } from './context.ts';
+import { OUTSIDE, recordOutside } from './ledger.ts';
+import { type Erasure, transition } from './states.ts';
+
+/**
+ * `completed`: nothing is left and the account row is gone. `more`: a location holds more rows than
+ * one transaction may take. `locked`: the application holds locks. `superseded`: somebody else works on it.
+ */
+export type FinishOutcome = 'completed' | 'more' | 'locked' | 'superseded';
+
+export type FinishLimits = {
+  /** Rows per location that this transaction may still delete. */
+  rows: number;
+  /** From the account's lock to commit. No lock is waited for in that time. */
+  ms: number;
+};
+
+/** Carries an outcome out of a transaction that must be rolled back. */
+class Rollback extends Error {
+  readonly outcome: FinishOutcome;
+  constructor(outcome: FinishOutcome) {
+    super(outcome);
+    this.outcome = outcome;
+  }
+}
+
+/**
+ * The last transaction: holds the account row, so that no foreign key lets a new row in, deletes the
+ * few rows that are left, proves every location empty and deletes the account. Rows that are locked
+ * are never waited for while the account is held: that is what makes an application the victim of a
+ * deadlock. Throws `still_referenced` or `foreign_reference` when a row that is not this account's is in the way.
+ */
+export async function finishErasure(ctx: Context, running: Erasure, limits: FinishLimits): Promise<FinishOutcome> {
+  const account = accountTuple(running.accountKey as string);
+  const wait = ctx.settings.lockBudgetMs / 2;
+  try {
+    await transaction(ctx.db, { statementMs: wait, lockMs: wait }, async (tx) => {
+      const row = await findAccount(tx, ctx.catalog.account, account, 'FOR UPDATE');
+      await setLimits(tx, { statementMs: limits.ms, lockMs: 50, totalMs: limits.ms });
+      await claim(tx, running);
+      await refuseNewerAccount(tx, running, row !== null);
+      const gone = await deleteLeftovers(tx, ctx, account, limits.rows);
+      if ((await findRemaining(tx, ctx.catalog.locations, account)).length > 0) throw new Rollback('locked');
+      gone.set(ctx.catalog.account.table, await deleteAccountRow(tx, ctx.catalog.account, account));
+      await recordOutside(tx, running.id, gone, OUTSIDE);
+      await complete(tx, ctx, running);
+    });
+    return 'completed';
+  } catch (error) {
+    if (error instanceof Rollback) return error.outcome;
+    if (isContended(error) || sqlState(error) === '25P04') return 'locked';
+    const clean = sanitize(error);
+    if (sqlState(error) !== '23503') throw clean;
+    throw new LetheError('still_referenced', clean.detail);
+  }
+}
+
+async function claim(tx: Transaction, running: Erasure): Promise<void> {
+  const [held] = await tx
+    .select({ id: erasure.id })
+    .from(erasure)
+    .where(
+      and(
+        eq(erasure.id, running.id),
+        eq(erasure.state, 'running'),
+        eq(erasure.step, running.step),
+        isNull(erasure.heldAt),
+      ),
+    )
+    .for('no key update');
+  if (!held) throw new Rollback('superseded');
+}
+
+/** After the account row is gone, a row with its key belongs to somebody new: never erase that one. */
+async function refuseNewerAccount(tx: Transaction, running: Erasure, exists: boolean): Promise<void> {
+  if (!exists) return;
+  const [last] = await tx
+    .select({ state: task.state })
+    .from(task)
+    .where(and(eq(task.erasureId, running.id), eq(task.kind, 'account')));
+  if (last?.state === 'done')
+    throw new LetheError('account_exists_again', 'an account with this key was created after the erasure');
+}
+
+async function deleteLeftovers(
+  tx: Transaction,
+  ctx: Context,
+  account: KeyValue,
+  limit: number,
+): Promise<Map<string, number>> {
+  const gone = new Map<string, number>();
+  for (const location of ctx.catalog.locations) {
+    const deleted = await eraseRows(tx, ctx.catalog, location, account, {
+      lower: null,
+      upper: null,
+      limit,
+      skipLocked: true,
+    });
+    if (deleted.more) throw new Rollback('more');
+    for (const [name, count] of deleted.rows) gone.set(name, (gone.get(name) ?? 0) + count);
+  }
+  return gone;
+}
+
+async function complete(tx: Transaction, ctx: Context, running: Erasure): Promise<void> {
+  await tx
+    .update(task)
+    .set({ state: 'done', lastError: null, startedAt: sql`coalesce(started_at, now())`, finishedAt: sql`now()` })
+    .where(and(eq(task.erasureId, running.id), ne(task.state, 'done')));
+  const unguarded = ctx.catalog.locations.some((l) => !l.guarded);
+  const done = await transition(tx, running.id, 'running', 'completed', {
+    completedAt: sql`now()`,
+    retryAt: null,
+    // Only the first completion asks for probes: each is an hour, then a day after it.
+    probeAt: unguarded && !running.completedAt ? sql`now() + interval '1 hour'` : running.probeAt,
+  });
+  if (!done) throw new Rollback('superseded');
+  await appendEvent(tx, running.id, 'account.erased', { catalog: ctx.catalog.digest });
+  if (running.email) await insertNotification(tx, running.id, 'completed');
+}

@@ -1,0 +1,63 @@
+import { and, asc, eq, isNotNull, lte, sql } from 'drizzle-orm';
+import { erasure, task } from '../db/schema.ts';
+import { transaction } from '../db/transaction.ts';
+import { findAccount } from '../erasers/account.ts';
+import { findRemaining } from '../erasers/probe.ts';
+import { accountTuple, type Context, OWN_TABLES } from './context.ts';
+import { type Dispatch, dispatchWindow } from './dispatch.ts';
+import { type Erasure, transition } from './states.ts';
+
+const PAGE = 200;
+
+/**
+ * Looks once more, an hour and a day after completion, into locations that no foreign key protects: a
+ * slow request of the application may have written there after the account was gone. Erasures that
+ * have rows again are reopened. An account that exists again is somebody new, whose rows are not touched.
+ */
+export async function probeLate(ctx: Context): Promise<Dispatch[]> {
+  const due = await ctx.db
+    .select()
+    .from(erasure)
+    .where(and(eq(erasure.state, 'completed'), isNotNull(erasure.accountKey), lte(erasure.probeAt, sql`now()`)))
+    .orderBy(asc(erasure.probeAt))
+    .limit(PAGE);
+  const reopened: Dispatch[] = [];
+  for (const done of due) {
+    const dispatch = await probe(ctx, done);
+    if (dispatch) reopened.push(dispatch);
+  }
+  return reopened;
+}
+
+async function probe(ctx: Context, done: Erasure): Promise<Dispatch | null> {
+  const account = accountTuple(done.accountKey as string);
+  const next = sql`CASE WHEN now() < completed_at + interval '1 day' THEN completed_at + interval '1 day' END`;
+  const unguarded = ctx.catalog.locations.filter((l) => !l.guarded);
+  const newer = await findAccount(ctx.db, ctx.catalog.account, account);
+  const left = newer ? [] : await findRemaining(ctx.db, unguarded, account);
+  if (left.length === 0) {
+    await ctx.db
+      .update(erasure)
+      .set({ probeAt: newer ? null : (next as never) })
+      .where(eq(erasure.id, done.id));
+    return null;
+  }
+  ctx.log.warn({ erasureId: done.id, locations: left }, 'rows appeared after the erasure was completed; erasing them');
+  const running = await transaction(ctx.db, OWN_TABLES, async (tx) => {
+    const row = await transition(
+      tx,
+      done.id,
+      'completed',
+      'running',
+      { pass: done.pass + 1, passes: 0, finishAttempts: 0, probeAt: next, dispatchedAt: sql`now()` },
+      { data: { lateRowsIn: left } },
+    );
+    if (!row) return null;
+    await tx
+      .update(task)
+      .set({ state: 'pending', pass: row.pass, finishedAt: null })
+      .where(and(eq(task.erasureId, done.id), sql`location = ANY(${sql.param(left)}::text[])`));
+    return row;
+  });
+  return running ? dispatchWindow(ctx, running) : null;
+}

@@ -1,0 +1,60 @@
+import { and, asc, eq, gt, isNull, lte, sql } from 'drizzle-orm';
+import { erasure, notification } from '../db/schema.ts';
+import type { Context } from './context.ts';
+import { type Dispatch, dispatchWindow } from './dispatch.ts';
+import { startDue } from './sweep.ts';
+
+/** What reconcile asks of the queues. */
+export type Queues = {
+  /** True when the parent job waits, runs or waits for children of which one exists. */
+  isLive: (jobId: string) => Promise<boolean>;
+  enqueue: (dispatch: Dispatch) => Promise<void>;
+  enqueueMail: (notificationId: string) => Promise<void>;
+};
+
+const PAGE = 200;
+/** A dispatch is committed before its jobs are added: younger ones may still be on their way. */
+const GRACE = sql`now() - interval '10 seconds'`;
+/** The sweep starts what is due; a tick that Redis lost is made up for after this time. */
+const MISSED_SWEEP_MS = 60_000;
+
+/**
+ * Compares Postgres with Redis and creates again what is missing there: parents that are gone, failed,
+ * or wait for children that no longer exist; mails without a job; erasures whose sweep was lost.
+ */
+export async function reconcile(ctx: Context, queues: Queues): Promise<Record<string, number>> {
+  const started = await startDue(ctx, queues.enqueue, MISSED_SWEEP_MS);
+  let dispatched = 0;
+  for (let after: string | undefined; ; ) {
+    const page: { id: string; step: number; jobId: string | null }[] = await ctx.db
+      .select({ id: erasure.id, step: erasure.step, jobId: erasure.jobId })
+      .from(erasure)
+      .where(
+        and(
+          eq(erasure.state, 'running'),
+          isNull(erasure.heldAt),
+          lte(erasure.dispatchedAt, GRACE),
+          after ? gt(erasure.id, after) : undefined,
+        ),
+      )
+      .orderBy(asc(erasure.id))
+      .limit(PAGE);
+    for (const running of page) {
+      if (running.jobId && (await queues.isLive(running.jobId))) continue;
+      const dispatch = await dispatchWindow(ctx, running);
+      if (!dispatch) continue;
+      dispatched += 1;
+      await queues.enqueue(dispatch);
+      ctx.log.warn({ erasureId: running.id, step: dispatch.step }, 'job was missing in Redis; dispatched again');
+    }
+    after = page.at(-1)?.id;
+    if (page.length < PAGE) break;
+  }
+  const mails = await ctx.db
+    .select({ id: notification.id })
+    .from(notification)
+    .where(and(eq(notification.state, 'pending'), lte(notification.nextAt, sql`now()`)))
+    .limit(PAGE);
+  for (const { id } of mails) await queues.enqueueMail(id);
+  return { started, dispatched, mails: mails.length };
+}

@@ -1,0 +1,176 @@
+import { and, desc, eq, isNull, sql } from 'drizzle-orm';
+import { v7 as uuidv7 } from 'uuid';
+import type { KeyValue } from '../catalog/types.ts';
+import type { Executor, Transaction } from '../db/client.ts';
+import { erasure, idempotency, task } from '../db/schema.ts';
+import { isContended } from '../db/sql-errors.ts';
+import { transaction } from '../db/transaction.ts';
+import { findAccount, flagAccount } from '../erasers/account.ts';
+import { countUpTo } from '../erasers/probe.ts';
+import { eraseRows } from '../erasers/table.ts';
+import { LetheError } from '../errors.ts';
+import { appendEvent } from '../events/append.ts';
+import { insertNotification } from '../mail/insert-notification.ts';
+import { accountDigest } from '../tokens.ts';
+import type { Context } from './context.ts';
+import { OUTSIDE, recordOutside } from './ledger.ts';
+import { nextSweep } from './schedule.ts';
+import { type Erasure, findLive } from './states.ts';
+
+export type Request = {
+  accountKey: KeyValue;
+  /** `account`, or `key:<name>`. */
+  requestedBy: string;
+  /** Key hash of the Idempotency-Key that this request answers to. */
+  idempotencyKeyHash?: string | undefined;
+};
+
+/** `created`: accepted now. Otherwise the erasure that the account already has. */
+export type Accepted = { erasure: Erasure; created: boolean };
+
+/**
+ * Accepts a request in one transaction: erasure, tasks, event, the account's flag, and its sessions
+ * gone. Returns the live erasure when there is one, and the finished one of an account that is gone.
+ * Throws `not_found` for an unknown account, `account_busy` while the application locks its row.
+ */
+export async function requestErasure(ctx: Context, request: Request): Promise<Accepted> {
+  const { lockBudgetMs } = ctx.settings;
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await transaction(
+        ctx.db,
+        { statementMs: lockBudgetMs, lockMs: lockBudgetMs / 2, totalMs: lockBudgetMs },
+        (tx) => accept(tx, ctx, request),
+      );
+    } catch (error) {
+      if (!isContended(error)) throw error;
+      // Signing out must not skip a locked session, so the whole acceptance gives way and comes again.
+      if (attempt === 2) throw new LetheError('account_busy', 'the application holds locks on the account; try again');
+    }
+  }
+}
+
+async function accept(tx: Transaction, ctx: Context, request: Request): Promise<Accepted> {
+  const account = await findAccount(tx, ctx.catalog.account, request.accountKey, 'FOR NO KEY UPDATE');
+  if (!account) return { erasure: await findFinished(tx, ctx, request.accountKey), created: false };
+  const live = await findLive(tx, account.key[0] as string);
+  if (live) {
+    await linkIdempotencyKey(tx, request, live.id);
+    return { erasure: live, created: false };
+  }
+  const small = await isSmall(tx, ctx, account.key);
+  const created = await insertErasure(tx, ctx, request, account, small);
+  await linkIdempotencyKey(tx, request, created.id);
+  await flagAccount(tx, ctx.catalog.account, account.key, true);
+  await signOut(tx, ctx, created.id, account.key);
+  return { erasure: created, created: true };
+}
+
+/** Small: fewer rows than the threshold in every location. Probed with a limit, never counted in full. */
+async function isSmall(tx: Transaction, ctx: Context, key: KeyValue): Promise<boolean> {
+  const { threshold } = ctx.catalog.account;
+  for (const location of ctx.catalog.locations) {
+    if ((await countUpTo(tx, location, key, threshold)) >= threshold) return false;
+  }
+  return true;
+}
+
+async function insertErasure(
+  tx: Transaction,
+  ctx: Context,
+  request: Request,
+  account: { key: string[]; email: string | null },
+  small: boolean,
+): Promise<Erasure> {
+  const { settings, catalog } = ctx;
+  const [clock] = await tx.execute<{ now: string }>(sql`SELECT now()::text AS now`);
+  const now = new Date(clock?.now as string);
+  const dueAt = new Date(now.getTime() + settings.slaMs);
+  const startsAt = small ? now : nextSweep(settings.sweepCron, new Date(now.getTime() + settings.undoWindowMs));
+  const accountKey = account.key[0] as string;
+  const [created] = await tx
+    .insert(erasure)
+    .values({
+      id: uuidv7(),
+      accountKey,
+      accountDigest: accountDigest(settings.secrets, accountKey),
+      email: account.email,
+      state: small ? 'running' : 'scheduled',
+      mode: small ? 'immediate' : 'scheduled',
+      requestedAt: now,
+      startsAt,
+      // A small account is erased by this request. Should the process die, reconcile takes over after a grace period.
+      ...(small ? { startedAt: now, dispatchedAt: now } : {}),
+      dueAt,
+      requestedBy: request.requestedBy,
+      catalogDigest: catalog.digest,
+    })
+    .returning();
+  const row = created as Erasure;
+  const taskDue = (slaMs: number | undefined) =>
+    slaMs === undefined ? dueAt : new Date(Math.min(dueAt.getTime(), now.getTime() + slaMs));
+  await tx.insert(task).values([
+    ...catalog.locations.map((l) => ({
+      erasureId: row.id,
+      location: l.name,
+      kind: 'table',
+      action: l.action,
+      owner: l.owner,
+      stage: l.stage,
+      dueAt: taskDue(l.slaMs),
+    })),
+    {
+      erasureId: row.id,
+      location: catalog.account.table,
+      kind: 'account',
+      action: 'delete',
+      owner: 'lethe',
+      stage: Math.max(...catalog.locations.map((l) => l.stage)) + 1,
+      rowsPlanned: 1,
+      dueAt,
+    },
+  ]);
+  await appendEvent(tx, row.id, 'erasure.requested', { mode: row.mode, catalog: catalog.digest });
+  await appendEvent(tx, row.id, small ? 'erasure.running' : 'erasure.scheduled', { from: null });
+  if (!small && account.email) await insertNotification(tx, row.id, 'received');
+  return row;
+}
+
+async function signOut(tx: Transaction, ctx: Context, erasureId: string, key: KeyValue): Promise<void> {
+  for (const location of ctx.catalog.locations.filter((l) => l.atRequest)) {
+    const { rows } = await eraseRows(tx, ctx.catalog, location, key, {
+      lower: null,
+      upper: null,
+      limit: undefined,
+      skipLocked: false,
+    });
+    await recordOutside(tx, erasureId, rows, OUTSIDE);
+    await appendEvent(tx, erasureId, 'location.erased_at_request', { rows: Object.fromEntries(rows) });
+  }
+}
+
+async function linkIdempotencyKey(tx: Transaction, request: Request, erasureId: string): Promise<void> {
+  if (!request.idempotencyKeyHash) return;
+  await tx.update(idempotency).set({ erasureId }).where(eq(idempotency.keyHash, request.idempotencyKeyHash));
+}
+
+async function findFinished(tx: Transaction, ctx: Context, key: KeyValue): Promise<Erasure> {
+  const canonical = await canonicalKey(tx, ctx, key);
+  const live = await findLive(tx, canonical);
+  if (live) return live;
+  const [done] = await tx
+    .select()
+    .from(erasure)
+    .where(and(eq(erasure.accountKey, canonical), eq(erasure.state, 'completed'), isNull(erasure.scrubbedAt)))
+    .orderBy(desc(erasure.completedAt))
+    .limit(1);
+  if (!done) throw new LetheError('not_found', 'there is no such account');
+  return done;
+}
+
+/** A key as the database prints it: `007` and `7`, or an upper-case uuid, are the same account. */
+export async function canonicalKey(db: Executor, ctx: Context, key: KeyValue): Promise<string> {
+  const type = ctx.catalog.account.key[0].type;
+  const [row] = await db.execute<{ key: string }>(sql`SELECT ${key[0]}::text::${sql.raw(type)}::text AS key`);
+  return row?.key as string;
+}

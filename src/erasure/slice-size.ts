@@ -1,0 +1,38 @@
+export const SMALLEST_SLICE = 100;
+export const LARGEST_SLICE = 10_000;
+const FIRST_SLICE = 1_000;
+
+/**
+ * Rows per slice so that one transaction takes about the target time, learned per location in this
+ * process. A slice's size may change at any time: the cursor remembers where the last one ended.
+ */
+export class SliceSize {
+  readonly #targetMs: number;
+  readonly #sizes = new Map<string, number>();
+
+  constructor(targetMs: number) {
+    this.#targetMs = targetMs;
+  }
+
+  /** Rows that the next slice of a location should take. */
+  for(location: string): number {
+    return this.#sizes.get(location) ?? FIRST_SLICE;
+  }
+
+  /** Learns from a committed slice. Only a full one tells anything; growth is at most a doubling. */
+  record(location: string, rows: number, ms: number, full: boolean): void {
+    const current = this.for(location);
+    if (!full && ms <= this.#targetMs) return;
+    const wanted = (Math.max(rows, 1) / Math.max(ms, 1)) * this.#targetMs;
+    this.#set(location, (current + Math.min(wanted, current * 2)) / 2);
+  }
+
+  /** After a timeout or a lock: half as many rows. */
+  shrink(location: string): void {
+    this.#set(location, this.for(location) / 2);
+  }
+
+  #set(location: string, size: number): void {
+    this.#sizes.set(location, Math.round(Math.min(LARGEST_SLICE, Math.max(SMALLEST_SLICE, size))));
+  }
+}

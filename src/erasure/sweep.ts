@@ -1,0 +1,67 @@
+import { and, asc, eq, isNull, lte, sql } from 'drizzle-orm';
+import { erasure } from '../db/schema.ts';
+import type { Context } from './context.ts';
+import type { Dispatch } from './dispatch.ts';
+import { probeLate } from './probe-late.ts';
+import { replayErasure } from './replay.ts';
+import { scrubExpired } from './scrub.ts';
+import { isDue, startErasure } from './start.ts';
+
+const PAGE = 500;
+
+/**
+ * Starts what is due, in any number of processes at once: each start is a conditional update. Asks
+ * the database what is due, never the clock what happened this hour, so that a missed tick costs only time.
+ */
+export async function startDue(
+  ctx: Context,
+  enqueue: (dispatch: Dispatch) => Promise<void>,
+  overdueMs = 0,
+): Promise<number> {
+  const due = and(
+    eq(erasure.state, 'scheduled'),
+    isDue,
+    lte(erasure.startsAt, sql`now() - ${overdueMs} * interval '1 millisecond'`),
+  );
+  let started = 0;
+  for (;;) {
+    const ids = await ctx.db
+      .select({ id: erasure.id })
+      .from(erasure)
+      .where(due)
+      .orderBy(asc(erasure.startsAt))
+      .limit(PAGE);
+    for (const { id } of ids) {
+      const dispatch = await startErasure(ctx, id, isDue);
+      if (!dispatch) continue;
+      started += 1;
+      await enqueue(dispatch);
+    }
+    if (ids.length < PAGE) return started;
+  }
+}
+
+/** The hourly sweep: start what is due, retry what has stalled, probe and scrub what is finished. */
+export async function sweep(
+  ctx: Context,
+  enqueue: (dispatch: Dispatch) => Promise<void>,
+): Promise<Record<string, number>> {
+  const started = await startDue(ctx, enqueue);
+  const stalled = await ctx.db
+    .select({ id: erasure.id })
+    .from(erasure)
+    .where(and(eq(erasure.state, 'stalled'), lte(erasure.retryAt, sql`now()`), isNull(erasure.heldAt)))
+    .orderBy(asc(erasure.retryAt))
+    .limit(PAGE);
+  let retried = 0;
+  for (const { id } of stalled) {
+    const dispatch = await replayErasure(ctx, id, 'sweep', lte(erasure.retryAt, sql`now()`));
+    if (!dispatch) continue;
+    retried += 1;
+    await enqueue(dispatch);
+  }
+  const reopened = await probeLate(ctx);
+  for (const dispatch of reopened) await enqueue(dispatch);
+  const scrubbed = await scrubExpired(ctx);
+  return { started, retried, reopened: reopened.length, ...scrubbed };
+}

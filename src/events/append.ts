@@ -1,0 +1,21 @@
+import type { Executor } from '../db/client.ts';
+import { event } from '../db/schema.ts';
+
+/** What can happen to an erasure. State changes are `erasure.<new state>`. */
+export type EventType =
+  | `erasure.${'requested' | 'scheduled' | 'running' | 'awaiting' | 'completed' | 'cancelled' | 'stalled' | 'scrubbed'}`
+  | 'task.failed'
+  | 'location.erased_at_request'
+  | 'pass.started'
+  | 'account.erased'
+  | `mail.${'sent' | 'skipped' | 'failed' | 'uncertain'}`;
+
+/** Records what happened, in the transaction that made it happen. `data` holds ids and counts only. */
+export async function appendEvent(
+  db: Executor,
+  erasureId: string,
+  type: EventType,
+  data: Record<string, unknown> = {},
+): Promise<void> {
+  await db.insert(event).values({ erasureId, type, data });
+}

@@ -1,0 +1,21 @@
+import type { Config } from '../config.ts';
+import type { Context } from '../erasure/context.ts';
+import type { Producers } from '../jobs/connection.ts';
+import type { Enqueue } from '../jobs/enqueue.ts';
+import { deriveToken } from '../tokens.ts';
+import type { AuthConfig } from './auth.ts';
+
+/** What the routes need. */
+export type Api = {
+  ctx: Context;
+  config: Config;
+  auth: AuthConfig;
+  producers: Producers;
+  enqueue: Enqueue;
+  /** A link that opens exactly this erasure, also after the user was signed out. */
+  statusUrl: (erasureId: string) => string;
+};
+
+/** `LETHE_PUBLIC_URL` and the erasure's token. */
+export const statusUrl = (config: Pick<Config, 'LETHE_PUBLIC_URL' | 'LETHE_SECRET'>) => (erasureId: string) =>
+  `${config.LETHE_PUBLIC_URL.replace(/\/$/, '')}/v1/erasures/${erasureId}?token=${deriveToken(config.LETHE_SECRET, 'status', erasureId)}`;

@@ -1,0 +1,106 @@
+import { createHash, timingSafeEqual } from 'node:crypto';
+import type { Context as HonoContext } from 'hono';
+import { errors, jwtVerify } from 'jose';
+import type { Config, Scope } from '../config.ts';
+import { parseAccountId } from '../erasure/account-id.ts';
+import type { Context } from '../erasure/context.ts';
+import { canonicalKey } from '../erasure/request.ts';
+import type { Erasure } from '../erasure/states.ts';
+import { LetheError } from '../errors.ts';
+import { verifyToken } from '../tokens.ts';
+
+/** Who asks: the account itself, or a program with a key. */
+export type Caller =
+  | { kind: 'account'; accountKey: string; authTime: number | undefined }
+  | { kind: 'key'; name: string; scopes: readonly Scope[] };
+
+export type AuthConfig = Pick<
+  Config,
+  | 'LETHE_API_KEYS'
+  | 'LETHE_JWT_SECRET'
+  | 'LETHE_JWT_ISSUER'
+  | 'LETHE_JWT_AUDIENCE'
+  | 'LETHE_MAX_AUTH_AGE'
+  | 'LETHE_SECRET'
+>;
+
+const denied = (detail: string) => new LetheError('unauthenticated', detail);
+
+/** Reads `Authorization: Bearer`: a JWT of three parts, anything else an API key. Throws `unauthenticated`. */
+export async function authenticate(c: HonoContext, config: AuthConfig, ctx: Context): Promise<Caller> {
+  const header = c.req.header('Authorization') ?? '';
+  const [, bearer] = /^Bearer ([\x21-\x7e]{1,8192})$/i.exec(header) ?? [];
+  if (!bearer) throw denied('send Authorization: Bearer with a JWT or an API key');
+  return /^[\w-]+\.[\w-]+\.[\w-]*$/.test(bearer) ? verifyJwt(bearer, config, ctx) : verifyApiKey(bearer, config);
+}
+
+/** Compares with every key, each in constant time, so that timing tells neither which nor how much matched. */
+function verifyApiKey(key: string, config: AuthConfig): Caller {
+  const given = createHash('sha256').update(key).digest();
+  let found: AuthConfig['LETHE_API_KEYS'][number] | undefined;
+  for (const candidate of config.LETHE_API_KEYS) {
+    if (timingSafeEqual(given, Buffer.from(candidate.hash, 'hex'))) found = candidate;
+  }
+  if (!found) throw denied('the API key is not known');
+  return { kind: 'key', name: found.name, scopes: found.scopes };
+}
+
+async function verifyJwt(token: string, config: AuthConfig, ctx: Context): Promise<Caller> {
+  if (!config.LETHE_JWT_SECRET) throw denied('JWTs are not accepted here');
+  try {
+    const { payload } = await jwtVerify(token, new TextEncoder().encode(config.LETHE_JWT_SECRET), {
+      algorithms: ['HS256'],
+      issuer: config.LETHE_JWT_ISSUER as string,
+      audience: config.LETHE_JWT_AUDIENCE as string,
+      requiredClaims: ['sub', 'exp'],
+      clockTolerance: 5,
+    });
+    const key = parseAccountId(ctx.catalog, payload.sub as string, 'sub');
+    const authTime = typeof payload.auth_time === 'number' ? payload.auth_time : undefined;
+    return { kind: 'account', accountKey: await canonicalKey(ctx.db, ctx, key), authTime };
+  } catch (error) {
+    if (error instanceof errors.JOSEError) throw denied(`the JWT is not valid (${error.code})`);
+    if (error instanceof LetheError && error.code === 'invalid_request') throw denied('the JWT is not valid (sub)');
+    throw error;
+  }
+}
+
+/** What was done with a stolen session could not be undone: the sign-in itself must be recent. */
+export function requireRecentSignIn(caller: Caller, config: AuthConfig): void {
+  if (caller.kind !== 'account') return;
+  const maxAge = config.LETHE_MAX_AUTH_AGE / 1000;
+  if (
+    caller.authTime === undefined ||
+    Date.now() / 1000 - caller.authTime > maxAge ||
+    caller.authTime > Date.now() / 1000 + 60
+  ) {
+    throw new LetheError(
+      'reauthentication_required',
+      `sign in again: auth_time must be younger than ${maxAge} seconds`,
+      { maxAge },
+    );
+  }
+}
+
+/** `admin` includes the other scopes. Throws `forbidden` when a key lacks them all. */
+export function requireScope(caller: Caller, ...scopes: Scope[]): void {
+  if (caller.kind === 'key' && !caller.scopes.some((s) => s === 'admin' || scopes.includes(s))) {
+    throw new LetheError('forbidden', `the API key needs the scope ${scopes.join(' or ')}`);
+  }
+}
+
+/** The erasure as the caller may know it: somebody else's does not exist. */
+export function requireOwn(caller: Caller, found: Erasure | null): Erasure {
+  if (found && (caller.kind === 'key' || (found.accountKey !== null && found.accountKey === caller.accountKey)))
+    return found;
+  throw new LetheError('not_found', 'there is no such erasure');
+}
+
+/** True when the request carries the status token of exactly this erasure. Throws when it carries a wrong one. */
+export function hasStatusToken(c: HonoContext, config: AuthConfig, erasureId: string): boolean {
+  const token = c.req.query('token');
+  if (token === undefined) return false;
+  if (!verifyToken(config.LETHE_SECRET, 'status', erasureId, token))
+    throw denied('the status token is not valid for this erasure');
+  return true;
+}

@@ -1,0 +1,69 @@
+import { createRequire } from 'node:module';
+import { dirname } from 'node:path';
+import { createBullBoard } from '@bull-board/api';
+import { BullMQAdapter } from '@bull-board/api/bullMQAdapter';
+import { HonoAdapter } from '@bull-board/hono';
+import { serveStatic } from '@hono/node-server/serve-static';
+import { Hono } from 'hono';
+import { csrf } from 'hono/csrf';
+import type { DashboardRole } from '../config.ts';
+import { LetheError } from '../errors.ts';
+import type { Api } from './api.ts';
+import { currentUser } from './login.ts';
+
+const BASE = '/admin/queues';
+
+/**
+ * What a role may call besides looking. The board itself knows only read-only or everything, and
+ * everything includes adding, editing and obliterating: what is not listed here does not exist.
+ */
+const ALLOWED: Record<DashboardRole, RegExp[]> = {
+  support: [],
+  ops: [/^\/api\/queues\/[\w-]+\/[\w-]+\/retry$/, /^\/api\/queues\/[\w-]+\/retry\/failed$/],
+};
+
+/** Bull Board behind the login: support looks, ops may retry. */
+export function boardRoutes(api: Api): Hono {
+  const boards: Record<DashboardRole, Hono> = { support: createBoard(api, true), ops: createBoard(api, false) };
+  const app = new Hono();
+  app.use(csrf());
+  app.all('/*', async (c) => {
+    const user = await currentUser(c, api.config);
+    const path = c.req.path.slice(BASE.length);
+    if (!user) {
+      if (c.req.method === 'GET' && !path.startsWith('/api/')) return c.redirect('/admin/login', 303);
+      throw new LetheError('unauthenticated', 'sign in at /admin/login');
+    }
+    if (c.req.method !== 'GET') {
+      if (!ALLOWED[user.role].some((allowed) => c.req.method === 'PUT' && allowed.test(path))) {
+        throw new LetheError('forbidden', `the role ${user.role} may not do this`);
+      }
+      api.ctx.log.info({ user: user.name, role: user.role, path }, 'dashboard action');
+    }
+    return boards[user.role].fetch(c.req.raw, c.env);
+  });
+  return app;
+}
+
+function createBoard(api: Api, readOnly: boolean): Hono {
+  const adapter = new HonoAdapter(serveStatic);
+  const queues = Object.values(api.producers.queues).map(
+    (queue) =>
+      new BullMQAdapter(queue, {
+        readOnlyMode: readOnly,
+        allowRetries: !readOnly,
+        description: DESCRIPTIONS[queue.name] ?? '',
+      }),
+  );
+  const uiBasePath = dirname(createRequire(import.meta.url).resolve('@bull-board/ui/package.json'));
+  createBullBoard({ queues, serverAdapter: adapter, options: { uiBasePath, uiConfig: { boardTitle: 'Lethe' } } });
+  adapter.setBasePath(BASE);
+  return new Hono().route(BASE, adapter.registerPlugin());
+}
+
+const DESCRIPTIONS: Record<string, string> = {
+  erasures: 'One parent per window of an erasure; its progress is the erasure’s',
+  chunks: 'Key ranges of one location, deleted slice by slice',
+  mail: 'Confirmation mails',
+  housekeeping: 'The hourly sweep',
+};

@@ -1,0 +1,99 @@
+import { Hono, type Context as HonoContext } from 'hono';
+import { z } from 'zod';
+import { cancelErasure } from '../../erasure/cancel.ts';
+import { replayErasure } from '../../erasure/replay.ts';
+import { startErasure } from '../../erasure/start.ts';
+import { type Erasure, findErasure, isFinal } from '../../erasure/states.ts';
+import { readProgress } from '../../erasure/status.ts';
+import { LetheError } from '../../errors.ts';
+import type { Api } from '../api.ts';
+import { authenticate, hasStatusToken, requireOwn, requireRecentSignIn, requireScope } from '../auth.ts';
+import { withDeadline } from '../deadline.ts';
+import { parse } from '../problem.ts';
+import { erasureResource } from '../representation.ts';
+
+const id = z.uuid('expected the id of an erasure');
+const DEADLINE_MS = 1_800;
+
+type Need = { scopes: ('erasures:read' | 'erasures:write' | 'admin')[]; token: boolean; recent: boolean };
+
+/** `/v1/erasures/{id}`: look, undo, start, replay. */
+export function erasureRoutes(api: Api): Hono {
+  const { ctx, enqueue } = api;
+  const app = new Hono();
+
+  /** The erasure, for a caller who may do this with it. */
+  const authorize = async (c: HonoContext, need: Need): Promise<Erasure> => {
+    const erasureId = parse(id, c.req.param('id'), 'id');
+    if (need.token && hasStatusToken(c, api.auth, erasureId)) {
+      const found = await findErasure(ctx.db, erasureId);
+      if (found) return found;
+      throw new LetheError('not_found', 'there is no such erasure');
+    }
+    const caller = await authenticate(c, api.auth, ctx);
+    if (caller.kind === 'account' && !need.token)
+      throw new LetheError('forbidden', 'this needs an API key with the scope admin');
+    requireScope(caller, ...need.scopes);
+    const own = requireOwn(caller, await findErasure(ctx.db, erasureId));
+    if (need.recent) requireRecentSignIn(caller, api.auth);
+    return own;
+  };
+
+  const show = async (c: HonoContext, erasureId: string, status: 200 | 202 = 200) => {
+    const found = (await findErasure(ctx.db, erasureId)) as Erasure;
+    const body = erasureResource(found, await readProgress(ctx.db, found));
+    if (!isFinal(found.state)) c.header('Retry-After', found.state === 'running' ? '2' : '30');
+    c.header('Cache-Control', 'no-store');
+    return c.json(body, status);
+  };
+
+  app.get('/:id', (c) =>
+    withDeadline(
+      DEADLINE_MS,
+      (async () => {
+        const found = await authorize(c, { scopes: ['erasures:read'], token: true, recent: false });
+        return show(c, found.id);
+      })(),
+    ),
+  );
+
+  app.delete('/:id', (c) =>
+    withDeadline(
+      DEADLINE_MS,
+      (async () => {
+        const found = await authorize(c, { scopes: ['erasures:write'], token: true, recent: false });
+        await cancelErasure(ctx, found);
+        return show(c, found.id);
+      })(),
+    ),
+  );
+
+  app.post('/:id/start', (c) =>
+    withDeadline(
+      DEADLINE_MS,
+      (async () => {
+        const found = await authorize(c, { scopes: ['erasures:write'], token: true, recent: true });
+        if (isFinal(found.state)) throw new LetheError('not_live', `the erasure is ${found.state}`);
+        const dispatch = await startErasure(ctx, found.id);
+        if (dispatch) await enqueue.dispatch(dispatch);
+        return show(c, found.id, 202);
+      })(),
+    ),
+  );
+
+  app.post('/:id/replay', (c) =>
+    withDeadline(
+      DEADLINE_MS,
+      (async () => {
+        const found = await authorize(c, { scopes: ['admin'], token: false, recent: false });
+        const dispatch = await replayErasure(ctx, found.id, 'operator');
+        if (!dispatch && found.state !== 'running')
+          throw new LetheError('not_replayable', `the erasure is ${found.state}; only a stalled one is replayed`);
+        if (dispatch) await enqueue.dispatch(dispatch);
+        return show(c, found.id, 202);
+      })(),
+    ),
+  );
+
+  return app;
+}

@@ -1,0 +1,83 @@
+import { and, eq } from 'drizzle-orm';
+import type { Database } from '../db/client.ts';
+import { notification } from '../db/schema.ts';
+import type { Dispatch } from '../erasure/dispatch.ts';
+import type { Logger } from '../logger.ts';
+import type { Producers } from './connection.ts';
+import { CONTRACTS, type JobName, type Payload } from './contracts.ts';
+
+export type Enqueue = {
+  dispatch: (dispatch: Dispatch) => Promise<void>;
+  mail: (notificationId: string) => Promise<void>;
+  /** Each mail of an erasure that has not been sent. */
+  mailsOf: (erasureId: string) => Promise<void>;
+};
+
+const job = <N extends JobName>(name: N, data: Payload<N>) => ({
+  name,
+  queueName: CONTRACTS[name].queue,
+  data: CONTRACTS[name].payload.parse(data),
+  opts: CONTRACTS[name].options,
+});
+
+/**
+ * Puts what the domain has decided into the queues. Never throws and never takes longer than
+ * `patienceMs`: the decision is committed in Postgres, and what does not reach Redis is created again
+ * by reconcile.
+ */
+export function createEnqueue(producers: Producers, db: Database, log: Logger, patienceMs = 5000): Enqueue {
+  const attempt = async (what: string, ids: Record<string, unknown>, add: () => Promise<unknown>) => {
+    let timer: NodeJS.Timeout | undefined;
+    const timeout = new Promise((_, reject) => {
+      timer = setTimeout(() => reject(new Error('timeout')), patienceMs);
+    });
+    try {
+      await Promise.race([add(), timeout]);
+    } catch (error) {
+      log.warn(
+        { ...ids, code: (error as NodeJS.ErrnoException).code ?? (error as Error).name },
+        `${what} did not reach Redis; reconcile will create it`,
+      );
+    } finally {
+      clearTimeout(timer);
+    }
+  };
+
+  const mail = (notificationId: string) =>
+    attempt('mail', { notificationId }, () => {
+      const { name, data, opts } = job('mail.send', { notificationId });
+      // Sending is safe to repeat; an id of its own for each job keeps a failed one from blocking the next.
+      return producers.queues.mail.add(name, data, { ...opts, jobId: `${notificationId}_${Date.now().toString(36)}` });
+    });
+
+  return {
+    dispatch: (d) =>
+      attempt('window', { erasureId: d.erasureId, step: d.step }, () => {
+        const parent = job('erasure.advance', { erasureId: d.erasureId, step: d.step });
+        return producers.flow.add({
+          ...parent,
+          opts: { ...parent.opts, jobId: d.jobId, ...(d.delayMs > 0 ? { delay: d.delayMs } : {}) },
+          children: d.chunks.map((c) => {
+            const child = job('chunk.erase', { erasureId: d.erasureId, chunkId: c.id });
+            return {
+              ...child,
+              opts: {
+                ...child.opts,
+                jobId: c.jobId,
+                priority: c.priority,
+                ...(c.delayMs > 0 ? { delay: c.delayMs } : {}),
+              },
+            };
+          }),
+        });
+      }),
+    mail,
+    mailsOf: async (erasureId) => {
+      const open = await db
+        .select({ id: notification.id })
+        .from(notification)
+        .where(and(eq(notification.erasureId, erasureId), eq(notification.state, 'pending')));
+      for (const { id } of open) await mail(id);
+    },
+  };
+}

@@ -1,0 +1,66 @@
+import { setInterval } from 'node:timers';
+import type { Context } from '../erasure/context.ts';
+import { reconcile } from '../erasure/reconcile.ts';
+import type { Producers } from './connection.ts';
+import { CONTRACTS } from './contracts.ts';
+import type { Enqueue } from './enqueue.ts';
+import { isParentLive } from './liveness.ts';
+
+const SWEEP = 'erasure.sweep';
+/** A tick that is overdue for this long has lost its job. */
+const STUCK_MS = 2 * 60_000;
+
+/** Creates the sweep's scheduler and the concurrency limit when they are missing: a flushed Redis has lost both. */
+export async function ensureSchedule(ctx: Context, producers: Producers, globalConcurrency: number): Promise<void> {
+  const { housekeeping, chunks } = producers.queues;
+  const found = await housekeeping.getJobScheduler(SWEEP);
+  // Only when missing, different, or without a next run: an upsert drops an overdue tick.
+  const stuck = (found?.next ?? 0) < Date.now() - STUCK_MS;
+  if (found?.pattern !== ctx.settings.sweepCron || stuck) {
+    await housekeeping.upsertJobScheduler(
+      SWEEP,
+      { pattern: ctx.settings.sweepCron, tz: 'UTC' },
+      { name: SWEEP, data: {}, opts: CONTRACTS[SWEEP].options },
+    );
+    ctx.log.info({ pattern: ctx.settings.sweepCron }, 'sweep scheduled');
+  }
+  if ((await chunks.getGlobalConcurrency()) !== globalConcurrency) await chunks.setGlobalConcurrency(globalConcurrency);
+}
+
+/**
+ * Runs reconcile in this process, jittered, from the start until stopped: a scheduler in Redis would
+ * be lost together with what it has to mend.
+ */
+export function startReconciling(
+  work: { ctx: Context; enqueue: Enqueue; producers: Producers },
+  options: { intervalMs: number; globalConcurrency: number },
+): { stop: () => void } {
+  const { ctx, enqueue, producers } = work;
+  let busy = false;
+  const round = async () => {
+    if (busy) return;
+    busy = true;
+    try {
+      await ensureSchedule(ctx, producers, options.globalConcurrency);
+      const done = await reconcile(ctx, {
+        isLive: (id) => isParentLive(producers, id),
+        enqueue: enqueue.dispatch,
+        enqueueMail: enqueue.mail,
+      });
+      if (Object.values(done).some((n) => n > 0)) ctx.log.info(done, 'reconciled');
+    } catch (error) {
+      ctx.log.warn(
+        { code: (error as NodeJS.ErrnoException).code ?? (error as Error).name },
+        'reconcile will try again',
+      );
+    } finally {
+      busy = false;
+    }
+  };
+  const timers: NodeJS.Timeout[] = [];
+  void round();
+  timers.push(
+    setTimeout(() => timers.push(setInterval(round, options.intervalMs)), Math.random() * options.intervalMs),
+  );
+  return { stop: () => timers.forEach(clearInterval) };
+}

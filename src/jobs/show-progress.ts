@@ -1,0 +1,35 @@
+import type { Context } from '../erasure/context.ts';
+import { findErasure } from '../erasure/states.ts';
+import { readProgress } from '../erasure/status.ts';
+import type { Producers } from './connection.ts';
+
+/** Copies an erasure's progress to its parent job, where the dashboard shows it. */
+export type ShowProgress = (erasureId: string, now?: boolean) => Promise<void>;
+
+const EVERY_MS = 1000;
+
+/** At most once a second per erasure and process. Progress is for looking at: a failure is logged and forgotten. */
+export function createShowProgress(ctx: Context, producers: Producers): ShowProgress {
+  const last = new Map<string, number>();
+  return async (erasureId, now = false) => {
+    const time = Date.now();
+    if (!now && time - (last.get(erasureId) ?? 0) < EVERY_MS) return;
+    last.set(erasureId, time);
+    try {
+      const found = await findErasure(ctx.db, erasureId);
+      if (found?.state !== 'running') last.delete(erasureId);
+      if (!found?.jobId) return;
+      const { percent, rowsDeleted, rowsPlanned, etaSeconds, locations } = await readProgress(ctx.db, found);
+      const progress = {
+        percent,
+        rowsDeleted,
+        rowsPlanned,
+        etaSeconds,
+        locations: locations.map((l) => `${l.name} ${l.rowsDeleted}/${l.rowsPlanned ?? '?'}`),
+      };
+      await producers.queues.erasures.updateJobProgress(found.jobId, progress);
+    } catch (error) {
+      ctx.log.debug({ erasureId, code: (error as Error).name }, 'progress not shown');
+    }
+  };
+}

@@ -1,0 +1,62 @@
+import { type Job, Worker } from 'bullmq';
+import type { Redis } from 'ioredis';
+import { QUEUES, type QueueName } from './contracts.ts';
+import { handle, type Work } from './handlers.ts';
+
+export type WorkerOptions = { prefix: string; concurrency: number };
+export type Workers = { stop: (deadlineMs: number) => Promise<boolean> };
+
+/** A killed worker's jobs are taken over after about the lock's time; ours are safe to repeat however often. */
+const LOCKS = { lockDuration: 10_000, stalledInterval: 3_000, maxStalledCount: 1_000 };
+
+/** Starts a worker per queue. Slices are told to stop when this process shuts down or has lost the job's lock. */
+export function startWorkers(work: Work, connection: Redis, options: WorkerOptions): Workers {
+  const stopping = new AbortController();
+  const running = new Map<string, AbortController>();
+  const concurrency: Record<QueueName, number> = { erasures: 4, chunks: options.concurrency, mail: 2, housekeeping: 1 };
+
+  const workers = QUEUES.map((queue) => {
+    const process = async (job: Job, _token?: string, signal?: AbortSignal) => {
+      const lost = new AbortController();
+      const key = `${queue}/${job.id}`;
+      running.set(key, lost);
+      try {
+        return await handle(work, job, AbortSignal.any([stopping.signal, lost.signal, ...(signal ? [signal] : [])]));
+      } finally {
+        running.delete(key);
+      }
+    };
+    const worker = new Worker(queue, process, {
+      connection,
+      prefix: options.prefix,
+      concurrency: concurrency[queue],
+      ...LOCKS,
+    });
+    worker.on('lockRenewalFailed', (ids) => {
+      for (const id of ids) running.get(`${queue}/${id}`)?.abort();
+    });
+    worker.on('error', (error) =>
+      work.ctx.log.debug({ queue, code: (error as NodeJS.ErrnoException).code ?? error.name }, 'worker connection'),
+    );
+    worker.on('failed', (job, error) =>
+      work.ctx.log.debug({ queue, jobId: job?.id, error: error.message }, 'attempt failed'),
+    );
+    return worker;
+  });
+
+  return {
+    /** Hands running chunks back after their slice. False when the deadline passed: the process may exit, nothing is lost. */
+    stop: async (deadlineMs) => {
+      stopping.abort();
+      let timer: NodeJS.Timeout | undefined;
+      const deadline = new Promise<false>((resolve) => {
+        timer = setTimeout(() => resolve(false), deadlineMs);
+      });
+      // close() never resolves while Redis is away.
+      const closed = Promise.all(workers.map((w) => w.close())).then(() => true as const);
+      const clean = await Promise.race([closed.catch(() => false as const), deadline]);
+      clearTimeout(timer);
+      return clean;
+    },
+  };
+}

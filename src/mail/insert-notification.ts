@@ -1,0 +1,16 @@
+import { sql } from 'drizzle-orm';
+import { v7 as uuidv7 } from 'uuid';
+import type { Executor } from '../db/client.ts';
+import { notification } from '../db/schema.ts';
+
+/** The row that a mail is sent from; `nextAt` leaves the direct job a minute before reconcile takes it up. */
+export async function insertNotification(
+  db: Executor,
+  erasureId: string,
+  kind: 'received' | 'completed',
+): Promise<void> {
+  await db
+    .insert(notification)
+    .values({ id: uuidv7(), erasureId, kind, nextAt: sql`now() + interval '1 minute'` })
+    .onConflictDoNothing();
+}

@@ -1,0 +1,22 @@
+import { mkdir, rename, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { MailProvider } from './provider.ts';
+
+/**
+ * Writes mails to a folder instead of sending them: one `.json`, `.html` and `.txt` per mail, named by
+ * its idempotency key, so that a second attempt replaces the first as a provider would drop it.
+ */
+export function outboxProvider(folder: string): MailProvider {
+  return async (message, idempotencyKey) => {
+    await mkdir(folder, { recursive: true });
+    const write = async (extension: string, content: string) => {
+      const file = join(folder, `${idempotencyKey}.${extension}`);
+      await writeFile(`${file}.tmp`, content);
+      await rename(`${file}.tmp`, file);
+    };
+    await write('html', message.html);
+    await write('txt', message.text);
+    await write('json', `${JSON.stringify(message, null, 2)}\n`);
+    return `outbox-${idempotencyKey}`;
+  };
+}

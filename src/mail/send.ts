@@ -1,0 +1,139 @@
+import { and, eq, sql } from 'drizzle-orm';
+import type { Database } from '../db/client.ts';
+import { erasure, notification } from '../db/schema.ts';
+import { transaction } from '../db/transaction.ts';
+import { LetheError } from '../errors.ts';
+import { appendEvent } from '../events/append.ts';
+import type { Logger } from '../logger.ts';
+import { forgetAddress } from './forget-address.ts';
+import { MailError, type MailProvider } from './provider.ts';
+import { completedMail, type MailFacts, receivedMail } from './templates.ts';
+
+export type MailContext = {
+  db: Database;
+  log: Logger;
+  provider: MailProvider;
+  statusUrl: (erasureId: string) => string;
+};
+
+export type MailOutcome = 'sent' | 'skipped' | 'failed' | 'uncertain' | 'deferred';
+
+/** Resend remembers an idempotency key for 24 hours; after that a second attempt could be a second mail. */
+const KEY_LIFE_MS = 23 * 3_600_000;
+const SHORT = { statementMs: 5_000, lockMs: 2_000 };
+
+type Claim = {
+  facts: MailFacts;
+  kind: 'received' | 'completed';
+  erasureId: string;
+  attempt: number;
+  expired: boolean;
+  hadUnknown: boolean;
+};
+
+/**
+ * Sends one notification: an attempt is recorded before, the provider's idempotency key makes it one
+ * mail however often it is tried, the result is recorded after. An outcome that has been unknown for
+ * longer than the provider remembers the key is `uncertain`: alerted, never sent again. Throws
+ * `mail_deferred` when the job should be tried again soon.
+ */
+export async function sendMail(ctx: MailContext, notificationId: string): Promise<MailOutcome> {
+  const claim = await claimAttempt(ctx, notificationId);
+  if (!claim) return 'skipped';
+  if (claim.expired) return finish(ctx, notificationId, claim, 'uncertain', { outcome: 'unknown_too_long' });
+  const message = claim.kind === 'received' ? receivedMail(claim.facts) : completedMail(claim.facts);
+  try {
+    const providerId = await ctx.provider(message, `lethe-${notificationId}`);
+    return await finish(ctx, notificationId, claim, 'sent', { providerId, outcome: null });
+  } catch (error) {
+    const failure = error instanceof MailError ? error : new MailError('unknown', (error as Error).name);
+    if (failure.code === 'invalid_idempotent_request')
+      return finish(ctx, notificationId, claim, 'uncertain', { outcome: failure.code });
+    if (failure.failure === 'rejected') return finish(ctx, notificationId, claim, 'failed', { outcome: failure.code });
+    await ctx.db
+      .update(notification)
+      .set({
+        outcome: failure.code,
+        // A definite refusal leaves nothing unknown, unless an earlier attempt did.
+        ...(failure.failure === 'unknown' || claim.hadUnknown ? {} : { unknownSince: null }),
+        nextAt: failure.failure === 'later' ? sql`now() + interval '1 hour'` : sql`now() + interval '5 minutes'`,
+      })
+      .where(eq(notification.id, notificationId));
+    ctx.log.warn(
+      { notificationId, erasureId: claim.erasureId, attempt: claim.attempt, code: failure.code },
+      'mail was not accepted yet',
+    );
+    if (failure.failure === 'later') return 'deferred';
+    throw new LetheError('mail_deferred', failure.code);
+  }
+}
+
+async function claimAttempt(ctx: MailContext, id: string): Promise<Claim | null> {
+  return transaction(ctx.db, SHORT, async (tx) => {
+    const [row] = await tx
+      .select({ note: notification, erasure })
+      .from(notification)
+      .innerJoin(erasure, eq(erasure.id, notification.erasureId))
+      .where(and(eq(notification.id, id), eq(notification.state, 'pending')));
+    if (!row?.erasure.email) return null;
+    const [claimed] = await tx
+      .update(notification)
+      .set({
+        attempt: sql`attempt + 1`,
+        unknownSince: sql`coalesce(unknown_since, now())`,
+        nextAt: sql`now() + interval '5 minutes'`,
+      })
+      .where(and(eq(notification.id, id), eq(notification.state, 'pending')))
+      .returning();
+    if (!claimed) return null;
+    const { erasure: e } = row;
+    return {
+      kind: claimed.kind as Claim['kind'],
+      erasureId: e.id,
+      attempt: claimed.attempt,
+      hadUnknown: row.note.unknownSince !== null,
+      expired: Date.now() - (claimed.unknownSince as Date).getTime() > KEY_LIFE_MS,
+      facts: {
+        to: e.email as string,
+        erasureId: e.id,
+        requestedAt: e.requestedAt,
+        startsAt: e.startsAt,
+        completedAt: e.completedAt,
+        statusUrl: ctx.statusUrl(e.id),
+      },
+    };
+  });
+}
+
+async function finish(
+  ctx: MailContext,
+  id: string,
+  claim: Claim,
+  state: 'sent' | 'failed' | 'uncertain',
+  result: { providerId?: string; outcome: string | null },
+): Promise<MailOutcome> {
+  await transaction(ctx.db, SHORT, async (tx) => {
+    const changed = await tx
+      .update(notification)
+      .set({ state, ...result, ...(state === 'sent' ? { unknownSince: null } : {}), finishedAt: sql`now()` })
+      .where(and(eq(notification.id, id), eq(notification.state, 'pending')))
+      .returning({ id: notification.id });
+    if (changed.length === 0) return;
+    await appendEvent(tx, claim.erasureId, `mail.${state}`, {
+      kind: claim.kind,
+      attempt: claim.attempt,
+      ...(result.outcome ? { outcome: result.outcome } : {}),
+    });
+    if (claim.kind === 'completed') await forgetAddress(tx, claim.erasureId);
+  });
+  const line = {
+    notificationId: id,
+    erasureId: claim.erasureId,
+    kind: claim.kind,
+    attempt: claim.attempt,
+    outcome: result.outcome,
+  };
+  if (state === 'sent') ctx.log.info(line, 'mail sent');
+  else ctx.log.error(line, `mail ${state}: tell the user by other means`);
+  return state;
+}

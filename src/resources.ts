@@ -1,0 +1,75 @@
+import { checkCatalog, readDeadlockTimeout } from './catalog/check.ts';
+import { loadCatalog } from './catalog/load.ts';
+import type { Config } from './config.ts';
+import { type Connection, connect } from './db/client.ts';
+import { pendingMigrations } from './db/migrate.ts';
+import { sanitize } from './db/sql-errors.ts';
+import type { Context } from './erasure/context.ts';
+import { LetheError, UsageError } from './errors.ts';
+import { openProducers, type Producers } from './jobs/connection.ts';
+import type { Logger } from './logger.ts';
+
+/** Something that was opened and must be closed. */
+export type Closable = { name: string; close: () => Promise<unknown> };
+
+/** Closes in reverse order; one that cannot be closed does not keep the others open. */
+export async function closeAll(opened: Closable[], log: Logger): Promise<void> {
+  for (const { name, close } of [...opened].reverse()) {
+    await close().catch((error: Error) => log.warn({ name, code: error.name }, 'not closed cleanly'));
+  }
+}
+
+export type Resources = { ctx: Context; producers: Producers; connection: Connection; closables: Closable[] };
+
+/**
+ * Opens Postgres and Redis, and checks the catalog against the live schema. Throws a UsageError when
+ * it must not start; warnings are logged, each with what helps.
+ */
+export async function openResources(
+  config: Config,
+  log: Logger,
+  pool: { max: number; name: string },
+): Promise<Resources> {
+  const declared = loadCatalog(config.LETHE_CATALOG);
+  const connection = connect(config.DATABASE_URL, { max: pool.max, applicationName: pool.name });
+  const closables: Closable[] = [{ name: 'postgres', close: connection.close }];
+  try {
+    const { catalog, warnings } = await checkCatalog(connection.db, declared);
+    const pending = await pendingMigrations(connection.db);
+    if (pending > 0) throw new UsageError([`the database lacks ${pending} migration(s): run lethe migrate`]);
+    for (const warning of warnings) log.warn({ warning }, 'catalog');
+    const deadlockMs = await readDeadlockTimeout(connection.db);
+    const producers = openProducers({ url: config.REDIS_URL, prefix: config.LETHE_REDIS_PREFIX }, log);
+    closables.push({ name: 'redis', close: producers.close });
+    return {
+      ctx: { db: connection.db, catalog, log, settings: settingsOf(config, deadlockMs) },
+      producers,
+      connection,
+      closables,
+    };
+  } catch (error) {
+    await closeAll(closables, log);
+    if (error instanceof UsageError) throw error;
+    const clean = sanitize(error);
+    throw clean.code === 'database_unavailable'
+      ? new LetheError('database_unavailable', `DATABASE_URL: ${clean.detail}`)
+      : clean;
+  }
+}
+
+function settingsOf(config: Config, deadlockMs: number): Context['settings'] {
+  return {
+    secrets: config.LETHE_SECRET,
+    sweepCron: config.LETHE_SWEEP_CRON,
+    undoWindowMs: config.LETHE_UNDO_WINDOW,
+    slaMs: config.LETHE_SLA,
+    chunkRows: config.LETHE_CHUNK_ROWS,
+    sliceMs: config.LETHE_SLICE_TIME,
+    immediateMs: config.LETHE_IMMEDIATE_TIME,
+    windowChunks: 4 * config.LETHE_GLOBAL_CONCURRENCY,
+    stalledRetryMs: config.LETHE_STALLED_RETRY,
+    ledgerRetentionMs: config.LETHE_LEDGER_RETENTION,
+    evidenceRetentionMs: config.LETHE_EVIDENCE_RETENTION,
+    lockBudgetMs: 0.7 * deadlockMs,
+  };
+}

@@ -1,0 +1,30 @@
+import { createHmac, timingSafeEqual } from 'node:crypto';
+
+/** What a derived token opens. */
+export type TokenPurpose = 'status' | 'dashboard';
+
+const mac = (secret: string, ...parts: string[]) => createHmac('sha256', secret).update(parts.join('\n')).digest();
+
+const equal = (a: Buffer, b: Buffer) => a.length === b.length && timingSafeEqual(a, b);
+
+/**
+ * Derives the token for one thing: `v1.` and HMAC-SHA256(secret, purpose, id, version), base64url.
+ * The first secret of the list signs; nothing is stored.
+ */
+export function deriveToken(secrets: readonly string[], purpose: TokenPurpose, id: string): string {
+  return `v1.${mac(secrets[0] as string, purpose, id, 'v1').toString('base64url')}`;
+}
+
+/** True when `token` was derived for exactly this purpose and id with any secret of the list. Constant time. */
+export function verifyToken(secrets: readonly string[], purpose: TokenPurpose, id: string, token: string): boolean {
+  if (!token.startsWith('v1.')) return false;
+  const given = Buffer.from(token.slice(3), 'base64url');
+  let valid = false;
+  for (const secret of secrets) valid = equal(given, mac(secret, purpose, id, 'v1')) || valid;
+  return valid;
+}
+
+/** Keyed digest of an account key: it survives the scrub, and without the secret it says nothing about the key. */
+export function accountDigest(secrets: readonly string[], accountKey: string): string {
+  return mac(secrets[0] as string, 'account', accountKey).toString('hex');
+}
