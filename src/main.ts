@@ -20,8 +20,11 @@ import { closeAll, openResources } from './resources.ts';
 /** Redis gets this long inside a request; after that reconcile delivers. */
 const ENQUEUE_PATIENCE_MS = 300;
 
-/** Runs the API until it is told to stop. */
-export async function runApi(config: Config): Promise<void> {
+/** A started role. `stop` resolves when it has ended; false: the deadline passed first. */
+export type Started = { port?: number; stop: () => Promise<boolean> };
+
+/** Starts the API and its dashboard. */
+export async function startApi(config: Config): Promise<Started> {
   const log = createLogger(config.LOG_LEVEL, 'api');
   const { ctx, producers, closables } = await openResources(config, log, { max: 20, name: 'lethe-api' });
   const enqueue = createEnqueue(producers, ctx.db, log, ENQUEUE_PATIENCE_MS);
@@ -32,57 +35,55 @@ export async function runApi(config: Config): Promise<void> {
     hostname: config.HOST,
     serverOptions: { requestTimeout: 15_000, headersTimeout: 10_000, keepAliveTimeout: 65_000 },
   }) as Server;
-  await Promise.race([once(server, 'listening'), once(server, 'error').then(([error]) => Promise.reject(error))]);
-  log.info({ port: (server.address() as AddressInfo).port }, 'listening');
-  await stopSignal();
-  log.info('stopping');
-  const closed = once(server, 'close');
-  server.close();
-  server.closeIdleConnections();
-  await Promise.race([closed, after(config.LETHE_SHUTDOWN_TIMEOUT)]);
-  server.closeAllConnections();
-  await closeAll(closables, log);
-  log.info('stopped');
+  const failed = once(server, 'error').then(([error]) => Promise.reject(error));
+  await Promise.race([once(server, 'listening'), failed]);
+  const { port } = server.address() as AddressInfo;
+  log.info({ port }, 'listening');
+  const stop = async () => {
+    log.info('stopping');
+    const closed = once(server, 'close').then(() => true);
+    server.close();
+    server.closeIdleConnections();
+    const clean = await Promise.race([closed, after(config.LETHE_SHUTDOWN_TIMEOUT)]);
+    server.closeAllConnections();
+    await closeAll(closables, log);
+    log.info({ clean }, 'stopped');
+    return clean;
+  };
+  return { port, stop };
 }
 
-/** Runs a worker until it is told to stop. Any number may run at once. */
-export async function runWorker(config: Config): Promise<void> {
+/** Starts a worker. Any number may run at once. */
+export async function startWorker(config: Config): Promise<Started> {
   const log = createLogger(config.LOG_LEVEL, 'worker');
-  const { ctx, producers, closables } = await openResources(config, log, {
-    max: config.LETHE_CONCURRENCY + 6,
-    name: 'lethe-worker',
-  });
+  const pool = { max: config.LETHE_CONCURRENCY + 6, name: 'lethe-worker' };
+  const { ctx, producers, closables } = await openResources(config, log, pool);
   const enqueue = createEnqueue(producers, ctx.db, log);
   const mail = { db: ctx.db, log, provider: mailProvider(config), statusUrl: statusUrl(config) };
-  const work = {
-    ctx,
-    mail,
-    enqueue,
-    sliceSize: new SliceSize(ctx.settings.sliceMs),
-    showProgress: createShowProgress(ctx, producers),
-  };
+  const showProgress = createShowProgress(ctx, producers);
+  const work = { ctx, mail, enqueue, sliceSize: new SliceSize(ctx.settings.sliceMs), showProgress };
   const redis = { url: config.REDIS_URL, prefix: config.LETHE_REDIS_PREFIX };
   const connection = openWorkerConnection(redis, log);
   closables.push({ name: 'worker redis', close: async () => connection.disconnect() });
-  const workers = startWorkers(work, connection, { prefix: redis.prefix, concurrency: config.LETHE_CONCURRENCY });
+  const concurrency = config.LETHE_CONCURRENCY;
+  const workers = startWorkers(work, connection, { prefix: redis.prefix, concurrency });
   const reconciling = startReconciling(
     { ctx, enqueue, producers },
     { intervalMs: config.LETHE_RECONCILE_INTERVAL, globalConcurrency: config.LETHE_GLOBAL_CONCURRENCY },
   );
   log.info(
-    {
-      catalog: ctx.catalog.digest,
-      locations: ctx.catalog.locations.map((l) => l.name),
-      concurrency: config.LETHE_CONCURRENCY,
-    },
+    { catalog: ctx.catalog.digest, locations: ctx.catalog.locations.map((l) => l.name), concurrency },
     'working',
   );
-  await stopSignal();
-  log.info('stopping: running slices are finished, their chunks handed back');
-  reconciling.stop();
-  const clean = await workers.stop(config.LETHE_SHUTDOWN_TIMEOUT);
-  await closeAll(closables, log);
-  log.info({ clean }, 'stopped');
+  const stop = async () => {
+    log.info('stopping: running slices are finished, their chunks handed back');
+    reconciling.stop();
+    const clean = await workers.stop(config.LETHE_SHUTDOWN_TIMEOUT);
+    await closeAll(closables, log);
+    log.info({ clean }, 'stopped');
+    return clean;
+  };
+  return { stop };
 }
 
 function mailProvider(config: Config): MailProvider {
@@ -94,16 +95,4 @@ function mailProvider(config: Config): MailProvider {
   });
 }
 
-const after = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms).unref());
-
-/** Resolves at the first SIGTERM or SIGINT; a second one ends the process at once. */
-function stopSignal(): Promise<NodeJS.Signals> {
-  return new Promise((resolve) => {
-    for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-      process.once(signal, () => {
-        process.once(signal, () => process.exit(1));
-        resolve(signal);
-      });
-    }
-  });
-}
+const after = (ms: number) => new Promise<false>((resolve) => setTimeout(() => resolve(false), ms).unref());

@@ -1,11 +1,27 @@
 import { Command } from 'commander';
 import { loadConfig } from '../config.ts';
-import { runApi, runWorker } from '../main.ts';
+import { type Started, startApi, startWorker } from '../main.ts';
 
 export const apiCommand = () =>
-  new Command('api').description('run the HTTP API and the dashboard').action(() => runApi(loadConfig('api')));
+  new Command('api')
+    .description('run the HTTP API and the dashboard')
+    .action(() => untilStopped(startApi(loadConfig('api'))));
 
 export const workerCommand = () =>
   new Command('worker')
     .description('run a worker; start as many as you like')
-    .action(() => runWorker(loadConfig('worker')));
+    .action(() => untilStopped(startWorker(loadConfig('worker'))));
+
+/** Stops at the first SIGTERM or SIGINT; a second one ends the process at once. */
+async function untilStopped(starting: Promise<Started>): Promise<void> {
+  const { stop } = await starting;
+  await new Promise<void>((resolve) => {
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+      process.once(signal, () => {
+        process.once(signal, () => process.exit(1));
+        resolve();
+      });
+    }
+  });
+  await stop();
+}

@@ -7,7 +7,7 @@ import { belongsTo, relation } from './sql.ts';
 export async function countUpTo(db: Executor, location: Location, account: KeyValue, limit: number): Promise<number> {
   const [row] = await db.execute<{ n: number }>(sql`
     SELECT count(*)::int AS n FROM (
-      SELECT 1 FROM ${relation(location)} AS t WHERE ${belongsTo('t', location.account, account)} LIMIT ${limit}) AS some`);
+      SELECT 1 FROM ${relation(location)} AS t WHERE ${belongsTo('t', location.account, account)} LIMIT ${limit}) AS sample`);
   return row?.n ?? 0;
 }
 

@@ -36,7 +36,7 @@ const FINISH_MS = 5_000;
  */
 export async function advanceErasure(ctx: Context, erasureId: string, step: number): Promise<Next> {
   const running = await findErasure(ctx.db, erasureId);
-  if (!running || running.state !== 'running' || running.heldAt || running.step !== step) return { kind: 'superseded' };
+  if (running?.state !== 'running' || running.heldAt || running.step !== step) return { kind: 'superseded' };
   const account = accountTuple(running.accountKey as string);
   try {
     const tasks = await planAll(ctx, running, account);

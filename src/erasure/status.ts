@@ -1,6 +1,5 @@
-import { asc, eq, sql } from 'drizzle-orm';
+import { sql } from 'drizzle-orm';
 import type { Executor } from '../db/client.ts';
-import { task } from '../db/schema.ts';
 import type { Erasure } from './states.ts';
 
 export type LocationProgress = {
@@ -21,41 +20,43 @@ export type Progress = {
   locations: LocationProgress[];
 };
 
+type Row = {
+  name: string;
+  owner: string;
+  state: string;
+  lastError: string | null;
+  planned: number | null;
+  deleted: number;
+  through: number;
+  outside: number;
+};
+
 /**
  * Progress from the ledger. A finished chunk counts as whole, because rows may have moved away
  * between planning and deleting; `rowsDeleted` is what was really deleted.
  */
 export async function readProgress(db: Executor, of: Erasure): Promise<Progress> {
-  const rows = await db
-    .select({
-      name: task.location,
-      owner: task.owner,
-      state: task.state,
-      lastError: task.lastError,
-      planned: task.rowsPlanned,
-      sums: sql<{ deleted: number; through: number; outside: number }>`(
-        SELECT json_build_object(
-          'deleted', coalesce(sum(c.rows_deleted), 0),
-          'through', coalesce(sum(CASE WHEN c.finished_at IS NULL THEN least(c.rows_deleted, c.rows_planned) ELSE c.rows_planned END), 0),
-          'outside', coalesce(sum(c.rows_planned) FILTER (WHERE c.pass = 0 AND ${task.kind} = 'table'), 0))
-          FROM lethe.chunk c WHERE c.task_id = ${task.id})`,
-    })
-    .from(task)
-    .where(eq(task.erasureId, of.id))
-    .orderBy(asc(task.stage), asc(task.location));
+  const rows = await db.execute<Row>(sql`
+    SELECT t.location AS name, t.owner, t.state, t.last_error AS "lastError", t.rows_planned::float8 AS planned,
+           coalesce(sum(c.rows_deleted), 0)::float8 AS deleted,
+           coalesce(sum(CASE WHEN c.finished_at IS NULL THEN least(c.rows_deleted, c.rows_planned) ELSE c.rows_planned END), 0)::float8 AS through,
+           coalesce(sum(c.rows_planned) FILTER (WHERE c.pass = 0 AND t.kind = 'table'), 0)::float8 AS outside
+      FROM lethe.task t LEFT JOIN lethe.chunk c ON c.task_id = t.id
+     WHERE t.erasure_id = ${of.id}
+     GROUP BY t.id ORDER BY t.stage, t.location`);
   const completed = of.state === 'completed';
   const locations = rows.map((row) => ({
     name: row.name,
     owner: row.owner,
     state: row.state,
-    rowsDeleted: row.sums.deleted,
-    rowsPlanned: row.planned === null && !completed ? null : (row.planned ?? 0) + row.sums.outside,
+    rowsDeleted: row.deleted,
+    rowsPlanned: row.planned === null && !completed ? null : (row.planned ?? 0) + row.outside,
     lastError: row.lastError,
   }));
   const sum = (numbers: number[]) => numbers.reduce((a, b) => a + b, 0);
   const known = locations.every((l) => l.rowsPlanned !== null);
   const rowsPlanned = known ? sum(locations.map((l) => l.rowsPlanned as number)) : null;
-  const through = sum(rows.map((row) => row.sums.through));
+  const through = sum(rows.map((row) => row.through));
   return {
     rowsDeleted: sum(locations.map((l) => l.rowsDeleted)),
     rowsPlanned,

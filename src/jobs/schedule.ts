@@ -58,7 +58,9 @@ export function startReconciling(
     }
   };
   const timers: NodeJS.Timeout[] = [];
-  void round();
+  // Also as soon as Redis is reachable: what an outage dropped should not wait for the timer.
+  if (producers.redis.status === 'ready') void round();
+  producers.redis.on('ready', round);
   timers.push(
     setTimeout(() => timers.push(setInterval(round, options.intervalMs)), Math.random() * options.intervalMs),
   );
