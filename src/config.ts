@@ -23,7 +23,11 @@ const duration = (min: number, max: number) =>
     return z.NEVER;
   });
 const integer = (min: number, max: number) =>
-  z.coerce.number({ error: 'expected a number' }).int('expected a whole number').min(min).max(max);
+  z.coerce
+    .number({ error: `expected a whole number from ${min} to ${max}` })
+    .int()
+    .min(min)
+    .max(max);
 const url = (...protocols: string[]) =>
   z
     .string()
@@ -132,17 +136,19 @@ export const VARIABLES = Object.keys(schema.shape);
 export function loadConfig(role: Role, env: NodeJS.ProcessEnv = process.env): Config {
   const problems: string[] = [];
   const values: Record<string, string> = {};
-  for (const name of VARIABLES) {
+  const unreadable = new Set<string>();
+  const shape =
+    role === 'migrate' ? schema.pick({ DATABASE_URL: true, LETHE_DIRECT_DATABASE_URL: true, LOG_LEVEL: true }) : schema;
+  for (const name of Object.keys(shape.shape)) {
     const file = env[`${name}_FILE`];
     try {
       const value = file ? readFileSync(file, 'utf8').trim() : env[name];
       if (value !== undefined && value !== '') values[name] = value;
     } catch (error) {
       problems.push(`${name}_FILE: cannot read ${file} (${(error as NodeJS.ErrnoException).code})`);
+      unreadable.add(name);
     }
   }
-  const shape =
-    role === 'migrate' ? schema.pick({ DATABASE_URL: true, LETHE_DIRECT_DATABASE_URL: true, LOG_LEVEL: true }) : schema;
   const parsed = shape.safeParse(values);
   if (!parsed.success) {
     for (const issue of parsed.error.issues) {
@@ -156,13 +162,15 @@ export function loadConfig(role: Role, env: NodeJS.ProcessEnv = process.env): Co
   }
   if (role === 'api') problems.push(...checkApi(values));
   if (role === 'worker') problems.push(...checkMail(values));
-  if (problems.length > 0) throw new UsageError([...new Set(problems)]);
+  // What an unreadable file would have given is not missing as well.
+  const named = [...new Set(problems)].filter((problem) => !unreadable.has(problem.split(':', 1)[0] as string));
+  if (named.length > 0) throw new UsageError(named);
   return parsed.data as Config;
 }
 
 function checkApi(values: Record<string, string>): string[] {
   const problems: string[] = [];
-  if (!values.LETHE_JWT_SECRET && !values.LETHE_API_KEYS) {
+  if (!values.LETHE_JWT_SECRET && splitList(values.LETHE_API_KEYS ?? '').length === 0) {
     problems.push('LETHE_API_KEYS or LETHE_JWT_SECRET: one of them is required, or anybody could erase anybody');
   }
   for (const name of ['LETHE_JWT_ISSUER', 'LETHE_JWT_AUDIENCE']) {

@@ -1,5 +1,6 @@
 import { sql } from 'drizzle-orm';
 import type { Executor } from '../db/client.ts';
+import { missingGrants } from '../db/grants.ts';
 import { UsageError } from '../errors.ts';
 import { inspectForeignKeys, inspectTables } from './inspect.ts';
 import type { Declaration } from './load.ts';
@@ -28,7 +29,8 @@ export async function checkCatalog(
     throw new UsageError([`DATABASE_URL: PostgreSQL 15 or newer is needed, found ${server?.version}`]);
   if (server.standby) throw new UsageError(['DATABASE_URL: the server is a standby; connect to the primary']);
   const { catalog, errors, warnings } = await inspectCatalog(db, declared);
-  if (!catalog) throw new UsageError(errors.map((e) => `catalog: ${e}`));
+  const grants = (await missingGrants(db)).map((g) => `missing grant: GRANT ${g} TO the role that Lethe connects as`);
+  if (!catalog || grants.length > 0) throw new UsageError([...grants, ...errors.map((e) => `catalog: ${e}`)]);
   return { catalog, warnings };
 }
 

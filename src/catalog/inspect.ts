@@ -18,8 +18,10 @@ export type TableFacts = {
   kind: string;
   columns: Record<string, { type: string; notNull: boolean }>;
   primaryKey: string[];
-  /** Leading plain columns of each valid, complete index. */
-  indexes: string[][];
+  /** Plain key columns of each valid, complete index. */
+  indexes: { columns: string[]; unique: boolean }[];
+  /** The role may look up names in the table's schema; without that no other grant helps. */
+  schemaUsage: boolean;
   rowSecurity: boolean;
   missingGrants: string[];
   triggers: string[];
@@ -41,16 +43,17 @@ export async function inspectTables(db: Executor, tables: readonly TableName[]):
          FROM pg_attribute a WHERE a.attrelid = w.oid AND a.attnum > 0 AND NOT a.attisdropped) AS columns,
       COALESCE((SELECT jsonb_agg(a.attname ORDER BY k.ord)
          FROM pg_index i, unnest(i.indkey::int2[]) WITH ORDINALITY k(attnum, ord), pg_attribute a
-        WHERE i.indrelid = w.oid AND i.indisprimary AND a.attrelid = w.oid AND a.attnum = k.attnum), '[]') AS "primaryKey",
-      COALESCE((SELECT jsonb_agg(cols) FROM (
+        WHERE i.indrelid = w.oid AND i.indisprimary AND k.ord <= i.indnkeyatts AND a.attrelid = w.oid AND a.attnum = k.attnum), '[]') AS "primaryKey",
+      COALESCE((SELECT jsonb_agg(jsonb_build_object('columns', cols, 'unique', indisunique)) FROM (
          SELECT (SELECT jsonb_agg(a.attname ORDER BY k.ord)
                    FROM unnest(i.indkey::int2[]) WITH ORDINALITY k(attnum, ord)
                    JOIN pg_attribute a ON a.attrelid = w.oid AND a.attnum = k.attnum
-                  WHERE k.ord <= i.indnkeyatts) AS cols
+                  WHERE k.ord <= i.indnkeyatts) AS cols, i.indisunique
            FROM pg_index i JOIN pg_class ic ON ic.oid = i.indexrelid JOIN pg_am am ON am.oid = ic.relam
           WHERE i.indrelid = w.oid AND i.indisvalid AND i.indpred IS NULL AND am.amname = 'btree'
             AND NOT (0 = ANY(i.indkey::int2[]))) x), '[]') AS indexes,
       row_security_active(w.oid) AS "rowSecurity",
+      has_schema_privilege(w.relnamespace, 'USAGE') AS "schemaUsage",
       COALESCE((SELECT jsonb_agg(p) FROM unnest(${textArray(NEEDED)}) p
         WHERE NOT has_table_privilege(w.oid, p)), '[]') AS "missingGrants",
       COALESCE((SELECT jsonb_agg(t.tgname) FROM pg_trigger t

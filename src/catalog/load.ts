@@ -9,7 +9,8 @@ const identifier = z.string().min(1).max(63);
 const table = z.string().regex(/^[^.\s]+(\.[^.\s]+)?$/, 'expected a table, or schema.table');
 const duration = z
   .string()
-  .refine((text) => (ms(text as StringValue) ?? 0) > 0, 'expected a duration such as 24h or 30d')
+  // `ms` throws for an empty text.
+  .refine((text) => text !== '' && (ms(text as StringValue) ?? 0) > 0, 'expected a duration such as 24h or 30d')
   .transform((text) => ms(text as StringValue));
 
 const declaration = z.strictObject({
@@ -45,7 +46,14 @@ export function parseCatalog(text: string, file = 'catalog'): Declaration {
   if (document.errors.length > 0) {
     throw new UsageError(document.errors.map((e) => `${file}: ${e.message.split('\n')[0]}`));
   }
-  const parsed = declaration.safeParse(document.toJS({ maxAliasCount: 50 }));
+  let written: unknown;
+  try {
+    written = document.toJS({ maxAliasCount: 50 });
+  } catch (error) {
+    // An alias without its anchor, or too many of them: found only when they are resolved.
+    throw new UsageError([`${file}: ${(error as Error).message}`]);
+  }
+  const parsed = declaration.safeParse(written);
   if (!parsed.success) {
     throw new UsageError(parsed.error.issues.map((i) => `${file}: ${i.path.join('.') || 'the file'}: ${i.message}`));
   }

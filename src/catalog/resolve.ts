@@ -22,7 +22,8 @@ export function tableName(text: string): TableName {
 const isKeyType = (type: string): type is KeyType => (KEY_TYPES as readonly string[]).includes(type);
 const family = (type: KeyType) => (type === 'uuid' ? 'uuid' : 'integer');
 const changesRows = (fk: ForeignKey) => ['CASCADE', 'SET NULL', 'SET DEFAULT'].includes(fk.onDelete);
-const startsWith = (index: string[], columns: readonly string[]) => columns.every((column, i) => index[i] === column);
+const startsWith = (index: { columns: string[] }, columns: readonly string[]) =>
+  columns.every((column, i) => index.columns[i] === column);
 const list = (columns: readonly string[]) => columns.join(', ');
 
 /**
@@ -49,12 +50,15 @@ export function resolveCatalog(
   if (
     accountKey &&
     list(account.primaryKey) !== declared.account.key &&
-    !account.indexes.some((i) => list(i) === declared.account.key)
+    !account.indexes.some((i) => i.unique && list(i.columns) === declared.account.key)
   ) {
-    errors.push(`account.key: ${accountName}.${declared.account.key} is not the primary key`);
+    errors.push(
+      `account.key: ${accountName}.${declared.account.key} is neither the primary key nor unique: one request would erase several accounts`,
+    );
   }
   checkAccountColumns(declared, accountName, account, errors);
-  for (const fk of foreignKeys) checkForeignKey(fk, accountName, byTable, errors, warnings, facts);
+  for (const fk of foreignKeys)
+    checkForeignKey(fk, accountName, declared.account.key, byTable, errors, warnings, facts);
 
   const edges = foreignKeys
     .filter((fk) => byTable.has(fk.child) && byTable.has(fk.parent))
@@ -127,6 +131,10 @@ function checkTable(name: string, table: TableFacts | undefined, errors: string[
     return;
   }
   if (table.kind !== 'r' && table.kind !== 'p') errors.push(`${name}: is not a table`);
+  if (!table.schemaUsage) {
+    const schema = name.slice(0, name.indexOf('.'));
+    errors.push(`${name}: missing grant: GRANT USAGE ON SCHEMA ${schema} TO the role that Lethe connects as`);
+  }
   if (table.missingGrants.length > 0) {
     errors.push(
       `${name}: missing grant: GRANT ${list(table.missingGrants)} ON ${name} TO the role that Lethe connects as (FOR UPDATE needs UPDATE)`,
@@ -157,6 +165,7 @@ function checkAccountColumns(declared: Declaration, name: string, table: TableFa
 function checkForeignKey(
   fk: ForeignKey,
   accountName: string,
+  accountKey: string,
   byTable: ReadonlyMap<string, { account: string }>,
   errors: string[],
   warnings: string[],
@@ -174,13 +183,21 @@ function checkForeignKey(
     errors.push(`${what}: the account table must not reference what is erased with it`);
     return;
   }
+  const holder = fk.columns.indexOf((listed as { account: string }).account);
+  if (fk.parent === accountName && holder >= 0 && fk.referenced[holder] !== accountKey) {
+    // Its values are another column's: equal numbers would be somebody else's rows.
+    errors.push(`${what} (${list(fk.referenced)}), but the catalog's account key is ${accountKey}`);
+  }
   if (fk.parent === accountName && !fk.columns.includes((listed as { account: string }).account)) {
     const text = `${what}, but the catalog's account column there is ${(listed as { account: string }).account}`;
     if (changesRows(fk)) errors.push(`${text}: rows of other accounts would be changed unseen`);
     else warnings.push(`${text}: such rows of other accounts stop the erasure with an error`);
   }
   const child = facts.get(fk.child);
-  if (child && !child.indexes.some((index) => fk.columns.every((c) => index.slice(0, fk.columns.length).includes(c)))) {
+  if (
+    child &&
+    !child.indexes.some((index) => fk.columns.every((c) => index.columns.slice(0, fk.columns.length).includes(c)))
+  ) {
     warnings.push(
       `${what} without an index, so deleting a parent reads the whole table: CREATE INDEX CONCURRENTLY ON ${fk.child} (${list(fk.columns)})`,
     );

@@ -5,17 +5,19 @@ import { type Started, startApi, startWorker } from '../main.ts';
 export const apiCommand = () =>
   new Command('api')
     .description('run the HTTP API and the dashboard')
-    .action(() => untilStopped(startApi(loadConfig('api'))));
+    .action(() => untilStopped(() => startApi(loadConfig('api'))));
 
 export const workerCommand = () =>
   new Command('worker')
     .description('run a worker; start as many as you like')
-    .action(() => untilStopped(startWorker(loadConfig('worker'))));
+    .action(() => untilStopped(() => startWorker(loadConfig('worker'))));
 
-/** Stops at the first SIGTERM or SIGINT; a second one ends the process at once. */
-async function untilStopped(starting: Promise<Started>): Promise<void> {
-  const { stop } = await starting;
-  await new Promise<void>((resolve) => {
+/**
+ * Runs a role until the first SIGTERM or SIGINT, also one that arrives while it starts; a second one
+ * ends the process at once.
+ */
+async function untilStopped(start: () => Promise<Started>): Promise<void> {
+  const signalled = new Promise<void>((resolve) => {
     for (const signal of ['SIGTERM', 'SIGINT'] as const) {
       process.once(signal, () => {
         process.once(signal, () => process.exit(1));
@@ -23,5 +25,7 @@ async function untilStopped(starting: Promise<Started>): Promise<void> {
       });
     }
   });
+  const { stop } = await start();
+  await signalled;
   await stop();
 }

@@ -52,6 +52,12 @@ export async function findBound(
   return row?.key ?? null;
 }
 
+/** Waits for the lock of the account's first row in a location, in line with the application. */
+export async function lockFirst(tx: Transaction, location: Location, account: KeyValue): Promise<void> {
+  await tx.execute(sql`SELECT 1 FROM ${relation(location)} AS t WHERE ${belongsTo('t', location.account, account)}
+    ORDER BY ${tuple('t', location.key)} LIMIT 1 FOR UPDATE OF t`);
+}
+
 const forUpdate = (pick: Pick): SQL => (pick.skipLocked ? sql`FOR UPDATE OF t SKIP LOCKED` : sql`FOR UPDATE OF t`);
 const limited = (limit: number | undefined): SQL => (limit === undefined ? sql`` : sql`LIMIT ${limit}`);
 

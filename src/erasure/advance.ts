@@ -7,6 +7,7 @@ import { LetheError } from '../errors.ts';
 import { appendEvent } from '../events/append.ts';
 import { accountTuple, type Context, OWN_TABLES } from './context.ts';
 import { type Dispatch, dispatchWindow } from './dispatch.ts';
+import { eraseStubborn } from './erase-stubborn.ts';
 import { finishErasure } from './finish.ts';
 import { planTask, type Task } from './plan.ts';
 import { refuseNewReferences } from './refuse-new-references.ts';
@@ -111,6 +112,7 @@ async function verifyAndFinish(ctx: Context, running: Erasure, account: KeyValue
       `the account or rows of it were locked or written in ${attempts} attempts to finish`,
     );
   }
+  if (outcome === 'locked' && attempts > 1) await eraseStubborn(ctx, running, account);
   await ctx.db.update(erasure).set({ finishAttempts: attempts }).where(eq(erasure.id, running.id));
   return orSuperseded(await dispatchWindow(ctx, running, [], { delayMs: finishPause(attempts) }));
 }

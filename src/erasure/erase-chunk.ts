@@ -19,6 +19,12 @@ export type ChunkHooks = {
 /** `gone`: finished by somebody else, held, or its erasure is not running. */
 export type ChunkOutcome = 'finished' | 'handed back' | 'gone';
 
+/**
+ * How long a slice waits for one row while it holds others. Waiting while holding is what makes a
+ * cycle; a session of the application that has already waited for long behind another one looks for
+ * it at any moment, so the wait is as short as it can be (docs/decisions/002-never-wait-while-holding.md).
+ */
+export const GIVE_WAY_MS = 10;
 /** Slices in a row that may find rows locked before the job goes into backoff. */
 const CONTENDED_SLICES = 5;
 
@@ -57,7 +63,7 @@ export async function eraseChunk(
           if (!claim) return null;
           location = claim.location;
           limit = size.for(location);
-          return eraseSlice(tx, ctx, chunkId, claim, limit, contended > 0);
+          return eraseSlice(tx, ctx, chunkId, claim, limit, size.skipLocked(location));
         },
       );
       if (!slice) return 'gone';
@@ -70,7 +76,7 @@ export async function eraseChunk(
       const clean = sanitize(error);
       if (clean.retry === 'never') await failTask(ctx, chunkId, clean);
       if (!isContended(error)) throw clean;
-      size.shrink(location);
+      size.giveWay(location);
       contended += 1;
       ctx.log.debug({ chunkId, location, limit, code: clean.detail }, 'slice gave way to the application');
       if (contended >= CONTENDED_SLICES) throw clean;
@@ -107,7 +113,7 @@ async function eraseSlice(
   const upper = bound ?? claim.upper;
   const budget = ctx.settings.lockBudgetMs;
   // From here on the application's rows are locked: end before a waiting application looks for a deadlock.
-  await setLimits(tx, { statementMs: budget * 0.7, lockMs: budget * 0.5, totalMs: budget });
+  await setLimits(tx, { statementMs: budget * 0.7, lockMs: GIVE_WAY_MS, totalMs: budget });
   const deleted = await eraseRows(tx, ctx.catalog, location, account, {
     lower: claim.cursor,
     upper,

@@ -49,7 +49,7 @@ export async function finishErasure(ctx: Context, running: Erasure, limits: Fini
     await transaction(ctx.db, { statementMs: wait, lockMs: wait }, async (tx) => {
       const row = await findAccount(tx, ctx.catalog.account, account, 'FOR UPDATE');
       await setLimits(tx, { statementMs: limits.ms, lockMs: 50, totalMs: limits.ms });
-      await claim(tx, running);
+      if (!(await claimStep(tx, running))) throw new Rollback('superseded');
       await refuseNewerAccount(tx, running, row !== null);
       const gone = await deleteLeftovers(tx, ctx, account, limits.rows);
       if ((await findRemaining(tx, ctx.catalog.locations, account)).length > 0) throw new Rollback('locked');
@@ -67,8 +67,9 @@ export async function finishErasure(ctx: Context, running: Erasure, limits: Fini
   }
 }
 
-async function claim(tx: Transaction, running: Erasure): Promise<void> {
-  const [held] = await tx
+/** Holds the erasure's row if it is still at this step and not held: whoever has the row decides. */
+export async function claimStep(tx: Transaction, running: Erasure): Promise<boolean> {
+  const rows = await tx
     .select({ id: erasure.id })
     .from(erasure)
     .where(
@@ -80,7 +81,7 @@ async function claim(tx: Transaction, running: Erasure): Promise<void> {
       ),
     )
     .for('no key update');
-  if (!held) throw new Rollback('superseded');
+  return rows.length > 0;
 }
 
 /** After the account row is gone, a row with its key belongs to somebody new: never erase that one. */

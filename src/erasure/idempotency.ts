@@ -39,7 +39,8 @@ export async function claimIdempotencyKey(db: Database, keyHash: string, fingerp
     .returning({ keyHash: idempotency.keyHash });
   if (fresh) return { kind: 'fresh' };
   const [known] = await db.select().from(idempotency).where(eq(idempotency.keyHash, keyHash));
-  if (!known) return { kind: 'fresh' };
+  // Given back between the two statements: without a claim of its own this request would leave no answer behind.
+  if (!known) return claimIdempotencyKey(db, keyHash, fingerprint);
   if (known.fingerprint !== fingerprint)
     throw new LetheError('idempotency_key_reused', 'send another Idempotency-Key for another request');
   if (known.status !== null && known.erasureId) {

@@ -4,7 +4,7 @@ import type { KeyValue } from '../catalog/types.ts';
 import type { Executor, Transaction } from '../db/client.ts';
 import { erasure, idempotency, task } from '../db/schema.ts';
 import { isContended } from '../db/sql-errors.ts';
-import { transaction } from '../db/transaction.ts';
+import { setLimits, transaction } from '../db/transaction.ts';
 import { findAccount, flagAccount } from '../erasers/account.ts';
 import { countUpTo } from '../erasers/probe.ts';
 import { eraseRows } from '../erasers/table.ts';
@@ -24,6 +24,9 @@ export type Request = {
   /** Key hash of the Idempotency-Key that this request answers to. */
   idempotencyKeyHash?: string | undefined;
 };
+
+const SESSION_WAIT_MS = 100;
+const ATTEMPTS = 3;
 
 /** `created`: accepted now. Otherwise the erasure that the account already has. */
 export type Accepted = { erasure: Erasure; created: boolean };
@@ -45,12 +48,14 @@ export async function requestErasure(ctx: Context, request: Request): Promise<Ac
     } catch (error) {
       if (!isContended(error)) throw error;
       // Signing out must not skip a locked session, so the whole acceptance gives way and comes again.
-      if (attempt === 2) throw new LetheError('account_busy', 'the application holds locks on the account; try again');
+      if (attempt === ATTEMPTS)
+        throw new LetheError('account_busy', 'the application holds locks on the account; try again');
     }
   }
 }
 
 async function accept(tx: Transaction, ctx: Context, request: Request): Promise<Accepted> {
+  const { lockBudgetMs } = ctx.settings;
   const account = await findAccount(tx, ctx.catalog.account, request.accountKey, 'FOR NO KEY UPDATE');
   if (!account) return { erasure: await findFinished(tx, ctx, request.accountKey), created: false };
   const live = await findLive(tx, account.key[0] as string);
@@ -62,6 +67,8 @@ async function accept(tx: Transaction, ctx: Context, request: Request): Promise<
   const created = await insertErasure(tx, ctx, request, account, small);
   await linkIdempotencyKey(tx, request, created.id);
   await flagAccount(tx, ctx.catalog.account, account.key, true);
+  // The account is held now: a locked session must not be waited for until somebody looks for a deadlock.
+  await setLimits(tx, { statementMs: lockBudgetMs, lockMs: SESSION_WAIT_MS, totalMs: lockBudgetMs });
   await signOut(tx, ctx, created.id, account.key);
   return { erasure: created, created: true };
 }

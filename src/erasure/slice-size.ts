@@ -1,6 +1,8 @@
 export const SMALLEST_SLICE = 100;
 export const LARGEST_SLICE = 10_000;
 const FIRST_SLICE = 1_000;
+/** How long a location counts as contended after the application's locks were met there. */
+const CONTENDED_MS = 60_000;
 
 /**
  * Rows per slice so that one transaction takes about the target time, learned per location in this
@@ -9,6 +11,7 @@ const FIRST_SLICE = 1_000;
 export class SliceSize {
   readonly #targetMs: number;
   readonly #sizes = new Map<string, number>();
+  readonly #contended = new Map<string, number>();
 
   constructor(targetMs: number) {
     this.#targetMs = targetMs;
@@ -27,9 +30,15 @@ export class SliceSize {
     this.#set(location, (current + Math.min(wanted, current * 2)) / 2);
   }
 
-  /** After a timeout or a lock: half as many rows. */
-  shrink(location: string): void {
+  /** After a timeout or a lock: half as many rows, and locked rows are left alone for a while. */
+  giveWay(location: string): void {
+    this.#contended.set(location, performance.now() + CONTENDED_MS);
     this.#set(location, this.for(location) / 2);
+  }
+
+  /** True while slices should leave locked rows for a later pass instead of meeting the lock first. */
+  skipLocked(location: string): boolean {
+    return (this.#contended.get(location) ?? 0) > performance.now();
   }
 
   #set(location: string, size: number): void {

@@ -55,7 +55,9 @@ async function verifyJwt(token: string, config: AuthConfig, ctx: Context): Promi
       requiredClaims: ['sub', 'exp'],
       clockTolerance: 5,
     });
-    const key = parseAccountId(ctx.catalog, payload.sub as string, 'sub');
+    // The library asks only that the claim is there.
+    if (typeof payload.sub !== 'string') throw denied('the JWT is not valid (sub)');
+    const key = parseAccountId(ctx.catalog, payload.sub, 'sub');
     const authTime = typeof payload.auth_time === 'number' ? payload.auth_time : undefined;
     return { kind: 'account', accountKey: await canonicalKey(ctx.db, ctx, key), authTime };
   } catch (error) {

@@ -19,7 +19,9 @@ const BASE = '/admin/queues';
  */
 const ALLOWED: Record<DashboardRole, RegExp[]> = {
   support: [],
-  ops: [/^\/api\/queues\/[\w-]+\/[\w-]+\/retry$/, /^\/api\/queues\/[\w-]+\/retry\/failed$/],
+  // A scheduler's job ids hold `:` and `.`, percent-encoded or not. `clean/retry` would be the board's clean of a
+  // state named retry.
+  ops: [/^\/api\/queues\/[\w-]+\/(?!clean\/|retry\/)[\w.:%-]+\/retry$/, /^\/api\/queues\/[\w-]+\/retry\/failed$/],
 };
 
 /** Bull Board behind the login: support looks, ops may retry. */
@@ -58,7 +60,8 @@ function createBoard(api: Api, readOnly: boolean): Hono {
   const uiBasePath = dirname(createRequire(import.meta.url).resolve('@bull-board/ui/package.json'));
   createBullBoard({ queues, serverAdapter: adapter, options: { uiBasePath, uiConfig: { boardTitle: 'Lethe' } } });
   adapter.setBasePath(BASE);
-  return new Hono().route(BASE, adapter.registerPlugin());
+  // Not strict: the page's own links home end with a slash.
+  return new Hono({ strict: false }).route(BASE, adapter.registerPlugin());
 }
 
 const DESCRIPTIONS: Record<string, string> = {

@@ -47,7 +47,8 @@ export function loginRoutes(config: LoginConfig): Hono {
 
   app.get('/login', (c) => c.html(page(false)));
   app.post('/login', async (c) => {
-    const form = await c.req.parseBody();
+    // What cannot be read as a form names nobody.
+    const form: Record<string, unknown> = await c.req.parseBody().catch(() => ({}));
     const user = config.LETHE_DASHBOARD_USERS.find((u) => u.name === form.name);
     const valid = await verifyPassword(String(form.password ?? ''), user?.hash ?? (await NOBODY));
     if (!user || !valid) return c.html(page(true), 401);

@@ -3,7 +3,7 @@ import { v7 as uuidv7 } from 'uuid';
 import type { Executor } from '../db/client.ts';
 import { notification } from '../db/schema.ts';
 
-/** The row that a mail is sent from; `nextAt` leaves the direct job a minute before reconcile takes it up. */
+/** The row that a mail is sent from; `nextAt` leaves the direct job some time before reconcile takes it up. */
 export async function insertNotification(
   db: Executor,
   erasureId: string,
@@ -11,6 +11,6 @@ export async function insertNotification(
 ): Promise<void> {
   await db
     .insert(notification)
-    .values({ id: uuidv7(), erasureId, kind, nextAt: sql`now() + interval '1 minute'` })
+    .values({ id: uuidv7(), erasureId, kind, nextAt: sql`now() + interval '15 seconds'` })
     .onConflictDoNothing();
 }

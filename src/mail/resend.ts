@@ -21,6 +21,16 @@ const FAILURES: Record<string, MailFailure> = {
   restricted_api_key: 'later',
 };
 
+/**
+ * An error that is not listed is a refusal when it is the API's own. The SDK passes on any JSON as an
+ * error, also that of a gateway in between, which says nothing about the mail.
+ */
+function toMailError(error: { name?: unknown; statusCode?: unknown }): MailError {
+  const name = typeof error.name === 'string' && /^\w{1,60}$/.test(error.name) ? error.name : 'unrecognized_answer';
+  const refused = typeof error.statusCode === 'number' && error.statusCode >= 400 && error.statusCode < 500;
+  return new MailError(FAILURES[name] ?? (refused ? 'rejected' : 'unknown'), name);
+}
+
 /** Sends through Resend. The SDK returns errors instead of throwing them; here they are thrown. */
 export function resendProvider(options: {
   apiKey: string;
@@ -36,7 +46,10 @@ export function resendProvider(options: {
       .catch(() => {
         throw new MailError('unknown', 'timeout');
       });
-    if (error) throw new MailError(FAILURES[error.name] ?? 'rejected', signal.aborted ? 'timeout' : error.name);
+    if (error && signal.aborted) throw new MailError('unknown', 'timeout');
+    if (error) throw toMailError(error);
+    // An answer of something else: also the SDK's for an error whose body is `null`.
+    if (!data?.id) throw new MailError('unknown', 'unrecognized_answer');
     return data.id;
   };
 }

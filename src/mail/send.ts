@@ -42,30 +42,39 @@ export async function sendMail(ctx: MailContext, notificationId: string): Promis
   if (!claim) return 'skipped';
   if (claim.expired) return finish(ctx, notificationId, claim, 'uncertain', { outcome: 'unknown_too_long' });
   const message = claim.kind === 'received' ? receivedMail(claim.facts) : completedMail(claim.facts);
+  let providerId: string;
   try {
-    const providerId = await ctx.provider(message, `lethe-${notificationId}`);
-    return await finish(ctx, notificationId, claim, 'sent', { providerId, outcome: null });
+    providerId = await ctx.provider(message, `lethe-${notificationId}`);
   } catch (error) {
-    const failure = error instanceof MailError ? error : new MailError('unknown', (error as Error).name);
-    if (failure.code === 'invalid_idempotent_request')
-      return finish(ctx, notificationId, claim, 'uncertain', { outcome: failure.code });
-    if (failure.failure === 'rejected') return finish(ctx, notificationId, claim, 'failed', { outcome: failure.code });
-    await ctx.db
-      .update(notification)
-      .set({
-        outcome: failure.code,
-        // A definite refusal leaves nothing unknown, unless an earlier attempt did.
-        ...(failure.failure === 'unknown' || claim.hadUnknown ? {} : { unknownSince: null }),
-        nextAt: failure.failure === 'later' ? sql`now() + interval '1 hour'` : sql`now() + interval '5 minutes'`,
-      })
-      .where(eq(notification.id, notificationId));
-    ctx.log.warn(
-      { notificationId, erasureId: claim.erasureId, attempt: claim.attempt, code: failure.code },
-      'mail was not accepted yet',
-    );
-    if (failure.failure === 'later') return 'deferred';
-    throw new LetheError('mail_deferred', failure.code);
+    return notAccepted(ctx, notificationId, claim, error);
   }
+  // Outside the try: a result that cannot be recorded is no failure of the provider. The next attempt is told the same id.
+  return finish(ctx, notificationId, claim, 'sent', { providerId, outcome: null });
+}
+
+async function notAccepted(ctx: MailContext, id: string, claim: Claim, error: unknown): Promise<MailOutcome> {
+  const failure = error instanceof MailError ? error : new MailError('unknown', (error as Error).name);
+  if (failure.code === 'invalid_idempotent_request')
+    return finish(ctx, id, claim, 'uncertain', { outcome: failure.code });
+  if (failure.failure === 'rejected') return finish(ctx, id, claim, 'failed', { outcome: failure.code });
+  const open = await ctx.db
+    .update(notification)
+    .set({
+      outcome: failure.code,
+      // A definite refusal leaves nothing unknown, unless an earlier attempt did.
+      ...(failure.failure === 'unknown' || claim.hadUnknown ? {} : { unknownSince: null }),
+      nextAt: failure.failure === 'later' ? sql`now() + interval '1 hour'` : sql`now() + interval '5 minutes'`,
+    })
+    .where(and(eq(notification.id, id), eq(notification.state, 'pending')))
+    .returning({ id: notification.id });
+  // Another attempt was faster: what it recorded stands.
+  if (open.length === 0) return 'skipped';
+  ctx.log.warn(
+    { notificationId: id, erasureId: claim.erasureId, attempt: claim.attempt, code: failure.code },
+    'mail was not accepted yet',
+  );
+  if (failure.failure === 'later') return 'deferred';
+  throw new LetheError('mail_deferred', failure.code);
 }
 
 async function claimAttempt(ctx: MailContext, id: string): Promise<Claim | null> {
@@ -75,7 +84,12 @@ async function claimAttempt(ctx: MailContext, id: string): Promise<Claim | null>
       .from(notification)
       .innerJoin(erasure, eq(erasure.id, notification.erasureId))
       .where(and(eq(notification.id, id), eq(notification.state, 'pending')));
-    if (!row?.erasure.email) return null;
+    if (!row) return null;
+    if (!row.erasure.email) {
+      // The address went with the scrub. Left pending, reconcile would take the mail up for ever.
+      await forgetAddress(tx, row.erasure.id);
+      return null;
+    }
     const [claimed] = await tx
       .update(notification)
       .set({

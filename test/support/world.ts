@@ -129,7 +129,7 @@ locations:
   - { table: feeds, account: account_id, owner: reader }
 `;
 
-export type Answer = { status: number; headers: Headers; body: Record<string, never> & { [key: string]: unknown } };
+export type Answer = { status: number; headers: Headers; body: Record<string, unknown> };
 export type Call = (
   method: string,
   path: string,

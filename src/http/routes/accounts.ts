@@ -20,6 +20,7 @@ import { acceptedResource } from '../representation.ts';
 
 const requestBody = z.strictObject({ startNow: z.boolean('expected true or false').optional() });
 const idempotencyKey = z.string().min(1).max(255, 'expected at most 255 characters').optional();
+const JSON_TYPE = /^application\/([\w.-]+\+)?json\s*(;|$)/i;
 const DEADLINE_MS = 1_800;
 
 /** `POST /v1/accounts/{accountId}/erasure`. */
@@ -39,12 +40,17 @@ export function accountRoutes(api: Api): Hono {
     const given = parse(idempotencyKey, c.req.header('Idempotency-Key'), 'Idempotency-Key');
     if (given === undefined) return answer(c, api, await accept(caller, canonical, body.startNow === true));
 
-    const keyHash = idempotencyKeyHash(callerName(caller), given);
+    const keyHash = idempotencyKeyHash(keyOwner(caller), given);
     const fingerprint = requestFingerprint(c.req.method, canonical, body);
     const claim = await withDeadline(DEADLINE_MS, claimIdempotencyKey(ctx.db, keyHash, fingerprint));
     if (claim.kind === 'answered')
       return replay(c, api, claim.erasureId, claim.answer.status, claim.answer.body as object);
-    if (claim.kind === 'accepted') return answer(c, api, (await findErasure(ctx.db, claim.erasureId)) as Erasure);
+    if (claim.kind === 'accepted') {
+      // The process may have died between accepting and starting; an undo since then stays an undo.
+      const dispatch = body.startNow === true ? await startErasure(ctx, claim.erasureId) : null;
+      if (dispatch) await enqueue.dispatch(dispatch);
+      return answer(c, api, (await findErasure(ctx.db, claim.erasureId)) as Erasure);
+    }
     try {
       const accepted = await accept(caller, canonical, body.startNow === true, keyHash);
       await storeAnswer(ctx.db, keyHash, accepted.id, { status: statusOf(accepted), body: acceptedResource(accepted) });
@@ -81,11 +87,15 @@ export function accountRoutes(api: Api): Hono {
 }
 
 const callerName = (caller: Caller) => (caller.kind === 'key' ? `key:${caller.name}` : 'account');
+/** Two accounts may choose the same Idempotency-Key: each has its own. */
+const keyOwner = (caller: Caller) => (caller.kind === 'key' ? callerName(caller) : `account:${caller.accountKey}`);
 const statusOf = (e: Erasure) => (e.state === 'completed' ? 200 : 202);
 
 async function readJson(c: HonoContext): Promise<unknown> {
   const text = await c.req.text();
   if (text.trim() === '') return {};
+  if (!JSON_TYPE.test(c.req.header('Content-Type') ?? ''))
+    throw new LetheError('invalid_request', 'Content-Type: expected application/json', { field: 'Content-Type' });
   try {
     return JSON.parse(text);
   } catch {

@@ -39,6 +39,12 @@ export function erasureRoutes(api: Api): Hono {
     return own;
   };
 
+  /** For a start that changed nothing: one that an undo was faster than is not started. */
+  const refuseFinal = async (erasureId: string) => {
+    const found = (await findErasure(ctx.db, erasureId)) as Erasure;
+    if (isFinal(found.state)) throw new LetheError('not_live', `the erasure is ${found.state}`);
+  };
+
   const show = async (c: HonoContext, erasureId: string, status: 200 | 202 = 200) => {
     const found = (await findErasure(ctx.db, erasureId)) as Erasure;
     const body = erasureResource(found, await readProgress(ctx.db, found));
@@ -73,9 +79,9 @@ export function erasureRoutes(api: Api): Hono {
       DEADLINE_MS,
       (async () => {
         const found = await authorize(c, { scopes: ['erasures:write'], token: true, recent: true });
-        if (isFinal(found.state)) throw new LetheError('not_live', `the erasure is ${found.state}`);
         const dispatch = await startErasure(ctx, found.id);
         if (dispatch) await enqueue.dispatch(dispatch);
+        else await refuseFinal(found.id);
         return show(c, found.id, 202);
       })(),
     ),

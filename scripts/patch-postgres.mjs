@@ -1,0 +1,30 @@
+// Mends two defects of postgres.js 3.4.9 that end or hang the process when a connection dies
+// (docs/decisions/003-driver-patch.md). Runs after every installation; fails when the driver has changed.
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+
+const MARK = '/* lethe: guarded against a closed socket */';
+const EDITS = [
+  // A transaction goes on to its next statement although the socket is gone: reject it instead of buffering it.
+  [/function execute\(q\) \{\n/, (found) => `${found}    ${MARK}\n    if (socket === null)\n      return queryError(q, Errors.connection('CONNECTION_CLOSED', options))\n\n`],
+  // The deferred write finds no socket: an exception here belongs to no query and ends the process.
+  [/function nextWrite\(fn\) \{\n/, (found) => `${found}    if (socket === null) {\n      chunk = nextWriteTimer = null\n      return false\n    }\n`],
+  // The timer was cleared but not forgotten: the next connection would buffer its writes for ever.
+  [/clearImmediate\(nextWriteTimer\)\n(?= {4}(if \(socket\)|socket\.removeListener))/g, (found) => `${found}    chunk = nextWriteTimer = null\n`],
+];
+
+for (const path of ['src/connection.js', 'cjs/src/connection.js']) {
+  const file = fileURLToPath(new URL(`../node_modules/postgres/${path}`, import.meta.url));
+  if (!existsSync(file)) continue;
+  let source = readFileSync(file, 'utf8');
+  if (source.includes(MARK)) continue;
+  for (const [pattern, edit] of EDITS) {
+    const count = [...source.matchAll(new RegExp(pattern, 'g'))].length;
+    if (count !== (pattern.global ? 2 : 1)) {
+      process.stderr.write(`lethe: ${path} of postgres has changed; see docs/decisions/003-driver-patch.md\n`);
+      process.exit(1);
+    }
+    source = source.replace(pattern, edit);
+  }
+  writeFileSync(file, source);
+}

@@ -1,0 +1,51 @@
+import type { KeyValue, Location } from '../catalog/types.ts';
+import { isContended } from '../db/sql-errors.ts';
+import { setLimits, transaction } from '../db/transaction.ts';
+import { findRemaining } from '../erasers/probe.ts';
+import { eraseRows, lockFirst } from '../erasers/table.ts';
+import type { Context } from './context.ts';
+import { GIVE_WAY_MS } from './erase-chunk.ts';
+import { claimStep } from './finish.ts';
+import { OUTSIDE, recordOutside } from './ledger.ts';
+import type { Erasure } from './states.ts';
+
+/** Transactions per call, so that one job stays short. */
+const ROUNDS = 20;
+const LIMIT = 500;
+
+/**
+ * Erases the few rows that the application keeps locked so much that passes, which leave locked rows
+ * alone, never get them. Each transaction waits in line for one such row while it holds no other, and
+ * takes what else is free with it. Returns how many rows went.
+ */
+export async function eraseStubborn(ctx: Context, running: Erasure, account: KeyValue): Promise<number> {
+  let rows = 0;
+  for (let round = 0; round < ROUNDS; round++) {
+    const [name] = await findRemaining(ctx.db, ctx.catalog.locations, account);
+    const location = ctx.catalog.locations.find((l) => l.name === name);
+    if (!location) return rows;
+    try {
+      rows += await eraseOne(ctx, running, location, account);
+    } catch (error) {
+      if (!isContended(error)) throw error;
+    }
+  }
+  return rows;
+}
+
+async function eraseOne(ctx: Context, running: Erasure, location: Location, account: KeyValue): Promise<number> {
+  const budget = ctx.settings.lockBudgetMs;
+  return transaction(ctx.db, { statementMs: budget / 2, lockMs: budget / 2 }, async (tx) => {
+    await lockFirst(tx, location, account);
+    await setLimits(tx, { statementMs: budget * 0.7, lockMs: GIVE_WAY_MS, totalMs: budget });
+    if (!(await claimStep(tx, running))) return 0;
+    const deleted = await eraseRows(tx, ctx.catalog, location, account, {
+      lower: null,
+      upper: null,
+      limit: LIMIT,
+      skipLocked: true,
+    });
+    await recordOutside(tx, running.id, deleted.rows, OUTSIDE);
+    return [...deleted.rows.values()].reduce((a, b) => a + b, 0);
+  });
+}

@@ -1,0 +1,118 @@
+import postgres from 'postgres';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { migrate } from '../../src/db/migrate.ts';
+import { type PostgresServer, startPostgres } from '../../src/dev/postgres.ts';
+import { createReader, populate } from '../../src/dev/reader.ts';
+import { checksum, expectErased, rowsOf } from '../support/evidence.ts';
+import { TEMPLATE } from '../support/servers.ts';
+import { until } from '../support/until.ts';
+import { type Call, createWorld, KEYS, type World } from '../support/world.ts';
+
+let server: PostgresServer;
+let world: World;
+let call: Call;
+
+beforeAll(async () => {
+  server = await startPostgres();
+  const admin = postgres(server.url(), { max: 1 });
+  await admin.unsafe(`CREATE DATABASE ${TEMPLATE}`);
+  await admin.end();
+  const template = postgres(server.url(TEMPLATE), { max: 1, onnotice: () => {} });
+  await createReader(template);
+  await template.end();
+  await migrate(server.url(TEMPLATE));
+  world = await createWorld({
+    postgresUrl: server.url(),
+    env: { LETHE_CHUNK_ROWS: '1000', LETHE_SLICE_TIME: '10ms' },
+  });
+  call = await world.api();
+  await world.worker();
+});
+afterAll(async () => {
+  await world.close();
+  await server.destroy();
+});
+
+const state = async (id: string) => (await world.sql`SELECT state FROM lethe.erasure WHERE id = ${id}`)[0]?.state;
+const finished = async (id: string) =>
+  Number(
+    (
+      await world.sql`SELECT count(*)::int AS n FROM lethe.chunk c JOIN lethe.task t ON t.id = c.task_id WHERE t.erasure_id = ${id} AND c.pass > 0 AND c.finished_at IS NOT NULL`
+    )[0]?.n,
+  );
+
+async function people(posts: number) {
+  const [victim, bystander] = (await populate(world.sql, [
+    { email: `v${Date.now()}@example.com`, posts, feeds: 30 },
+    { email: `b${Date.now()}@example.com`, posts: 500, feeds: 5 },
+  ])) as [string, string];
+  return { victim, bystander, before: await rowsOf(world.sql, victim), sum: await checksum(world.sql, bystander) };
+}
+
+describe('Postgres away', () => {
+  it('answers 503 with Retry-After in under two seconds, and recovers by itself', async () => {
+    const { victim, before } = await people(20);
+    await server.stop();
+    for (const [method, path] of [
+      ['POST', `/v1/accounts/${victim}/erasure`],
+      ['GET', '/v1/erasures/01900000-0000-7000-8000-000000000000'],
+      ['GET', '/readyz'],
+    ] as const) {
+      const asked = performance.now();
+      const answer = await call(method, path, { auth: `Bearer ${KEYS.admin}` });
+      expect(performance.now() - asked).toBeLessThan(2_000);
+      expect(answer.status).toBe(503);
+      if (path === '/readyz') expect(answer.body).toMatchObject({ status: 'unavailable', postgres: 'away' });
+      else {
+        expect(answer.body).toMatchObject({ code: 'database_unavailable', status: 503 });
+        expect(Number(answer.headers.get('retry-after'))).toBeGreaterThan(0);
+      }
+    }
+    expect((await call('GET', '/healthz')).status).toBe(200);
+    await server.start();
+    const back = await until('the API has recovered', async () => {
+      const answer = await call('POST', `/v1/accounts/${victim}/erasure`, { body: {} });
+      return answer.status === 200 && answer;
+    });
+    await expectErased(world.sql, victim, String(back.body.id), before);
+  }, 60_000);
+
+  it('a server that accepts connections and says nothing is answered for in under two seconds', async () => {
+    const { victim } = await people(20);
+    // The postmaster still accepts; the sessions that serve us stand still.
+    const backends = await world.sql`SELECT pid FROM pg_stat_activity WHERE application_name = 'lethe-api'`;
+    for (const { pid } of backends) process.kill(pid, 'SIGSTOP');
+    process.kill(server.pid(), 'SIGSTOP');
+    try {
+      const asked = performance.now();
+      const answer = await call('POST', `/v1/accounts/${victim}/erasure`, { body: {} });
+      expect(performance.now() - asked).toBeLessThan(2_000);
+      expect(answer.status).toBe(503);
+      expect(answer.body.code).toBe('database_unavailable');
+    } finally {
+      process.kill(server.pid(), 'SIGCONT');
+      for (const { pid } of backends) process.kill(pid, 'SIGCONT');
+    }
+    await until(
+      'the API has recovered',
+      async () => (await call('POST', `/v1/accounts/${victim}/erasure`, { body: {} })).status === 200,
+    );
+    expect((await rowsOf(world.sql, victim)).posts).toBe(0);
+  }, 60_000);
+
+  it.each(['SIGINT', 'SIGQUIT'] as const)(
+    'restarted with %s in the middle of an erasure: exact',
+    async (signal) => {
+      const { victim, bystander, before, sum } = await people(40_000);
+      const { body } = await call('POST', `/v1/accounts/${victim}/erasure`, { body: { startNow: true } });
+      const id = String(body.id);
+      await until('chunks are finished', async () => (await finished(id)) >= 3);
+      await server.stop(signal);
+      await server.start();
+      await until('the erasure is completed', async () => (await state(id)) === 'completed', 60_000);
+      await expectErased(world.sql, victim, id, before);
+      expect(await checksum(world.sql, bystander)).toBe(sum);
+    },
+    120_000,
+  );
+});

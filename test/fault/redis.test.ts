@@ -1,0 +1,125 @@
+import { Redis } from 'ioredis';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { populate } from '../../src/dev/reader.ts';
+import { type RedisServer, startRedis } from '../../src/dev/redis.ts';
+import { checksum, expectErased, mails, rowsOf } from '../support/evidence.ts';
+import { until } from '../support/until.ts';
+import { type Call, createWorld, type World } from '../support/world.ts';
+
+let redis: RedisServer;
+let admin: Redis;
+let world: World;
+let call: Call;
+
+beforeAll(async () => {
+  redis = await startRedis();
+  admin = new Redis(redis.url, { maxRetriesPerRequest: null });
+  admin.on('error', () => {});
+  world = await createWorld({
+    redisUrl: redis.url,
+    env: { LETHE_CHUNK_ROWS: '1000', LETHE_SLICE_TIME: '10ms', LETHE_GLOBAL_CONCURRENCY: '2' },
+  });
+  call = await world.api();
+  await world.worker();
+});
+afterAll(async () => {
+  await world.close();
+  admin.disconnect();
+  await redis.destroy();
+});
+
+const state = async (id: string) => (await world.sql`SELECT state FROM lethe.erasure WHERE id = ${id}`)[0]?.state;
+const finished = async (id: string) =>
+  Number(
+    (
+      await world.sql`SELECT count(*)::int AS n FROM lethe.chunk c JOIN lethe.task t ON t.id = c.task_id WHERE t.erasure_id = ${id} AND c.pass > 0 AND c.finished_at IS NOT NULL`
+    )[0]?.n,
+  );
+
+async function victimOf(posts: number) {
+  const [victim, bystander] = (await populate(world.sql, [
+    { email: `v${Date.now()}@example.com`, posts, feeds: 30 },
+    { email: `b${Date.now()}@example.com`, posts: 500, feeds: 5 },
+  ])) as [string, string];
+  const before = await rowsOf(world.sql, victim);
+  const sum = await checksum(world.sql, bystander);
+  const expectDone = async (id: string) => {
+    await until('the erasure is completed', async () => (await state(id)) === 'completed', 90_000);
+    await expectErased(world.sql, victim, id, before);
+    expect(await checksum(world.sql, bystander)).toBe(sum);
+  };
+  return { victim, expectDone };
+}
+
+describe('Redis only delivers', () => {
+  it('FLUSHALL in the middle of an erasure: jobs, scheduler and limit come back', async () => {
+    const { victim, expectDone } = await victimOf(60_000);
+    const { body } = await call('POST', `/v1/accounts/${victim}/erasure`, { body: { startNow: true } });
+    const id = String(body.id);
+    for (const share of [2, 10, 20]) {
+      await until('chunks are finished', async () => (await finished(id)) >= share);
+      await admin.flushall();
+    }
+    await until('scheduler and limit are back', async () => {
+      const prefix = world.env.LETHE_REDIS_PREFIX;
+      const scheduler = await admin.zcard(`${prefix}:housekeeping:repeat`);
+      const limit = await admin.hget(`${prefix}:chunks:meta`, 'concurrency');
+      return scheduler === 1 && limit === '2';
+    });
+    await expectDone(id);
+  }, 120_000);
+
+  it('a request while Redis is away is accepted within a second, and starts when Redis is back', async () => {
+    const large = await victimOf(3_000);
+    const small = await victimOf(50);
+    await redis.stop('SIGKILL');
+    const asked = performance.now();
+    const first = await call('POST', `/v1/accounts/${large.victim}/erasure`, { body: { startNow: true } });
+    expect(performance.now() - asked).toBeLessThan(1_000);
+    expect(first.status).toBe(202);
+    expect((await rowsOf(world.sql, large.victim)).sessions).toBe(0);
+    const second = await call('POST', `/v1/accounts/${small.victim}/erasure`, { body: {} });
+    expect(second.status).toBe(200);
+    const ready = await call('GET', '/readyz', { auth: null });
+    expect(ready.status).toBe(200);
+    expect(ready.body).toMatchObject({ status: 'degraded', redis: 'away' });
+    await redis.start();
+    await large.expectDone(String(first.body.id));
+    await small.expectDone(String(second.body.id));
+    // Three mails: received and completed for the large account, completed for the small one.
+    await until(
+      'the mails are sent',
+      async () => {
+        const [row] =
+          await world.sql`SELECT count(*)::int AS n FROM lethe.notification WHERE state = 'sent' AND erasure_id IN ${world.sql([String(first.body.id), String(second.body.id)])}`;
+        return row?.n === 3;
+      },
+      60_000,
+    );
+    await until(
+      'redis is no longer reported away',
+      async () => (await call('GET', '/readyz', { auth: null })).body.status === 'ok',
+    );
+  }, 120_000);
+
+  it('a half-open Redis does not hold the caller', async () => {
+    const { victim, expectDone } = await victimOf(2_000);
+    process.kill(redis.pid(), 'SIGSTOP');
+    try {
+      const asked = performance.now();
+      const { status, body } = await call('POST', `/v1/accounts/${victim}/erasure`, { body: { startNow: true } });
+      expect(performance.now() - asked).toBeLessThan(1_500);
+      expect(status).toBe(202);
+      process.kill(redis.pid(), 'SIGCONT');
+      await expectDone(String(body.id));
+    } finally {
+      process.kill(redis.pid(), 'SIGCONT');
+    }
+  }, 120_000);
+
+  it('no mail was sent twice in all this', async () => {
+    const sent = (await mails(world.outbox)).map((m) => `${m.to} ${m.subject}`);
+    expect(new Set(sent).size).toBe(sent.length);
+    expect(sent.length).toBeGreaterThan(4);
+  });
+});

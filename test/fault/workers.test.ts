@@ -1,0 +1,82 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { populate } from '../../src/dev/reader.ts';
+import { checksum, expectErased, rowsOf } from '../support/evidence.ts';
+import { until } from '../support/until.ts';
+import { type Call, createWorld, type World } from '../support/world.ts';
+
+/** Small chunks and slices, so that there are many moments to die in. */
+const SMALL = { LETHE_CHUNK_ROWS: '2000', LETHE_SLICE_TIME: '10ms', LETHE_GLOBAL_CONCURRENCY: '4' };
+
+let world: World;
+let call: Call;
+
+beforeAll(async () => {
+  world = await createWorld({ env: SMALL });
+  call = await world.api();
+});
+afterAll(() => world.close());
+
+const deleted = async (id: string) => {
+  const [row] = await world.sql`
+    SELECT coalesce(sum(c.rows_deleted), 0)::int AS n FROM lethe.chunk c JOIN lethe.task t ON t.id = c.task_id
+     WHERE t.erasure_id = ${id} AND c.pass > 0`;
+  return Number(row?.n);
+};
+const state = async (id: string) => (await world.sql`SELECT state FROM lethe.erasure WHERE id = ${id}`)[0]?.state;
+
+async function begin(posts: number) {
+  const [victim, bystander] = (await populate(world.sql, [
+    { email: `v${Date.now()}@example.com`, posts, feeds: 50 },
+    { email: `b${Date.now()}@example.com`, posts: 1000, feeds: 10 },
+  ])) as [string, string];
+  const before = await rowsOf(world.sql, victim);
+  const sum = await checksum(world.sql, bystander);
+  const { body } = await call('POST', `/v1/accounts/${victim}/erasure`, { body: { startNow: true } });
+  const finish = async () => {
+    await until('the erasure is completed', async () => (await state(String(body.id))) === 'completed', 60_000);
+    await expectErased(world.sql, victim, String(body.id), before);
+    expect(await checksum(world.sql, bystander)).toBe(sum);
+  };
+  return { id: String(body.id), finish };
+}
+
+describe('workers that die', () => {
+  it('kill -9 in the middle of chunks loses nothing and counts nothing twice', async () => {
+    const { id, finish } = await begin(80_000);
+    let seen = 0;
+    let kills = 0;
+    for (let round = 0; round < 3; round++) {
+      const worker = world.spawn(['worker']);
+      await until('slices were committed', async () => (await deleted(id)) > seen);
+      worker.child.kill('SIGKILL');
+      await worker.exited;
+      seen = await deleted(id);
+      kills += seen < 80_000 ? 1 : 0;
+    }
+    expect(kills).toBe(3);
+    const last = await world.worker();
+    await finish();
+    await last.stop();
+  }, 120_000);
+
+  it('SIGTERM hands chunks back within the deadline, and another worker goes on at once', async () => {
+    const { id, finish } = await begin(60_000);
+    const worker = world.spawn(['worker'], { LETHE_RECONCILE_INTERVAL: '60s' });
+    await until('slices were committed', async () => (await deleted(id)) > 0);
+    const asked = Date.now();
+    worker.child.kill('SIGTERM');
+    expect(await worker.exited).toBe(0);
+    expect(Date.now() - asked).toBeLessThan(5_000);
+    expect(worker.output()).toContain('"clean":true');
+    expect(await state(id)).toBe('running');
+    const next = await world.worker({ LETHE_RECONCILE_INTERVAL: '60s' });
+    await finish();
+    await next.stop();
+  }, 60_000);
+
+  it('four workers at once share one erasure', async () => {
+    const { finish } = await begin(60_000);
+    await Promise.all([world.worker(), world.worker(), world.worker(), world.worker()]);
+    await finish();
+  }, 60_000);
+});
