@@ -61,7 +61,8 @@ export function parseCatalog(text: string, file = 'catalog'): Declaration {
   const problems: string[] = [];
   for (const [index, location] of parsed.data.locations.entries()) {
     const key = location.table.includes('.') ? location.table : `public.${location.table}`;
-    for (const unique of [`table ${key}`, `name ${location.name ?? location.table}`]) {
+    const name = location.name ?? location.table;
+    for (const unique of [`table ${key}`, `name ${name}`]) {
       const first = seen.get(unique);
       if (first) problems.push(`${file}: locations.${index}: ${unique} is listed twice, first at ${first}`);
       else seen.set(unique, `locations.${index}`);
@@ -71,6 +72,9 @@ export function parseCatalog(text: string, file = 'catalog'): Declaration {
       (parsed.data.account.table.includes('.') ? parsed.data.account.table : `public.${parsed.data.account.table}`)
     ) {
       problems.push(`${file}: locations.${index}: ${location.table} is the account table; list only what it owns`);
+    } else if (name === parsed.data.account.table.split('.').at(-1)) {
+      // The task of the account's own row has that name, and an erasure has one task of each name.
+      problems.push(`${file}: locations.${index}: the name ${name} is the account's own: give the location another`);
     }
   }
   if (problems.length > 0) throw new UsageError(problems);

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { mkdir, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { MailProvider } from './provider.ts';
@@ -11,8 +12,10 @@ export function outboxProvider(folder: string): MailProvider {
     await mkdir(folder, { recursive: true });
     const write = async (extension: string, content: string) => {
       const file = join(folder, `${idempotencyKey}.${extension}`);
-      await writeFile(`${file}.tmp`, content);
-      await rename(`${file}.tmp`, file);
+      // A name of its own: two attempts at once would take each other's file away.
+      const part = `${file}.${randomUUID()}.tmp`;
+      await writeFile(part, content);
+      await rename(part, file);
     };
     await write('html', message.html);
     await write('txt', message.text);

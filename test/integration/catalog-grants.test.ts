@@ -1,0 +1,149 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { requestErasure } from '../../src/erasure/request.ts';
+import { application } from '../support/application.ts';
+import { checksum, expectErased, rowsOf } from '../support/evidence.ts';
+import { accepted, everything, LARGE, SMALL, subject } from '../support/subject.ts';
+import { until } from '../support/until.ts';
+import { createWorld, KEYS, type World } from '../support/world.ts';
+
+let world: World;
+let role: string;
+/** The environment of a Lethe that connects as the role, which owns nothing. */
+let asRole: { DATABASE_URL: string };
+
+const READER = 'accounts, sessions, feeds, posts';
+/** All that Lethe needs. */
+const GRANTS = [
+  'USAGE ON SCHEMA lethe, lethe_migrations',
+  'SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA lethe',
+  'DELETE ON lethe.idempotency',
+  'SELECT ON lethe_migrations.__drizzle_migrations',
+  `SELECT, UPDATE, DELETE ON ${READER}`,
+];
+const grant = async () => {
+  for (const what of GRANTS) await world.sql.unsafe(`GRANT ${what} TO ${role}`);
+};
+
+beforeAll(async () => {
+  world = await createWorld();
+  const url = new URL(world.url);
+  role = `role_${url.pathname.slice(1)}`;
+  await world.sql.unsafe(`CREATE ROLE ${role} LOGIN PASSWORD 'reader'`);
+  url.username = role;
+  url.password = 'reader';
+  asRole = { DATABASE_URL: url.href };
+  await grant();
+});
+afterAll(async () => {
+  await world.sql.unsafe(`DROP OWNED BY ${role}`);
+  await world.sql.unsafe(`DROP ROLE ${role}`);
+  await world.close();
+});
+
+const refusal = (problems: string[]) => ({ name: 'UsageError', problems });
+const TO = 'TO the role that Lethe connects as';
+
+describe('a role that owns nothing', () => {
+  it.each([
+    ['in the request', SMALL],
+    ['by the workers', LARGE],
+  ])('erases an account %s with these grants alone', async (_, posts) => {
+    const call = await world.api(asRole);
+    const worker = await world.worker(asRole);
+    const { account, bystander, before, sum } = await subject(world.sql, posts);
+    const headers = { 'Idempotency-Key': `grants-${posts}` };
+    const { id } = await accepted(call, account, { body: { startNow: true }, headers });
+    await until('the erasure is completed', async () => {
+      const { body } = await call('GET', `/v1/erasures/${id}`, { auth: `Bearer ${KEYS.admin}` });
+      return body.state === 'completed';
+    });
+    await expectErased(world.sql, account, id, before);
+    expect(await checksum(world.sql, bystander)).toBe(sum);
+    await worker.stop();
+  });
+
+  it.each([
+    [
+      'SELECT ON posts',
+      `catalog: public.posts: missing grant: GRANT SELECT ON public.posts ${TO} (FOR UPDATE needs UPDATE)`,
+    ],
+    [
+      'UPDATE, DELETE ON feeds',
+      `catalog: public.feeds: missing grant: GRANT UPDATE, DELETE ON public.feeds ${TO} (FOR UPDATE needs UPDATE)`,
+    ],
+    [
+      'DELETE ON accounts',
+      `catalog: public.accounts: missing grant: GRANT DELETE ON public.accounts ${TO} (FOR UPDATE needs UPDATE)`,
+    ],
+    ['USAGE ON SCHEMA lethe', `missing grant: GRANT USAGE ON SCHEMA lethe ${TO}`],
+    ['USAGE ON SCHEMA lethe_migrations', `missing grant: GRANT USAGE ON SCHEMA lethe_migrations ${TO}`],
+    [
+      'SELECT ON lethe_migrations.__drizzle_migrations',
+      `missing grant: GRANT SELECT ON lethe_migrations.__drizzle_migrations ${TO}`,
+    ],
+    ['INSERT, UPDATE ON lethe.chunk', `missing grant: GRANT INSERT, UPDATE ON lethe.chunk ${TO}`],
+    ['DELETE ON lethe.idempotency', `missing grant: GRANT DELETE ON lethe.idempotency ${TO}`],
+  ])('is refused without %s, and told what to run', async (privileges, problem) => {
+    await world.sql.unsafe(`REVOKE ${privileges} FROM ${role}`);
+    try {
+      await expect(world.domain(asRole)).rejects.toMatchObject(refusal([problem]));
+      // The statement that it prints is the one that helps.
+      const statement = /GRANT .* TO /.exec(problem)?.[0];
+      await world.sql.unsafe(`${statement} ${role}`);
+      await expect(world.domain(asRole)).resolves.toHaveProperty('ctx');
+    } finally {
+      await grant();
+    }
+  });
+
+  it('is refused where it may not look into the schema of a location', async () => {
+    const { schema, file } = await application(world);
+    await world.sql.unsafe(`GRANT SELECT, UPDATE, DELETE ON ALL TABLES IN SCHEMA ${schema} TO ${role}`);
+    const told = (table: string) => `catalog: ${schema}.${table}: missing grant: GRANT USAGE ON SCHEMA ${schema} ${TO}`;
+    await expect(world.domain({ ...asRole, LETHE_CATALOG: file })).rejects.toMatchObject(
+      refusal(['accounts', 'posts', 'feeds'].map(told)),
+    );
+    await world.sql.unsafe(`GRANT USAGE ON SCHEMA ${schema} TO ${role}`);
+    await expect(world.domain({ ...asRole, LETHE_CATALOG: file })).resolves.toHaveProperty('ctx');
+  });
+});
+
+describe('row level security', () => {
+  const enable = () => world.sql.unsafe('ALTER TABLE posts ENABLE ROW LEVEL SECURITY');
+  const disable = () => world.sql.unsafe('ALTER TABLE posts DISABLE ROW LEVEL SECURITY');
+
+  it('that is active for the role is refused, and accepted with BYPASSRLS', async () => {
+    await enable();
+    try {
+      await expect(world.domain(asRole)).rejects.toMatchObject(
+        refusal([
+          'catalog: public.posts: row level security is active for this role and would hide rows: connect as a role with BYPASSRLS',
+        ]),
+      );
+      const lethe = world.spawn(['worker'], asRole);
+      expect(await lethe.exited).toBe(2);
+      expect(lethe.output()).toMatch(/^lethe: catalog: public\.posts: row level security is active/);
+      await world.sql.unsafe(`ALTER ROLE ${role} BYPASSRLS`);
+      await expect(world.domain(asRole)).resolves.toHaveProperty('ctx');
+    } finally {
+      await world.sql.unsafe(`ALTER ROLE ${role} NOBYPASSRLS`);
+      await disable();
+    }
+  });
+
+  it('that becomes active after the start is an error, never a silent filter', async () => {
+    const { ctx } = await world.domain(asRole);
+    const { account, before } = await subject(world.sql, SMALL);
+    const sum = await everything(world.sql);
+    await enable();
+    try {
+      await expect(requestErasure(ctx, { accountKey: [account], requestedBy: 'key:test' })).rejects.toMatchObject({
+        cause: { code: '42501' },
+      });
+      expect(await rowsOf(world.sql, account)).toEqual(before);
+      expect(await everything(world.sql)).toBe(sum);
+    } finally {
+      await disable();
+    }
+  });
+});

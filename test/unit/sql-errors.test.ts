@@ -1,0 +1,111 @@
+import { DrizzleQueryError } from 'drizzle-orm/errors';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { isContended, sanitize, sqlState } from '../../src/db/sql-errors.ts';
+import { LetheError } from '../../src/errors.ts';
+
+const SECRET = 'ada@example.com';
+
+/** As the driver throws it: its texts quote the row. */
+function driverError(code: string, fields: Record<string, string> = {}): Error {
+  return Object.assign(new Error(`duplicate key (email)=(${SECRET})`), {
+    name: 'PostgresError',
+    code,
+    detail: `Key (email)=(${SECRET}) already exists.`,
+    hint: SECRET,
+    where: `SQL statement "SELECT '${SECRET}'"`,
+    query: `SELECT '${SECRET}'`,
+    parameters: [SECRET],
+    ...fields,
+  });
+}
+const wrapped = (cause: Error) => new DrizzleQueryError(`SELECT ${SECRET}`, [SECRET], cause);
+const everything = (error: LetheError) =>
+  JSON.stringify([error.message, error.extra, error.name, error.cause, { ...error }]);
+
+describe('sanitize', () => {
+  it.each(['55P03', '57014', '40P01', '40001'])('calls %s contended: the application holds the rows', (code) => {
+    for (const error of [driverError(code), wrapped(driverError(code))]) {
+      expect(sanitize(error)).toMatchObject({ code: 'contended', retry: 'now', detail: `SQLSTATE ${code}` });
+      expect(isContended(error)).toBe(true);
+      expect(isContended(sanitize(error))).toBe(true);
+    }
+  });
+
+  it.each([
+    '57P01',
+    '57P02',
+    '57P03',
+    '53300',
+    '25006',
+    '25P03',
+    '25P04',
+    '08000',
+    '08006',
+    'ECONNREFUSED',
+    'ECONNRESET',
+    'ENOTFOUND',
+    'EAI_AGAIN',
+    'EPIPE',
+    'CONNECTION_CLOSED',
+    'CONNECTION_ENDED',
+    'CONNECT_TIMEOUT',
+  ])('calls %s unavailable', (code) => {
+    for (const error of [driverError(code), wrapped(driverError(code))]) {
+      expect(sanitize(error)).toMatchObject({ code: 'database_unavailable', retry: 'now', detail: code });
+      expect(isContended(error)).toBe(false);
+    }
+  });
+
+  it('names state, table and constraint of any other error', () => {
+    const fields = { schema_name: 'public', table_name: 'posts', constraint_name: 'posts_account_id_fkey' };
+    expect(sanitize(wrapped(driverError('23503', fields)))).toMatchObject({
+      code: 'database_error',
+      detail: 'SQLSTATE 23503 on public.posts (posts_account_id_fkey)',
+    });
+    expect(sanitize(driverError('42501')).detail).toBe('SQLSTATE 42501');
+  });
+
+  it.each([
+    ['an error without a code', new TypeError(SECRET), 'internal_error: TypeError'],
+    ['an error that is its own cause', ownCause(), 'internal_error: Error'],
+    ['a text', SECRET, 'internal_error: unknown error'],
+    ['nothing', undefined, 'internal_error: unknown error'],
+    ['null', null, 'internal_error: unknown error'],
+  ])('says of %s no more than its name', (_, thrown, message) => {
+    expect(sanitize(thrown).message).toBe(message);
+    expect(isContended(thrown)).toBe(false);
+  });
+
+  it('leaves an error of the domain as it is', () => {
+    const error = new LetheError('not_found', 'there is no such account');
+    expect(sanitize(error)).toBe(error);
+  });
+
+  it('finds the state however deep it is wrapped', () => {
+    const deep = new Error('a', { cause: new Error('b', { cause: wrapped(driverError('40P01')) }) });
+    expect(sqlState(deep)).toBe('40P01');
+    expect(sqlState(new Error('none'))).toBeUndefined();
+    expect(isContended(deep)).toBe(true);
+  });
+
+  it('never leaks a parameter, the query or the detail text', () => {
+    const state = fc.oneof(
+      fc.constantFrom('55P03', '40P01', '57P01', '23503', '23505', '22P02', '42501', 'ECONNREFUSED'),
+      fc.string({ unit: fc.constantFrom(...'0123456789ABCDEFP'), minLength: 5, maxLength: 5 }),
+    );
+    fc.assert(
+      fc.property(state, fc.nat({ max: 4 }), (code, depth) => {
+        let error: Error = driverError(code, { schema_name: 'public', table_name: 'accounts' });
+        for (let i = 0; i < depth; i++) error = wrapped(error);
+        expect(everything(sanitize(error))).not.toContain(SECRET);
+      }),
+    );
+  });
+});
+
+function ownCause(): Error {
+  const error = new Error(SECRET);
+  error.cause = error;
+  return error;
+}
