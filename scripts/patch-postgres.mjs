@@ -6,11 +6,21 @@ import { fileURLToPath } from 'node:url';
 const MARK = '/* lethe: guarded against a closed socket */';
 const EDITS = [
   // A transaction goes on to its next statement although the socket is gone: reject it instead of buffering it.
-  [/function execute\(q\) \{\n/, (found) => `${found}    ${MARK}\n    if (socket === null)\n      return queryError(q, Errors.connection('CONNECTION_CLOSED', options))\n\n`],
+  [
+    /function execute\(q\) \{\n/,
+    (found) =>
+      `${found}    ${MARK}\n    if (socket === null)\n      return queryError(q, Errors.connection('CONNECTION_CLOSED', options))\n\n`,
+  ],
   // The deferred write finds no socket: an exception here belongs to no query and ends the process.
-  [/function nextWrite\(fn\) \{\n/, (found) => `${found}    if (socket === null) {\n      chunk = nextWriteTimer = null\n      return false\n    }\n`],
+  [
+    /function nextWrite\(fn\) \{\n/,
+    (found) => `${found}    if (socket === null) {\n      chunk = nextWriteTimer = null\n      return false\n    }\n`,
+  ],
   // The timer was cleared but not forgotten: the next connection would buffer its writes for ever.
-  [/clearImmediate\(nextWriteTimer\)\n(?= {4}(if \(socket\)|socket\.removeListener))/g, (found) => `${found}    chunk = nextWriteTimer = null\n`],
+  [
+    /clearImmediate\(nextWriteTimer\)\n(?= {4}(if \(socket\)|socket\.removeListener))/g,
+    (found) => `${found}    chunk = nextWriteTimer = null\n`,
+  ],
 ];
 
 for (const path of ['src/connection.js', 'cjs/src/connection.js']) {
