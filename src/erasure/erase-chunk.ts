@@ -90,7 +90,8 @@ type Tx = Parameters<Parameters<typeof transaction>[2]>[0];
 /** Locks the chunk row for this slice; nothing when another worker has it or it must not run now. */
 async function claimChunk(tx: Tx, chunkId: number): Promise<Claim | undefined> {
   const [claim] = await tx.execute<Claim>(sql`
-    SELECT t.location, t.erasure_id AS "erasureId", t.id::int8 AS "taskId", e.account_key AS "accountKey", c.cursor, c.upper, c.pass
+    SELECT t.location, t.erasure_id AS "erasureId", t.id::int8 AS "taskId", e.account_key AS "accountKey",
+           coalesce(c.cursor, c.lower) AS cursor, c.upper, c.pass
       FROM lethe.chunk c JOIN lethe.task t ON t.id = c.task_id JOIN lethe.erasure e ON e.id = t.erasure_id
      WHERE c.id = ${chunkId} AND c.finished_at IS NULL AND t.state = 'running'
        AND e.state = 'running' AND e.held_at IS NULL

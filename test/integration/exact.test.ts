@@ -85,6 +85,18 @@ describe('the ledger', () => {
     expect(await checksum(world.sql, run.bystander)).toBe(run.sum);
   });
 
+  it('a chunk deletes its own range and nothing before or after it', async () => {
+    const run = await started(1500);
+    const next = await run.advance();
+    const [, second] = next.kind === 'dispatch' ? next.dispatch.chunks : [];
+    const keys = () => world.sql`SELECT id::text FROM posts WHERE account_id = ${run.account} ORDER BY id`;
+    const before = (await keys()).map((r) => r.id);
+    expect(await erase(second?.id as number)).toBe('finished');
+    expect((await keys()).map((r) => r.id)).toEqual([...before.slice(0, 500), ...before.slice(1000)]);
+    await runAll(run);
+    await expectErased(world.sql, run.account, run.id, run.before);
+  });
+
   it('leaves a row that moved to another account between planning and deleting', async () => {
     const run = await started(1000);
     const next = await run.advance();
