@@ -1,13 +1,13 @@
 import { sql } from 'drizzle-orm';
 import type { KeyValue, Location } from '../catalog/types.ts';
 import type { Executor } from '../db/client.ts';
-import { belongsTo, relation } from './sql.ts';
+import { inOrder, relation, walks } from './sql.ts';
 
 /** Rows of the account in a location, counted up to `limit` only: never a full count of a large account. */
 export async function countUpTo(db: Executor, location: Location, account: KeyValue, limit: number): Promise<number> {
-  const [row] = await db.execute<{ n: number }>(sql`
-    SELECT count(*)::int AS n FROM (
-      SELECT 1 FROM ${relation(location)} AS t WHERE ${belongsTo('t', location.account, account)} LIMIT ${limit}) AS sample`);
+  const [row] = await db.execute<{ n: number }>(
+    sql`SELECT count(*)::int AS n FROM (${someRows(location, account, limit)}) AS sample`,
+  );
   return row?.n ?? 0;
 }
 
@@ -18,10 +18,14 @@ export async function findRemaining(
   account: KeyValue,
 ): Promise<string[]> {
   if (locations.length === 0) return [];
+  // Not EXISTS: there the planner would drop the order that makes it walk the index.
   const probes = locations.map(
-    (l) => sql`SELECT ${l.name}::text AS name WHERE EXISTS (
-      SELECT 1 FROM ${relation(l)} AS t WHERE ${belongsTo('t', l.account, account)})`,
+    (l) => sql`(SELECT ${l.name}::text AS name FROM (${someRows(l, account, 1)}) AS sample)`,
   );
   const rows = await db.execute<{ name: string }>(sql.join(probes, sql` UNION ALL `));
   return rows.map((row) => row.name);
 }
+
+const someRows = (location: Location, account: KeyValue, limit: number) => sql`
+  SELECT 1 FROM ${relation(location)} AS t WHERE ${walks('t', location.account, account)}
+  ${inOrder('t', location)} LIMIT ${limit}`;

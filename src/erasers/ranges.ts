@@ -1,7 +1,7 @@
 import { sql } from 'drizzle-orm';
 import type { KeyValue, Location } from '../catalog/types.ts';
 import type { Executor } from '../db/client.ts';
-import { asText, belongsTo, relation, tuple } from './sql.ts';
+import { asText, inOrder, relation, walks } from './sql.ts';
 
 /**
  * Cuts the account's rows of one location into ranges of `chunkRows` and stores them as chunks, inside
@@ -21,8 +21,8 @@ export async function planRanges(
              row_number() OVER keys AS n,
              lead(true) OVER keys IS NULL AS last
         FROM ${relation(location)} AS t
-       WHERE ${belongsTo('t', location.account, account)}
-      WINDOW keys AS (ORDER BY ${tuple('t', location.key)})
+       WHERE ${walks('t', location.account, account)}
+      WINDOW keys AS (${inOrder('t', location)})
     ), bounds AS (
       SELECT key, n, row_number() OVER (ORDER BY n) AS number FROM numbered WHERE n % ${chunkRows}::bigint = 0 OR last
     ), planned AS (

@@ -3,7 +3,19 @@ import type { Catalog, KeyValue, Location, Reference } from '../catalog/types.ts
 import { qualified } from '../catalog/types.ts';
 import type { Transaction } from '../db/client.ts';
 import { LetheError } from '../errors.ts';
-import { affected, asText, belongsTo, columns, inList, inRange, joins, relation, tuple } from './sql.ts';
+import {
+  affected,
+  asText,
+  belongsTo,
+  columns,
+  inList,
+  inOrder,
+  joins,
+  relation,
+  rowsBetween,
+  tuple,
+  walks,
+} from './sql.ts';
 
 /** Which of the account's rows one call takes, and how it meets rows that the application has locked. */
 export type Pick = {
@@ -30,9 +42,9 @@ export async function eraseRows(
   account: KeyValue,
   pick: Pick,
 ): Promise<Deleted> {
-  const where = sql`${belongsTo('t', location.account, account)} AND ${inRange('t', location.key, pick.lower, pick.upper)}`;
+  const where = rowsBetween('t', location, account, pick.lower, pick.upper);
   if (location.children.length === 0) return eraseLeaf(tx, location, account, where, pick);
-  const keys = await lockKeys(tx, location, where, pick);
+  const keys = await selectKeys(tx, location, where, pick, forUpdate(pick));
   return eraseParents(tx, catalog, location, account, keys, pick);
 }
 
@@ -47,24 +59,44 @@ export async function findBound(
 ): Promise<string[] | null> {
   const [row] = await tx.execute<{ key: string[] }>(sql`
     SELECT ${asText('t', location.key)} AS key FROM ${relation(location)} AS t
-     WHERE ${belongsTo('t', location.account, account)} AND ${inRange('t', location.key, lower, upper)}
-     ORDER BY ${tuple('t', location.key)} OFFSET ${n - 1} LIMIT 1`);
+     WHERE ${rowsBetween('t', location, account, lower, upper)} ${inOrder('t', location)} OFFSET ${n - 1} LIMIT 1`);
   return row?.key ?? null;
 }
 
 /** Waits for the lock of the account's first row in a location, in line with the application. */
 export async function lockFirst(tx: Transaction, location: Location, account: KeyValue): Promise<void> {
-  await tx.execute(sql`SELECT 1 FROM ${relation(location)} AS t WHERE ${belongsTo('t', location.account, account)}
-    ORDER BY ${tuple('t', location.key)} LIMIT 1 FOR UPDATE OF t`);
+  await tx.execute(sql`SELECT 1 FROM ${relation(location)} AS t WHERE ${walks('t', location.account, account)}
+    ${inOrder('t', location)} LIMIT 1 FOR UPDATE OF t`);
 }
 
+/**
+ * Walks the references to a range of parents before any of them is locked. Where many children were
+ * deleted the walk passes all their dead index entries and marks them, so that the walks that follow
+ * under the lock, ours and the foreign key's, are short.
+ */
+export async function walkReferences(
+  tx: Transaction,
+  catalog: Catalog,
+  location: Location,
+  account: KeyValue,
+  range: { lower: KeyValue | null; upper: KeyValue | null },
+): Promise<void> {
+  if (location.children.length === 0) return;
+  const where = rowsBetween('t', location, account, range.lower, range.upper);
+  const keys = await selectKeys(tx, location, where, { ...range, limit: undefined, skipLocked: false }, sql``);
+  if (keys.length === 0) return;
+  for (const reference of location.children) await anyChild(tx, location, childOf(catalog, reference), reference, keys);
+}
+
+const childOf = (catalog: Catalog, reference: Reference) =>
+  catalog.locations.find((l) => l.name === reference.location) as Location;
 const forUpdate = (pick: Pick): SQL => (pick.skipLocked ? sql`FOR UPDATE OF t SKIP LOCKED` : sql`FOR UPDATE OF t`);
 const limited = (limit: number | undefined): SQL => (limit === undefined ? sql`` : sql`LIMIT ${limit}`);
 
-async function lockKeys(tx: Transaction, location: Location, where: SQL, pick: Pick): Promise<string[][]> {
+async function selectKeys(tx: Transaction, location: Location, where: SQL, pick: Pick, lock: SQL): Promise<string[][]> {
   const rows = await tx.execute<{ key: string[] }>(sql`
     SELECT ${asText('t', location.key)} AS key FROM ${relation(location)} AS t
-     WHERE ${where} ORDER BY ${tuple('t', location.key)} ${limited(pick.limit)} ${forUpdate(pick)}`);
+     WHERE ${where} ${inOrder('t', location)} ${limited(pick.limit)} ${lock}`);
   return rows.map((row) => row.key);
 }
 
@@ -77,21 +109,27 @@ async function eraseLeaf(
 ): Promise<Deleted> {
   let count: number;
   if (pick.limit === undefined && !pick.skipLocked) {
-    count = await affected(tx, sql`DELETE FROM ${relation(location)} AS t WHERE ${where}`);
-  } else {
-    // The outer WHERE repeats the account: between the inner SELECT and its lock a row may have moved to another one.
     count = await affected(
       tx,
-      sql`
-      WITH picked AS MATERIALIZED (
-        SELECT ${columns('t', location.key)} FROM ${relation(location)} AS t WHERE ${where}
-         ORDER BY ${tuple('t', location.key)} ${limited(pick.limit)} ${forUpdate(pick)})
-      DELETE FROM ${relation(location)} AS t USING picked AS p
-       WHERE ${tuple('t', location.key)} = ${tuple('p', location.key)} AND ${belongsTo('t', location.account, account)}`,
+      sql`DELETE FROM ${relation(location)} AS t WHERE ${where} AND ${belongsTo('t', location.account, account)}`,
     );
+  } else {
+    const picked = sql`
+      SELECT ${columns('t', location.key)} FROM ${relation(location)} AS t WHERE ${where}
+       ${inOrder('t', location)} ${limited(pick.limit)} ${forUpdate(pick)}`;
+    count = await deletePicked(tx, location, account, picked);
   }
   return { rows: new Map([[location.name, count]]), more: pick.limit !== undefined && count >= pick.limit };
 }
+
+/** Deletes what `picked` has locked. The outer WHERE repeats the account: a row may have moved to another one before its lock. */
+const deletePicked = (tx: Transaction, location: Location, account: KeyValue, picked: SQL): Promise<number> =>
+  affected(
+    tx,
+    sql`WITH picked AS MATERIALIZED (${picked})
+      DELETE FROM ${relation(location)} AS t USING picked AS p
+       WHERE ${tuple('t', location.key)} = ${tuple('p', location.key)} AND ${belongsTo('t', location.account, account)}`,
+  );
 
 /** Deletes locked parents, children first. Nothing can reference them meanwhile: that would need a lock that we hold. */
 async function eraseParents(
@@ -109,68 +147,106 @@ async function eraseParents(
   if (keys.length === 0) return deleted;
   const occupied: SQL[] = [];
   for (const reference of location.children) {
-    const child = catalog.locations.find((l) => l.name === reference.location) as Location;
-    const referencing = sql`EXISTS (SELECT 1 FROM ${relation(location)} AS p
-      WHERE ${inList('p', location.key, keys)} AND ${joins('t', reference.columns, 'p', reference.referenced)})`;
-    const below = await eraseChildren(tx, catalog, child, account, referencing, pick);
+    const child = childOf(catalog, reference);
+    if (!(await anyChild(tx, location, child, reference, keys))) continue;
+    await refuseForeignRows(tx, location, child, reference, account, keys);
+    const below = await eraseChildren(tx, catalog, location, child, reference, account, keys, pick);
     for (const [name, count] of below.rows) deleted.rows.set(name, (deleted.rows.get(name) ?? 0) + count);
     // The parents stay until a later transaction: their children alone have filled this one.
     if (below.more) return { ...deleted, more: true };
-    if (await childrenRemain(tx, location, child, reference, account, referencing)) {
-      occupied.push(
-        sql`NOT EXISTS (SELECT 1 FROM ${relation(child)} AS c WHERE ${joins('c', reference.columns, 't', reference.referenced)})`,
-      );
-    }
+    // Children that the application has locked stay, and their parents with them, for a later pass.
+    occupied.push(sql`NOT EXISTS (SELECT 1 FROM ${relation(child)} AS c
+      WHERE ${joins('c', reference.columns, 't', reference.referenced)})`);
   }
   const count = await affected(
     tx,
-    sql`
-    DELETE FROM ${relation(location)} AS t
+    sql`DELETE FROM ${relation(location)} AS t
      WHERE ${sql.join([belongsTo('t', location.account, account), inList('t', location.key, keys), ...occupied], sql` AND `)}`,
   );
   deleted.rows.set(location.name, count);
   return deleted;
 }
 
-async function eraseChildren(
-  tx: Transaction,
-  catalog: Catalog,
-  child: Location,
-  account: KeyValue,
-  referencing: SQL,
-  pick: Pick,
-): Promise<Deleted> {
-  const bounded: Pick = { ...pick, lower: null, upper: null, limit: pick.limit ?? CHILD_LIMIT };
-  const where = sql`${belongsTo('t', child.account, account)} AND ${referencing}`;
-  if (child.children.length === 0) return eraseLeaf(tx, child, account, where, bounded);
-  const keys = await lockKeys(tx, child, where, bounded);
-  return eraseParents(tx, catalog, child, account, keys, bounded);
-}
-
 /** Rows that appeared below a slice's parents and are deleted with them in one transaction. */
 const CHILD_LIMIT = 10_000;
 
+async function eraseChildren(
+  tx: Transaction,
+  catalog: Catalog,
+  parent: Location,
+  child: Location,
+  reference: Reference,
+  account: KeyValue,
+  keys: string[][],
+  pick: Pick,
+): Promise<Deleted> {
+  const limit = pick.limit ?? CHILD_LIMIT;
+  const bounded: Pick = { lower: null, upper: null, limit, skipLocked: pick.skipLocked };
+  const own = belongsTo('t', child.account, account);
+  const picked = (list: SQL) =>
+    sql`${belowEach(parent, child, reference, keys, list, own, limit, forUpdate(pick))} LIMIT ${limit}`;
+  if (child.children.length === 0) {
+    const count = await deletePicked(tx, child, account, picked(columns('t', child.key)));
+    return { rows: new Map([[child.name, count]]), more: count >= limit };
+  }
+  const rows = await tx.execute<{ key: string[] }>(picked(sql`${asText('t', child.key)} AS key`));
+  return eraseParents(
+    tx,
+    catalog,
+    child,
+    account,
+    rows.map((row) => row.key),
+    bounded,
+  );
+}
+
 /**
- * True when the application holds locks on children of this account, whose parents must then wait for
- * a later pass. Throws when a child is not this account's: deleting its parent would take it along.
+ * Rows of `child` that reference one of the parents, looked up parent by parent through the foreign
+ * key's index: left to the planner, statistics from before the deletion make it read the whole table.
  */
-async function childrenRemain(
+const belowEach = (
+  parent: Location,
+  child: Location,
+  reference: Reference,
+  keys: string[][],
+  list: SQL,
+  and: SQL,
+  limit: number,
+  lock = sql``,
+): SQL => sql`
+  SELECT found.* FROM ${relation(parent)} AS p CROSS JOIN LATERAL (
+    SELECT ${list} FROM ${relation(child)} AS t
+     WHERE ${joins('t', reference.columns, 'p', reference.referenced)} AND ${and} LIMIT ${limit} ${lock}) AS found
+   WHERE ${inList('p', parent.key, keys)}`;
+
+async function anyChild(
+  tx: Transaction,
+  parent: Location,
+  child: Location,
+  reference: Reference,
+  keys: string[][],
+): Promise<boolean> {
+  const rows = await tx.execute(sql`${belowEach(parent, child, reference, keys, sql`1 AS one`, sql`true`, 1)} LIMIT 1`);
+  return rows.length > 0;
+}
+
+/** Throws when a child is not this account's: deleting its parent would take it along. */
+async function refuseForeignRows(
   tx: Transaction,
   parent: Location,
   child: Location,
   reference: Reference,
   account: KeyValue,
-  referencing: SQL,
-): Promise<boolean> {
-  const rows = await tx.execute<{ key: string[]; own: boolean }>(sql`
-    SELECT ${asText('t', child.key)} AS key, ${belongsTo('t', child.account, account)} IS TRUE AS own
-      FROM ${relation(child)} AS t WHERE ${referencing} ORDER BY own LIMIT 5`);
-  const foreign = rows.filter((row) => !row.own);
-  if (foreign.length === 0) return rows.length > 0;
-  const referencingColumns = reference.columns.join(', ');
+  keys: string[][],
+): Promise<void> {
+  const others = sql`${belongsTo('t', child.account, account)} IS NOT TRUE`;
+  const rows = await tx.execute<{ key: string[] }>(
+    sql`${belowEach(parent, child, reference, keys, sql`${asText('t', child.key)} AS key`, others, 5)} LIMIT 5`,
+  );
+  if (rows.length === 0) return;
   throw new LetheError(
     'foreign_reference',
-    `${qualified(child)} (${referencingColumns}): rows that are not this account's reference its rows in ${qualified(parent)} (${reference.constraint})`,
-    { location: child.name, keys: foreign.map((row) => row.key) },
+    `${qualified(child)} (${reference.columns.join(', ')}): rows that are not this account's reference its rows in ${qualified(parent)} (${reference.constraint})`,
+    { location: child.name, keys: rows.map((row) => row.key) },
   );
 }

@@ -29,7 +29,8 @@ const MAX_FINISH_ATTEMPTS = 40;
 const MAX_DISPATCHES = 20;
 /** Rows per location that the last transaction may delete itself instead of another pass. */
 const LEFTOVER_ROWS = 500;
-const FINISH_MS = 5_000;
+/** The last transaction walks the dead index entries of all that was deleted: some time, and more for more rows. */
+const finishMs = (rowsPlanned: number) => 5_000 + rowsPlanned / 100;
 
 /**
  * Decides from the ledger what an erasure needs next: plan, another window of chunks, a verification
@@ -46,7 +47,7 @@ export async function advanceErasure(ctx: Context, erasureId: string, step: numb
     const rowsPlanned = tasks.reduce((sum, t) => sum + (t.rowsPlanned ?? 0), 0);
     const window = await nextWindow(ctx, tasks);
     if (window.length > 0) return orSuperseded(await dispatchWindow(ctx, running, window, { rowsPlanned }));
-    return await verifyAndFinish(ctx, running, account);
+    return await verifyAndFinish(ctx, running, account, rowsPlanned);
   } catch (error) {
     if (error instanceof LetheError && error.retry === 'never') return stopFor(ctx, running, error);
     throw error;
@@ -95,14 +96,14 @@ async function nextWindow(ctx: Context, tasks: readonly Task[]) {
   return [];
 }
 
-async function verifyAndFinish(ctx: Context, running: Erasure, account: KeyValue): Promise<Next> {
+async function verifyAndFinish(ctx: Context, running: Erasure, account: KeyValue, rowsPlanned: number): Promise<Next> {
   const left: string[] = [];
   for (const location of ctx.catalog.locations) {
     if ((await countUpTo(ctx.db, location, account, LEFTOVER_ROWS)) >= LEFTOVER_ROWS) left.push(location.name);
   }
   if (left.length > 0) return startPass(ctx, running, left);
   await refuseNewReferences(ctx);
-  const outcome = await finishErasure(ctx, running, { rows: LEFTOVER_ROWS, ms: FINISH_MS });
+  const outcome = await finishErasure(ctx, running, { rows: LEFTOVER_ROWS, ms: finishMs(rowsPlanned) });
   if (outcome === 'completed') return { kind: 'completed' };
   if (outcome === 'superseded') return { kind: 'superseded' };
   const attempts = running.finishAttempts + 1;

@@ -3,7 +3,7 @@ import type { Location } from '../catalog/types.ts';
 import { chunk, task } from '../db/schema.ts';
 import { isContended, sanitize } from '../db/sql-errors.ts';
 import { setLimits, transaction } from '../db/transaction.ts';
-import { eraseRows, findBound } from '../erasers/table.ts';
+import { eraseRows, findBound, walkReferences } from '../erasers/table.ts';
 import { LetheError } from '../errors.ts';
 import { appendEvent } from '../events/append.ts';
 import { accountTuple, type Context } from './context.ts';
@@ -112,6 +112,7 @@ async function eraseSlice(
   const account = accountTuple(claim.accountKey);
   const bound = await findBound(tx, location, account, claim.cursor, claim.upper, limit);
   const upper = bound ?? claim.upper;
+  await walkReferences(tx, ctx.catalog, location, account, { lower: claim.cursor, upper });
   const budget = ctx.settings.lockBudgetMs;
   // From here on the application's rows are locked: end before a waiting application looks for a deadlock.
   await setLimits(tx, { statementMs: budget * 0.7, lockMs: GIVE_WAY_MS, totalMs: budget });

@@ -1,5 +1,5 @@
 import { and, asc, eq, gt, isNull, lte, sql } from 'drizzle-orm';
-import { erasure, notification } from '../db/schema.ts';
+import { erasure } from '../db/schema.ts';
 import type { Context } from './context.ts';
 import { type Dispatch, dispatchWindow } from './dispatch.ts';
 import { startDue } from './sweep.ts';
@@ -50,11 +50,12 @@ export async function reconcile(ctx: Context, queues: Queues): Promise<Record<st
     after = page.at(-1)?.id;
     if (page.length < PAGE) break;
   }
-  const mails = await ctx.db
-    .select({ id: notification.id })
-    .from(notification)
-    .where(and(eq(notification.state, 'pending'), lte(notification.nextAt, sql`now()`)))
-    .limit(PAGE);
+  // Moved on while they are taken: otherwise every round of every worker would add another job.
+  const mails = await ctx.db.execute<{ id: string }>(sql`
+    UPDATE lethe.notification SET next_at = now() + interval '5 minutes'
+     WHERE id IN (SELECT id FROM lethe.notification WHERE state = 'pending' AND next_at <= now()
+                   ORDER BY next_at LIMIT ${PAGE} FOR UPDATE SKIP LOCKED)
+    RETURNING id`);
   for (const { id } of mails) await queues.enqueueMail(id);
   return { started, dispatched, mails: mails.length };
 }

@@ -25,12 +25,16 @@ export class SliceSize {
   /** Learns from a committed slice. Only a full one tells anything; growth is at most a doubling. */
   record(location: string, rows: number, ms: number, full: boolean): void {
     const current = this.for(location);
-    if (!full && ms <= this.#targetMs) return;
-    const wanted = (Math.max(rows, 1) / Math.max(ms, 1)) * this.#targetMs;
-    this.#set(location, (current + Math.min(wanted, current * 2)) / 2);
+    if (rows === 0 || (!full && ms <= this.#targetMs)) return;
+    const wanted = (rows / Math.max(ms, 1)) * this.#targetMs;
+    const next = (current + Math.min(wanted, current * 2)) / 2;
+    this.#set(location, Math.min(LARGEST_SLICE, Math.max(Math.min(SMALLEST_SLICE, current * 2), next)));
   }
 
-  /** After a timeout or a lock: half as many rows, and locked rows are left alone for a while. */
+  /**
+   * After a timeout or a lock: half as many rows, and locked rows are left alone for a while. May go
+   * below the smallest slice: one parent can have more dead children to walk than the time allows.
+   */
   giveWay(location: string): void {
     this.#contended.set(location, performance.now() + CONTENDED_MS);
     this.#set(location, this.for(location) / 2);
@@ -42,6 +46,6 @@ export class SliceSize {
   }
 
   #set(location: string, size: number): void {
-    this.#sizes.set(location, Math.round(Math.min(LARGEST_SLICE, Math.max(SMALLEST_SLICE, size))));
+    this.#sizes.set(location, Math.max(1, Math.round(size)));
   }
 }

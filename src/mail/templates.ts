@@ -47,7 +47,7 @@ export function receivedMail(facts: MailFacts): Message {
       text: `You asked on ${when(facts.requestedAt)} to delete your account and everything in it. You have been signed out.`,
     },
     {
-      text: `The deletion starts on ${when(facts.startsAt)}. Until then you can undo it; afterwards it cannot be stopped.`,
+      text: `The deletion starts by ${when(facts.startsAt)}. Until it has started you can undo it; afterwards it cannot be stopped.`,
     },
     { link: facts.statusUrl, label: 'See the state of your request' },
     { text: 'If you did not ask for this, undo it now and change your password.' },

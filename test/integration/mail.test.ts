@@ -74,8 +74,8 @@ describe('the mail "received"', () => {
     const [mail] = server.deliveredTo(email);
     expect(mail?.subject).toBe('We have received your request to delete your account');
     const startsAt = new Date(String(answer.body.startsAt));
-    expect(mail?.text).toContain(`starts on ${startsAt.getUTCDate()} `);
-    expect(mail?.text).toContain(`, ${startsAt.toISOString().slice(11, 16)} UTC. Until then you can undo it`);
+    expect(mail?.text).toContain(`starts by ${startsAt.getUTCDate()} `);
+    expect(mail?.text).toContain(`, ${startsAt.toISOString().slice(11, 16)} UTC. Until it has started you can undo it`);
     expect(await addressOf(world.sql, erasureId)).toBe(email);
 
     const inText = /See the state of your request: (\S+)/.exec(mail?.text ?? '')?.[1] ?? '';

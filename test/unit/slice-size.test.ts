@@ -43,13 +43,17 @@ describe('SliceSize', () => {
     expect(size.for('posts')).toBeLessThan(1_000);
   });
 
-  it('halves after a timeout or a lock, down to 100', () => {
+  it('halves after a timeout or a lock, in need below 100, and comes back by doubling', () => {
     const size = new SliceSize(TARGET);
-    const sizes = Array.from({ length: 5 }, () => {
+    const sizes = Array.from({ length: 11 }, () => {
       size.giveWay('posts');
       return size.for('posts');
     });
-    expect(sizes).toEqual([500, 250, 125, 100, 100]);
+    expect(sizes).toEqual([500, 250, 125, 63, 32, 16, 8, 4, 2, 1, 1]);
+    for (let i = 0; i < 3; i++) size.record('posts', size.for('posts'), 500, true);
+    expect(size.for('posts')).toBe(8);
+    for (let i = 0; i < 6; i++) size.record('posts', size.for('posts'), 1, true);
+    expect(size.for('posts')).toBeGreaterThanOrEqual(SMALLEST_SLICE);
   });
 
   it('leaves locked rows of that location alone for a minute after it gave way', () => {
@@ -88,11 +92,12 @@ describe('SliceSize', () => {
           if (step === 'give way') size.giveWay('posts');
           else size.record('posts', step.rows, step.ms, step.full);
           const after = size.for('posts');
+          const floor = step === 'give way' || before < SMALLEST_SLICE ? 1 : SMALLEST_SLICE;
           expect(Number.isInteger(after)).toBe(true);
-          expect(after).toBeGreaterThanOrEqual(SMALLEST_SLICE);
+          expect(after).toBeGreaterThanOrEqual(floor);
           expect(after).toBeLessThanOrEqual(LARGEST_SLICE);
           expect(after).toBeLessThanOrEqual(2 * before);
-          if (step === 'give way') expect(after).toBe(Math.max(SMALLEST_SLICE, Math.round(before / 2)));
+          if (step === 'give way') expect(after).toBe(Math.max(1, Math.round(before / 2)));
         }
       }),
     );

@@ -72,7 +72,7 @@ describe('what the mails say', () => {
   it('received: when it starts, until when it can be undone, and where to look', () => {
     const { text, html } = receivedMail(FACTS);
     expect(text).toContain('You asked on 22 November 2026, 13:12 UTC');
-    expect(text).toContain('starts on 22 November 2026, 14:00 UTC');
+    expect(text).toContain('starts by 22 November 2026, 14:00 UTC');
     expect(text).toContain(FACTS.statusUrl);
     expect(html).toContain('href="https://lethe.test/erasures/1?token=v1.abc&#38;lang=en"');
   });
