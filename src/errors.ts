@@ -16,7 +16,6 @@ export const ERRORS = {
   idempotency_key_reused: { status: 422, retry: 'never', title: 'The Idempotency-Key was used for another request' },
   internal_error: { status: 500, retry: 'now', title: 'Something went wrong on our side' },
   database_unavailable: { status: 503, retry: 'now', title: 'The database cannot be reached' },
-  redis_unavailable: { status: 503, retry: 'now', title: 'Redis cannot be reached' },
   account_busy: { status: 503, retry: 'now', title: 'The account is locked by the application' },
   contended: { status: 503, retry: 'now', title: 'Rows are locked by the application' },
   foreign_reference: { status: 500, retry: 'never', title: 'Rows of another account reference rows of this one' },
@@ -72,3 +71,10 @@ export class UsageError extends Error {
     this.problems = problems;
   }
 }
+
+/** Where an error came from, without its message: a driver's message quotes parameters. */
+export const stackOf = (error: unknown): string[] =>
+  ((error as Error)?.stack ?? '')
+    .split('\n')
+    .filter((line) => line.trimStart().startsWith('at '))
+    .slice(0, 8);

@@ -2,7 +2,7 @@ import { Hono } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import { requestId } from 'hono/request-id';
 import { secureHeaders } from 'hono/secure-headers';
-import { LetheError } from '../errors.ts';
+import { LetheError, stackOf } from '../errors.ts';
 import type { Api } from './api.ts';
 import { boardRoutes } from './board.ts';
 import { loginRoutes } from './login.ts';
@@ -59,10 +59,3 @@ export function createApp(api: Api): Hono {
   });
   return app;
 }
-
-/** Where it happened, without the message: a driver's message quotes parameters. */
-const stackOf = (error: Error) =>
-  error.stack
-    ?.split('\n')
-    .filter((line) => line.trimStart().startsWith('at '))
-    .slice(0, 8);

@@ -5,6 +5,7 @@ import type { Context } from '../erasure/context.ts';
 import { eraseChunk } from '../erasure/erase-chunk.ts';
 import type { SliceSize } from '../erasure/slice-size.ts';
 import { sweep } from '../erasure/sweep.ts';
+import { stackOf } from '../errors.ts';
 import { type MailContext, sendMail } from '../mail/send.ts';
 import { CONTRACTS, type JobName, type Payload } from './contracts.ts';
 import type { Enqueue } from './enqueue.ts';
@@ -76,7 +77,7 @@ export async function handle(work: Work, job: Job, signal: AbortSignal): Promise
     const line = { job: name, jobId: job.id, attempt: job.attemptsMade + 1, code: clean.code, detail: clean.detail };
     if (clean.code === 'contended' || clean.code === 'mail_deferred')
       work.ctx.log.info(line, 'job will be tried again');
-    else if (clean.code === 'internal_error') work.ctx.log.error({ ...line, err: error }, 'job failed');
+    else if (clean.code === 'internal_error') work.ctx.log.error({ ...line, stack: stackOf(error) }, 'job failed');
     else work.ctx.log.warn(line, 'job failed');
     if (clean.retry === 'never') throw new UnrecoverableError(clean.message);
     // Without the stack of the driver's error, which may quote parameters.
