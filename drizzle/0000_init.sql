@@ -38,6 +38,7 @@ CREATE TABLE "lethe"."erasure" (
 	"pass" integer DEFAULT 1 NOT NULL,
 	"passes" integer DEFAULT 0 NOT NULL,
 	"finish_attempts" integer DEFAULT 0 NOT NULL,
+	"failures" integer DEFAULT 0 NOT NULL,
 	"probe_at" timestamp with time zone,
 	"scrubbed_at" timestamp with time zone,
 	CONSTRAINT "erasure_state" CHECK (state IN ('scheduled', 'running', 'awaiting', 'stalled', 'completed', 'cancelled')),
@@ -110,7 +111,8 @@ CREATE INDEX "erasure_account_key" ON "lethe"."erasure" USING btree ("account_ke
 CREATE INDEX "erasure_account_digest" ON "lethe"."erasure" USING btree ("account_digest");--> statement-breakpoint
 CREATE INDEX "erasure_live_state" ON "lethe"."erasure" USING btree ("state","starts_at") WHERE state IN ('scheduled', 'running', 'awaiting', 'stalled');--> statement-breakpoint
 CREATE INDEX "erasure_probe" ON "lethe"."erasure" USING btree ("probe_at") WHERE probe_at IS NOT NULL;--> statement-breakpoint
-CREATE INDEX "erasure_unscrubbed" ON "lethe"."erasure" USING btree ("completed_at") WHERE scrubbed_at IS NULL;--> statement-breakpoint
+CREATE INDEX "erasure_unscrubbed" ON "lethe"."erasure" USING btree (coalesce(completed_at, cancelled_at)) WHERE scrubbed_at IS NULL AND state IN ('completed', 'cancelled');--> statement-breakpoint
+CREATE INDEX "erasure_digest_kept" ON "lethe"."erasure" USING btree (coalesce(completed_at, cancelled_at)) WHERE scrubbed_at IS NOT NULL AND account_digest IS NOT NULL;--> statement-breakpoint
 CREATE INDEX "event_erasure" ON "lethe"."event" USING btree ("erasure_id","id");--> statement-breakpoint
 CREATE INDEX "idempotency_created" ON "lethe"."idempotency" USING btree ("created_at");--> statement-breakpoint
 CREATE UNIQUE INDEX "notification_once" ON "lethe"."notification" USING btree ("erasure_id","kind");--> statement-breakpoint

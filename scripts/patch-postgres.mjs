@@ -1,4 +1,4 @@
-// Mends two defects of postgres.js 3.4.9 that end or hang the process when a connection dies
+// Mends three defects of postgres.js 3.4.9 that show when a connection dies
 // (docs/decisions/003-driver-patch.md). Runs after every installation; fails when the driver has changed.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -20,6 +20,11 @@ const EDITS = [
   [
     /clearImmediate\(nextWriteTimer\)\n(?= {4}(if \(socket\)|socket\.removeListener))/g,
     (found) => `${found}    chunk = nextWriteTimer = null\n`,
+  ],
+  // The server said why it ended the session (a time limit, a restart): that reason, not "closed", is the error.
+  [
+    /error\(Errors\.connection\('CONNECTION_CLOSED', options, socket\)\)\n/,
+    () => "error(errorResponse || Errors.connection('CONNECTION_CLOSED', options, socket))\n    errorResponse = null\n",
   ],
 ];
 

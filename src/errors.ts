@@ -22,7 +22,6 @@ export const ERRORS = {
   still_referenced: { status: 500, retry: 'never', title: 'A foreign key still points at the account' },
   still_written: { status: 500, retry: 'never', title: 'The account is still being written' },
   account_locked: { status: 500, retry: 'never', title: 'The account row stays locked' },
-  account_exists_again: { status: 500, retry: 'never', title: 'A newer account has the same key' },
   chunk_exhausted: { status: 500, retry: 'never', title: 'A chunk was dispatched too often without progress' },
   location_missing: { status: 500, retry: 'never', title: 'A location of the erasure is not in the catalog' },
   catalog_invalid: { status: 500, retry: 'never', title: 'The catalog does not fit the database' },

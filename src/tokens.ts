@@ -1,8 +1,5 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
 
-/** What a derived token opens. */
-export type TokenPurpose = 'status' | 'dashboard';
-
 const mac = (secret: string, ...parts: string[]) => createHmac('sha256', secret).update(parts.join('\n')).digest();
 
 const equal = (a: Buffer, b: Buffer) => a.length === b.length && timingSafeEqual(a, b);
@@ -11,15 +8,15 @@ const equal = (a: Buffer, b: Buffer) => a.length === b.length && timingSafeEqual
  * Derives the token for one thing: `v1.` and HMAC-SHA256(secret, purpose, id, version), base64url.
  * The first secret of the list signs; nothing is stored.
  */
-export function deriveToken(secrets: readonly string[], purpose: TokenPurpose, id: string): string {
+export function deriveToken(secrets: readonly string[], purpose: string, id: string): string {
   return sign(secrets[0] as string, purpose, id);
 }
 
-const sign = (secret: string, purpose: TokenPurpose, id: string) =>
+const sign = (secret: string, purpose: string, id: string) =>
   `v1.${mac(secret, purpose, id, 'v1').toString('base64url')}`;
 
 /** True when `token` was derived for exactly this purpose and id with any secret of the list. Constant time. */
-export function verifyToken(secrets: readonly string[], purpose: TokenPurpose, id: string, token: string): boolean {
+export function verifyToken(secrets: readonly string[], purpose: string, id: string, token: string): boolean {
   // Texts are compared, not what they decode to: several spellings of a token would be the same bytes.
   const given = Buffer.from(token);
   let valid = false;

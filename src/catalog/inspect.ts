@@ -10,7 +10,13 @@ export type ForeignKey = {
   columns: string[];
   referenced: string[];
   onDelete: 'NO ACTION' | 'RESTRICT' | 'CASCADE' | 'SET NULL' | 'SET DEFAULT';
+  /** False for a key that the server does not check (PostgreSQL 18: NOT ENFORCED). */
+  enforced: boolean;
 };
+
+/** A foreign key in words; two keys with the same words do the same. */
+export const describeForeignKey = (fk: ForeignKey): string =>
+  `${fk.child} (${fk.columns.join(', ')}) references ${fk.parent} (${fk.referenced.join(', ')}) ON DELETE ${fk.onDelete}`;
 
 /** What the live schema says about one listed table. */
 export type TableFacts = {
@@ -64,9 +70,13 @@ export async function inspectTables(db: Executor, tables: readonly TableName[]):
   return new Map(rows.map((row) => [row.table, row]));
 }
 
-/** Every foreign key that points at one of `tables`, from anywhere in the database. */
+/** Every foreign key that points at one of `tables` or a partition of it, from anywhere in the database. */
 export async function inspectForeignKeys(db: Executor, tables: readonly TableName[]): Promise<ForeignKey[]> {
   return db.execute<ForeignKey>(sql`
+    WITH RECURSIVE listed(oid) AS (
+      SELECT c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+       WHERE n.nspname || '.' || c.relname = ANY(${textArray(tables.map(qualified))})
+      UNION SELECT i.inhrelid FROM pg_inherits i JOIN listed ON i.inhparent = listed.oid)
     SELECT con.conname AS constraint,
            cn.nspname || '.' || c.relname AS child, pn.nspname || '.' || p.relname AS parent,
            (SELECT jsonb_agg(a.attname ORDER BY k.ord) FROM unnest(con.conkey) WITH ORDINALITY k(attnum, ord)
@@ -74,12 +84,12 @@ export async function inspectForeignKeys(db: Executor, tables: readonly TableNam
            (SELECT jsonb_agg(a.attname ORDER BY k.ord) FROM unnest(con.confkey) WITH ORDINALITY k(attnum, ord)
               JOIN pg_attribute a ON a.attrelid = con.confrelid AND a.attnum = k.attnum) AS referenced,
            CASE con.confdeltype WHEN 'a' THEN 'NO ACTION' WHEN 'r' THEN 'RESTRICT' WHEN 'c' THEN 'CASCADE'
-                                WHEN 'n' THEN 'SET NULL' ELSE 'SET DEFAULT' END AS "onDelete"
+                                WHEN 'n' THEN 'SET NULL' ELSE 'SET DEFAULT' END AS "onDelete",
+           coalesce((to_jsonb(con) ->> 'conenforced')::boolean, true) AS enforced
       FROM pg_constraint con
       JOIN pg_class c ON c.oid = con.conrelid JOIN pg_namespace cn ON cn.oid = c.relnamespace
       JOIN pg_class p ON p.oid = con.confrelid JOIN pg_namespace pn ON pn.oid = p.relnamespace
-     WHERE con.contype = 'f' AND con.conparentid = 0
-       AND pn.nspname || '.' || p.relname = ANY(${textArray(tables.map(qualified))})
+     WHERE con.contype = 'f' AND con.conparentid = 0 AND con.confrelid IN (SELECT oid FROM listed)
      ORDER BY child, con.conname`);
 }
 

@@ -1,4 +1,4 @@
-import type { ForeignKey, TableFacts } from './inspect.ts';
+import { describeForeignKey, type ForeignKey, type TableFacts } from './inspect.ts';
 import type { Declaration } from './load.ts';
 import { orderTables } from './order.ts';
 import {
@@ -107,7 +107,7 @@ export function resolveCatalog(
           referenced: fk.referenced,
         })),
       guarded: foreignKeys.some(
-        (fk) => fk.child === name && fk.parent === accountName && fk.columns.includes(t.account),
+        (fk) => fk.enforced && fk.child === name && fk.parent === accountName && fk.columns.includes(t.account),
       ),
     });
   }
@@ -121,6 +121,7 @@ export function resolveCatalog(
       digest: declared.digest,
       account: { ...accountTable, key: accountKey, email, flag, created, threshold },
       locations,
+      references: foreignKeys.map(describeForeignKey),
     },
   };
 }
@@ -172,6 +173,10 @@ function checkForeignKey(
   facts: ReadonlyMap<string, TableFacts>,
 ): void {
   const what = `${fk.child} (${list(fk.columns)}) references ${fk.parent} ON DELETE ${fk.onDelete}`;
+  if (fk.parent !== accountName && !byTable.has(fk.parent)) {
+    errors.push(`${what}, a partition: a foreign key must point at the whole table`);
+    return;
+  }
   const listed = byTable.get(fk.child);
   if (!listed && fk.child !== accountName) {
     errors.push(

@@ -51,6 +51,8 @@ export type Catalog = {
   readonly digest: string;
   readonly account: AccountTable;
   readonly locations: readonly Location[];
+  /** Every foreign key that pointed at these tables when the catalog was checked, in words. */
+  readonly references: readonly string[];
 };
 
 export const qualified = (t: TableName) => `${t.schema}.${t.table}`;

@@ -50,6 +50,8 @@ export const erasure = lethe.table(
     /** Verification passes and attempts to finish since the start or the last replay. */
     passes: integer('passes').notNull().default(0),
     finishAttempts: integer('finish_attempts').notNull().default(0),
+    /** Steps in a row that failed although the database was there. */
+    failures: integer('failures').notNull().default(0),
     /** When locations without a protecting foreign key are looked at again. */
     probeAt: at('probe_at'),
     scrubbedAt: at('scrubbed_at'),
@@ -64,7 +66,12 @@ export const erasure = lethe.table(
       .on(t.state, t.startsAt)
       .where(sql`state IN ('scheduled', 'running', 'awaiting', 'stalled')`),
     index('erasure_probe').on(t.probeAt).where(sql`probe_at IS NOT NULL`),
-    index('erasure_unscrubbed').on(t.completedAt).where(sql`scrubbed_at IS NULL`),
+    index('erasure_unscrubbed')
+      .on(sql`coalesce(completed_at, cancelled_at)`)
+      .where(sql`scrubbed_at IS NULL AND state IN ('completed', 'cancelled')`),
+    index('erasure_digest_kept')
+      .on(sql`coalesce(completed_at, cancelled_at)`)
+      .where(sql`scrubbed_at IS NOT NULL AND account_digest IS NOT NULL`),
     check('erasure_state', sql`state IN ('scheduled', 'running', 'awaiting', 'stalled', 'completed', 'cancelled')`),
     check('erasure_mode', sql`mode IN ('immediate', 'scheduled')`),
   ],

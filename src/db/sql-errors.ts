@@ -2,10 +2,10 @@ import { LetheError } from '../errors.ts';
 
 type PostgresFields = { code?: unknown; table_name?: unknown; constraint_name?: unknown; schema_name?: unknown };
 
-/** 55P03 lock not available, 57014 statement timeout, 40P01 deadlock, 40001 serialization. */
-const CONTENDED = new Set(['55P03', '57014', '40P01', '40001']);
-/** The server is starting, stopping, full, read-only, or has ended our session (25P03, 25P04: our own time limits). */
-const UNAVAILABLE = new Set(['57P01', '57P02', '57P03', '57P05', '53300', '25006', '25P03', '25P04']);
+/** 55P03 lock not available, 57014 statement timeout, 25P04 transaction timeout, 25P03 idle too long, 40P01 deadlock, 40001 serialization. */
+const CONTENDED = new Set(['55P03', '57014', '25P04', '25P03', '40P01', '40001']);
+/** The server is starting, stopping, full, read-only, or has ended our session. */
+const UNAVAILABLE = new Set(['57P01', '57P02', '57P03', '57P05', '53300', '25006']);
 const CONNECTION =
   /^(CONNECTION_|CONNECT_TIMEOUT|ECONN|EPIPE|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|ENOENT)/;
 

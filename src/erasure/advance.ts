@@ -1,12 +1,15 @@
 import { and, asc, eq, inArray, isNull, sql } from 'drizzle-orm';
 import type { KeyValue } from '../catalog/types.ts';
 import { chunk, erasure, task } from '../db/schema.ts';
+import { sanitize } from '../db/sql-errors.ts';
 import { transaction } from '../db/transaction.ts';
 import { countUpTo } from '../erasers/probe.ts';
 import { LetheError } from '../errors.ts';
 import { appendEvent } from '../events/append.ts';
-import { accountTuple, type Context, OWN_TABLES } from './context.ts';
+import { closeIfNewerAccount } from './close-reopened.ts';
+import { accountTuple, type Context, OWN_TABLES, PROBING } from './context.ts';
 import { type Dispatch, dispatchWindow } from './dispatch.ts';
+import { ensureTasks } from './ensure-tasks.ts';
 import { eraseStubborn } from './erase-stubborn.ts';
 import { finishErasure } from './finish.ts';
 import { planTask, type Task } from './plan.ts';
@@ -25,6 +28,8 @@ export type Next =
 const MAX_PASSES = 5;
 /** Finishing tries, with growing pauses, before a lock on the account counts as stuck. */
 const MAX_FINISH_ATTEMPTS = 40;
+/** Failed steps in a row before the erasure stalls: about twenty minutes of backoff. */
+const MAX_FAILURES = 20;
 /** Dispatches of a chunk without any progress before its task fails. */
 const MAX_DISPATCHES = 20;
 /** Rows per location that the last transaction may delete itself instead of another pass. */
@@ -39,19 +44,40 @@ const finishMs = (rowsPlanned: number) => 5_000 + rowsPlanned / 100;
 export async function advanceErasure(ctx: Context, erasureId: string, step: number): Promise<Next> {
   const running = await findErasure(ctx.db, erasureId);
   if (running?.state !== 'running' || running.heldAt || running.step !== step) return { kind: 'superseded' };
+  if (await closeIfNewerAccount(ctx, running)) return { kind: 'completed' };
   const account = accountTuple(running.accountKey as string);
   try {
-    const tasks = await planAll(ctx, running, account);
-    const failed = tasks.find((t) => t.state === 'failed');
-    if (failed) return await stopFor(ctx, running, LetheError.parse(failed.lastError ?? ''));
-    const rowsPlanned = tasks.reduce((sum, t) => sum + (t.rowsPlanned ?? 0), 0);
-    const window = await nextWindow(ctx, tasks);
-    if (window.length > 0) return orSuperseded(await dispatchWindow(ctx, running, window, { rowsPlanned }));
-    return await verifyAndFinish(ctx, running, account, rowsPlanned);
+    const next = await decide(ctx, running, account);
+    if (running.failures > 0) await ctx.db.update(erasure).set({ failures: 0 }).where(eq(erasure.id, erasureId));
+    return next;
   } catch (error) {
-    if (error instanceof LetheError && error.retry === 'never') return stopFor(ctx, running, error);
-    throw error;
+    const clean = sanitize(error);
+    if (clean.retry === 'never' || (await failedTooOften(ctx, running, clean))) return stopFor(ctx, running, clean);
+    throw clean;
   }
+}
+
+async function decide(ctx: Context, running: Erasure, account: KeyValue): Promise<Next> {
+  await refuseNewReferences(ctx.db, ctx.catalog);
+  if (running.catalogDigest !== ctx.catalog.digest) await ensureTasks(ctx.db, ctx.catalog, running);
+  const tasks = await planAll(ctx, running, account);
+  const failed = tasks.find((t) => t.state === 'failed');
+  if (failed) return await stopFor(ctx, running, LetheError.parse(failed.lastError ?? ''));
+  const rowsPlanned = tasks.reduce((sum, t) => sum + (t.rowsPlanned ?? 0), 0);
+  const window = await nextWindow(ctx, tasks);
+  if (window.length > 0) return orSuperseded(await dispatchWindow(ctx, running, window, { rowsPlanned }));
+  return await verifyAndFinish(ctx, running, account, rowsPlanned);
+}
+
+/** Counts a step that failed. Without the count a statement that can never work would be tried for ever, unnoticed. */
+async function failedTooOften(ctx: Context, running: Erasure, error: LetheError): Promise<boolean> {
+  if (error.code === 'database_unavailable') return false;
+  const [row] = await ctx.db
+    .update(erasure)
+    .set({ failures: sql`failures + 1` })
+    .where(eq(erasure.id, running.id))
+    .returning({ failures: erasure.failures });
+  return (row?.failures ?? 0) >= MAX_FAILURES;
 }
 
 async function planAll(ctx: Context, running: Erasure, account: KeyValue): Promise<Task[]> {
@@ -64,7 +90,6 @@ async function planAll(ctx: Context, running: Erasure, account: KeyValue): Promi
   const tasks = await read();
   const pending = tasks.filter((t) => t.state === 'pending');
   if (pending.length === 0) return tasks;
-  await refuseNewReferences(ctx);
   for (const t of pending) await planTask(ctx, t, account);
   return read();
 }
@@ -97,12 +122,14 @@ async function nextWindow(ctx: Context, tasks: readonly Task[]) {
 }
 
 async function verifyAndFinish(ctx: Context, running: Erasure, account: KeyValue, rowsPlanned: number): Promise<Next> {
-  const left: string[] = [];
-  for (const location of ctx.catalog.locations) {
-    if ((await countUpTo(ctx.db, location, account, LEFTOVER_ROWS)) >= LEFTOVER_ROWS) left.push(location.name);
-  }
+  const left = await transaction(ctx.db, PROBING, async (tx) => {
+    const names: string[] = [];
+    for (const location of ctx.catalog.locations) {
+      if ((await countUpTo(tx, location, account, LEFTOVER_ROWS)) >= LEFTOVER_ROWS) names.push(location.name);
+    }
+    return names;
+  });
   if (left.length > 0) return startPass(ctx, running, left);
-  await refuseNewReferences(ctx);
   const outcome = await finishErasure(ctx, running, { rows: LEFTOVER_ROWS, ms: finishMs(rowsPlanned) });
   if (outcome === 'completed') return { kind: 'completed' };
   if (outcome === 'superseded') return { kind: 'superseded' };

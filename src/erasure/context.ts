@@ -31,5 +31,8 @@ export type Context = {
 /** The account key as a tuple; erasure.account_key holds its only column. */
 export const accountTuple = (accountKey: string): KeyValue => [accountKey];
 
+/** Looking into the application's tables: locks nothing, may pass many dead index entries. */
+export const PROBING = { statementMs: 10 * 60_000, lockMs: 2_000 } as const;
+
 /** Bookkeeping on Lethe's own tables: short, and never behind the application's locks. */
 export const OWN_TABLES = { statementMs: 5_000, lockMs: 2_000 } as const;

@@ -3,7 +3,7 @@ import { isContended } from '../db/sql-errors.ts';
 import { setLimits, transaction } from '../db/transaction.ts';
 import { findRemaining } from '../erasers/probe.ts';
 import { eraseRows, lockFirst } from '../erasers/table.ts';
-import type { Context } from './context.ts';
+import { type Context, PROBING } from './context.ts';
 import { GIVE_WAY_MS } from './erase-chunk.ts';
 import { claimStep } from './finish.ts';
 import { OUTSIDE, recordOutside } from './ledger.ts';
@@ -21,7 +21,7 @@ const LIMIT = 500;
 export async function eraseStubborn(ctx: Context, running: Erasure, account: KeyValue): Promise<number> {
   let rows = 0;
   for (let round = 0; round < ROUNDS; round++) {
-    const [name] = await findRemaining(ctx.db, ctx.catalog.locations, account);
+    const [name] = await transaction(ctx.db, PROBING, (tx) => findRemaining(tx, ctx.catalog.locations, account));
     const location = ctx.catalog.locations.find((l) => l.name === name);
     if (!location) return rows;
     try {

@@ -12,6 +12,7 @@ import { appendEvent } from '../events/append.ts';
 import { insertNotification } from '../mail/insert-notification.ts';
 import { accountTuple, type Context } from './context.ts';
 import { OUTSIDE, recordOutside } from './ledger.ts';
+import { refuseNewReferences } from './refuse-new-references.ts';
 import { type Erasure, transition } from './states.ts';
 
 /**
@@ -50,7 +51,9 @@ export async function finishErasure(ctx: Context, running: Erasure, limits: Fini
       const row = await findAccount(tx, ctx.catalog.account, account, 'FOR UPDATE');
       await setLimits(tx, { statementMs: limits.ms, lockMs: 50, totalMs: limits.ms });
       if (!(await claimStep(tx, running))) throw new Rollback('superseded');
-      await refuseNewerAccount(tx, running, row !== null);
+      // A reopened erasure whose account exists again is closed by the next step.
+      if (row && running.completedAt) throw new Rollback('superseded');
+      await refuseNewReferences(tx, ctx.catalog);
       const gone = await deleteLeftovers(tx, ctx, account, limits.rows);
       if ((await findRemaining(tx, ctx.catalog.locations, account)).length > 0) throw new Rollback('locked');
       gone.set(ctx.catalog.account.table, await deleteAccountRow(tx, ctx.catalog.account, account));
@@ -60,7 +63,7 @@ export async function finishErasure(ctx: Context, running: Erasure, limits: Fini
     return 'completed';
   } catch (error) {
     if (error instanceof Rollback) return error.outcome;
-    if (isContended(error) || sqlState(error) === '25P04') return 'locked';
+    if (isContended(error)) return 'locked';
     const clean = sanitize(error);
     if (sqlState(error) !== '23503') throw clean;
     throw new LetheError('still_referenced', clean.detail);
@@ -82,17 +85,6 @@ export async function claimStep(tx: Transaction, running: Erasure): Promise<bool
     )
     .for('no key update');
   return rows.length > 0;
-}
-
-/** After the account row is gone, a row with its key belongs to somebody new: never erase that one. */
-async function refuseNewerAccount(tx: Transaction, running: Erasure, exists: boolean): Promise<void> {
-  if (!exists) return;
-  const [last] = await tx
-    .select({ state: task.state })
-    .from(task)
-    .where(and(eq(task.erasureId, running.id), eq(task.kind, 'account')));
-  if (last?.state === 'done')
-    throw new LetheError('account_exists_again', 'an account with this key was created after the erasure');
 }
 
 async function deleteLeftovers(

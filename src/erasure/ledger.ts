@@ -1,5 +1,7 @@
 import { sql } from 'drizzle-orm';
 import type { Executor } from '../db/client.ts';
+import { affected } from '../erasers/sql.ts';
+import { LetheError } from '../errors.ts';
 
 /** Ledger entries for rows that were deleted outside a planned chunk. */
 export const OUTSIDE = 0;
@@ -17,12 +19,16 @@ export async function recordOutside(
 ): Promise<void> {
   for (const [location, count] of rows) {
     if (count === 0) continue;
-    await db.execute(sql`
+    const written = await affected(
+      db,
+      sql`
       INSERT INTO lethe.chunk (task_id, pass, number, rows_planned, rows_deleted, finished_at)
       SELECT id, 0, ${number}::bigint, ${count}::bigint, ${count}::bigint, now()
         FROM lethe.task WHERE erasure_id = ${erasureId} AND location = ${location}
       ON CONFLICT (task_id, pass, number) DO UPDATE
          SET rows_deleted = lethe.chunk.rows_deleted + excluded.rows_deleted,
-             rows_planned = lethe.chunk.rows_planned + excluded.rows_planned`);
+             rows_planned = lethe.chunk.rows_planned + excluded.rows_planned`,
+    );
+    if (written !== 1) throw new LetheError('location_missing', `${location} has no task: its rows cannot be counted`);
   }
 }

@@ -4,12 +4,9 @@ import { chunk, task } from '../db/schema.ts';
 import { transaction } from '../db/transaction.ts';
 import { planRanges } from '../erasers/ranges.ts';
 import { LetheError } from '../errors.ts';
-import type { Context } from './context.ts';
+import { type Context, PROBING } from './context.ts';
 
 export type Task = typeof task.$inferSelect;
-
-/** Planning reads an index of the account's rows and locks none of them: it may take its time. */
-const PLANNING = { statementMs: 10 * 60_000, lockMs: 2_000 } as const;
 
 /**
  * Plans one pending task's pass: its chunks are written inside the database, once, guarded by the
@@ -18,7 +15,7 @@ const PLANNING = { statementMs: 10 * 60_000, lockMs: 2_000 } as const;
 export async function planTask(ctx: Context, pending: Task, account: KeyValue): Promise<void> {
   const location = ctx.catalog.locations.find((l) => l.name === pending.location);
   if (!location) throw new LetheError('location_missing', `${pending.location} is not in the catalog any more`);
-  await transaction(ctx.db, PLANNING, async (tx) => {
+  await transaction(ctx.db, PROBING, async (tx) => {
     const [claimed] = await tx
       .update(task)
       .set({ state: 'running', startedAt: sql`coalesce(started_at, now())` })

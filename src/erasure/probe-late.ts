@@ -1,10 +1,12 @@
-import { and, asc, eq, isNotNull, lte, sql } from 'drizzle-orm';
+import { and, asc, eq, gt, isNotNull, lte, sql } from 'drizzle-orm';
 import { erasure, task } from '../db/schema.ts';
 import { transaction } from '../db/transaction.ts';
 import { findAccount } from '../erasers/account.ts';
 import { findRemaining } from '../erasers/probe.ts';
-import { accountTuple, type Context, OWN_TABLES } from './context.ts';
+import { accountTuple, type Context, OWN_TABLES, PROBING } from './context.ts';
 import { type Dispatch, dispatchWindow } from './dispatch.ts';
+import { ensureTasks } from './ensure-tasks.ts';
+import { NIL, orLogged } from './or-logged.ts';
 import { type Erasure, transition } from './states.ts';
 
 const PAGE = 200;
@@ -15,26 +17,38 @@ const PAGE = 200;
  * have rows again are reopened. An account that exists again is somebody new, whose rows are not touched.
  */
 export async function probeLate(ctx: Context): Promise<Dispatch[]> {
-  const due = await ctx.db
-    .select()
-    .from(erasure)
-    .where(and(eq(erasure.state, 'completed'), isNotNull(erasure.accountKey), lte(erasure.probeAt, sql`now()`)))
-    .orderBy(asc(erasure.probeAt))
-    .limit(PAGE);
   const reopened: Dispatch[] = [];
-  for (const done of due) {
-    const dispatch = await probe(ctx, done);
-    if (dispatch) reopened.push(dispatch);
+  for (let after = NIL; ; ) {
+    const page = await ctx.db
+      .select()
+      .from(erasure)
+      .where(
+        and(
+          eq(erasure.state, 'completed'),
+          isNotNull(erasure.accountKey),
+          lte(erasure.probeAt, sql`now()`),
+          gt(erasure.id, after),
+        ),
+      )
+      .orderBy(asc(erasure.id))
+      .limit(PAGE);
+    for (const done of page) {
+      const dispatch = await orLogged(ctx, done.id, 'probe', () => probe(ctx, done));
+      if (dispatch) reopened.push(dispatch);
+    }
+    if (page.length < PAGE) return reopened;
+    after = page.at(-1)?.id as string;
   }
-  return reopened;
 }
 
 async function probe(ctx: Context, done: Erasure): Promise<Dispatch | null> {
   const account = accountTuple(done.accountKey as string);
   const next = sql`CASE WHEN now() < completed_at + interval '1 day' THEN completed_at + interval '1 day' END`;
   const unguarded = ctx.catalog.locations.filter((l) => !l.guarded);
-  const newer = await findAccount(ctx.db, ctx.catalog.account, account);
-  const left = newer ? [] : await findRemaining(ctx.db, unguarded, account);
+  const { newer, left } = await transaction(ctx.db, PROBING, async (tx) => {
+    const exists = (await findAccount(tx, ctx.catalog.account, account)) !== null;
+    return { newer: exists, left: exists ? [] : await findRemaining(tx, unguarded, account) };
+  });
   if (left.length === 0) {
     await ctx.db
       .update(erasure)
@@ -53,6 +67,7 @@ async function probe(ctx: Context, done: Erasure): Promise<Dispatch | null> {
       { data: { lateRowsIn: left } },
     );
     if (!row) return null;
+    await ensureTasks(tx, ctx.catalog, row);
     await tx
       .update(task)
       .set({ state: 'pending', pass: row.pass, finishedAt: null })

@@ -2,6 +2,7 @@ import { and, asc, eq, gt, isNull, lte, sql } from 'drizzle-orm';
 import { erasure } from '../db/schema.ts';
 import type { Context } from './context.ts';
 import { type Dispatch, dispatchWindow } from './dispatch.ts';
+import { NIL, orLogged } from './or-logged.ts';
 import { startDue } from './sweep.ts';
 
 /** What reconcile asks of the queues. */
@@ -25,7 +26,7 @@ const MISSED_SWEEP_MS = 60_000;
 export async function reconcile(ctx: Context, queues: Queues): Promise<Record<string, number>> {
   const started = await startDue(ctx, queues.enqueue, MISSED_SWEEP_MS);
   let dispatched = 0;
-  for (let after: string | undefined; ; ) {
+  for (let after = NIL; ; ) {
     const page: { id: string; step: number; jobId: string | null }[] = await ctx.db
       .select({ id: erasure.id, step: erasure.step, jobId: erasure.jobId })
       .from(erasure)
@@ -34,21 +35,21 @@ export async function reconcile(ctx: Context, queues: Queues): Promise<Record<st
           eq(erasure.state, 'running'),
           isNull(erasure.heldAt),
           lte(erasure.dispatchedAt, GRACE),
-          after ? gt(erasure.id, after) : undefined,
+          gt(erasure.id, after),
         ),
       )
       .orderBy(asc(erasure.id))
       .limit(PAGE);
     for (const running of page) {
       if (running.jobId && (await queues.isLive(running.jobId))) continue;
-      const dispatch = await dispatchWindow(ctx, running);
+      const dispatch = await orLogged(ctx, running.id, 'dispatch', () => dispatchWindow(ctx, running));
       if (!dispatch) continue;
       dispatched += 1;
       await queues.enqueue(dispatch);
       ctx.log.warn({ erasureId: running.id, step: dispatch.step }, 'job was missing in Redis; dispatched again');
     }
-    after = page.at(-1)?.id;
     if (page.length < PAGE) break;
+    after = page.at(-1)?.id as string;
   }
   // Moved on while they are taken: otherwise every round of every worker would add another job.
   const mails = await ctx.db.execute<{ id: string }>(sql`

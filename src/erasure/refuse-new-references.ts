@@ -1,19 +1,22 @@
-import { inspectForeignKeys } from '../catalog/inspect.ts';
-import { qualified } from '../catalog/types.ts';
+import { describeForeignKey, inspectForeignKeys } from '../catalog/inspect.ts';
+import type { Catalog, TableName } from '../catalog/types.ts';
+import type { Executor } from '../db/client.ts';
 import { LetheError } from '../errors.ts';
-import type { Context } from './context.ts';
 
 /**
- * Refuses to go on when a foreign key that appeared after the start points at the account or a
- * location from a table that the catalog does not list: deleting would change its rows unseen.
+ * Refuses to go on when a foreign key that was not there at the start points at one of `tables` (all
+ * of the catalog's): what it deletes or changes would be changed unseen. A restart checks the catalog anew.
  */
-export async function refuseNewReferences(ctx: Context): Promise<void> {
-  const listed = new Set(ctx.catalog.locations.map(qualified));
-  const foreignKeys = await inspectForeignKeys(ctx.db, [ctx.catalog.account, ...ctx.catalog.locations]);
-  const unknown = foreignKeys.find((fk) => !listed.has(fk.child));
-  if (!unknown) return;
+export async function refuseNewReferences(
+  db: Executor,
+  catalog: Catalog,
+  tables: readonly TableName[] = [catalog.account, ...catalog.locations],
+): Promise<void> {
+  const found = (await inspectForeignKeys(db, tables)).map(describeForeignKey);
+  const unknown = found.find((text) => !catalog.references.includes(text));
+  if (unknown === undefined) return;
   throw new LetheError(
     'catalog_invalid',
-    `${unknown.child} (${unknown.columns.join(', ')}) references ${unknown.parent} ON DELETE ${unknown.onDelete} and is not in the catalog`,
+    `${unknown} and was not there when the catalog was checked: restart to check it`,
   );
 }

@@ -16,7 +16,7 @@ export async function replayErasure(ctx: Context, id: string, by: string, where?
       id,
       'stalled',
       'running',
-      { passes: 0, finishAttempts: 0, retryAt: null, dispatchedAt: sql`now()` },
+      { passes: 0, finishAttempts: 0, failures: 0, retryAt: null, dispatchedAt: sql`now()` },
       { where, data: { replay: by } },
     );
     if (!row) return null;

@@ -2,7 +2,7 @@ import { and, desc, eq, isNull, sql } from 'drizzle-orm';
 import { v7 as uuidv7 } from 'uuid';
 import type { KeyValue } from '../catalog/types.ts';
 import type { Executor, Transaction } from '../db/client.ts';
-import { erasure, idempotency, task } from '../db/schema.ts';
+import { erasure, idempotency } from '../db/schema.ts';
 import { isContended } from '../db/sql-errors.ts';
 import { setLimits, transaction } from '../db/transaction.ts';
 import { findAccount, flagAccount } from '../erasers/account.ts';
@@ -13,7 +13,9 @@ import { appendEvent } from '../events/append.ts';
 import { insertNotification } from '../mail/insert-notification.ts';
 import { accountDigest } from '../tokens.ts';
 import type { Context } from './context.ts';
+import { ensureTasks } from './ensure-tasks.ts';
 import { OUTSIDE, recordOutside } from './ledger.ts';
+import { refuseNewReferences } from './refuse-new-references.ts';
 import { nextSweep } from './schedule.ts';
 import { type Erasure, findLive } from './states.ts';
 
@@ -114,29 +116,7 @@ async function insertErasure(
     })
     .returning();
   const row = created as Erasure;
-  const taskDue = (slaMs: number | undefined) =>
-    slaMs === undefined ? dueAt : new Date(Math.min(dueAt.getTime(), now.getTime() + slaMs));
-  await tx.insert(task).values([
-    ...catalog.locations.map((l) => ({
-      erasureId: row.id,
-      location: l.name,
-      kind: 'table',
-      action: l.action,
-      owner: l.owner,
-      stage: l.stage,
-      dueAt: taskDue(l.slaMs),
-    })),
-    {
-      erasureId: row.id,
-      location: catalog.account.table,
-      kind: 'account',
-      action: 'delete',
-      owner: 'lethe',
-      stage: Math.max(...catalog.locations.map((l) => l.stage)) + 1,
-      rowsPlanned: 1,
-      dueAt,
-    },
-  ]);
+  await ensureTasks(tx, catalog, row);
   await appendEvent(tx, row.id, 'erasure.requested', { mode: row.mode, catalog: catalog.digest });
   await appendEvent(tx, row.id, small ? 'erasure.running' : 'erasure.scheduled', { from: null });
   if (!small && account.email) await insertNotification(tx, row.id, 'received');
@@ -144,7 +124,9 @@ async function insertErasure(
 }
 
 async function signOut(tx: Transaction, ctx: Context, erasureId: string, key: KeyValue): Promise<void> {
-  for (const location of ctx.catalog.locations.filter((l) => l.atRequest)) {
+  const locations = ctx.catalog.locations.filter((l) => l.atRequest);
+  if (locations.length > 0) await refuseNewReferences(tx, ctx.catalog, locations);
+  for (const location of locations) {
     const { rows } = await eraseRows(tx, ctx.catalog, location, key, {
       lower: null,
       upper: null,

@@ -1,9 +1,11 @@
 import { sql } from 'drizzle-orm';
 import { transaction } from '../db/transaction.ts';
 import { affected } from '../erasers/sql.ts';
-import { type Context, OWN_TABLES } from './context.ts';
+import type { Context } from './context.ts';
 
-const PAGE = 200;
+/** Chunk rows are scrubbed with their erasure: a page of large ones must fit a transaction. */
+const PAGE = 20;
+const SCRUBBING = { statementMs: 60_000, lockMs: 2_000 } as const;
 const DAY = 86_400_000;
 
 const before = (ms: number) => sql`now() - ${ms} * interval '1 millisecond'`;
@@ -24,7 +26,7 @@ export async function scrubExpired(ctx: Context): Promise<{ scrubbed: number; fo
   );
   let scrubbed = 0;
   for (;;) {
-    const page = await transaction(ctx.db, OWN_TABLES, async (tx) => {
+    const page = await transaction(ctx.db, SCRUBBING, async (tx) => {
       const rows = await tx.execute<{ id: string }>(sql`
         SELECT id FROM lethe.erasure
          WHERE scrubbed_at IS NULL AND state IN ('completed', 'cancelled')

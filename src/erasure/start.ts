@@ -1,4 +1,4 @@
-import { and, lte, type SQL, sql } from 'drizzle-orm';
+import { and, isNull, lte, type SQL, sql } from 'drizzle-orm';
 import { erasure } from '../db/schema.ts';
 import { transaction } from '../db/transaction.ts';
 import { type Context, OWN_TABLES } from './context.ts';
@@ -6,8 +6,10 @@ import { type Dispatch, dispatchWindow } from './dispatch.ts';
 import { finishErasure } from './finish.ts';
 import { type Erasure, transition } from './states.ts';
 
+/** Nothing starts while it is held. */
+export const notHeld: SQL = isNull(erasure.heldAt);
 /** Holds for erasures whose time has come. */
-export const isDue: SQL = and(lte(erasure.startsAt, sql`now()`), sql`${erasure.heldAt} IS NULL`) as SQL;
+export const isDue: SQL = and(lte(erasure.startsAt, sql`now()`), notHeld) as SQL;
 
 /**
  * Starts a scheduled erasure: `running`, and its first step to enqueue. Null when it is not scheduled

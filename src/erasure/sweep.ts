@@ -1,7 +1,8 @@
-import { and, asc, eq, isNull, lte, sql } from 'drizzle-orm';
+import { and, asc, eq, gt, isNull, lte, sql } from 'drizzle-orm';
 import { erasure } from '../db/schema.ts';
 import type { Context } from './context.ts';
 import type { Dispatch } from './dispatch.ts';
+import { NIL, orLogged } from './or-logged.ts';
 import { probeLate } from './probe-late.ts';
 import { replayErasure } from './replay.ts';
 import { scrubExpired } from './scrub.ts';
@@ -24,20 +25,21 @@ export async function startDue(
     lte(erasure.startsAt, sql`now() - ${overdueMs} * interval '1 millisecond'`),
   );
   let started = 0;
-  for (;;) {
-    const ids = await ctx.db
+  for (let after = NIL; ; ) {
+    const page = await ctx.db
       .select({ id: erasure.id })
       .from(erasure)
-      .where(due)
-      .orderBy(asc(erasure.startsAt))
+      .where(and(due, gt(erasure.id, after)))
+      .orderBy(asc(erasure.id))
       .limit(PAGE);
-    for (const { id } of ids) {
-      const dispatch = await startErasure(ctx, id, isDue);
+    for (const { id } of page) {
+      const dispatch = await orLogged(ctx, id, 'start', () => startErasure(ctx, id, isDue));
       if (!dispatch) continue;
       started += 1;
       await enqueue(dispatch);
     }
-    if (ids.length < PAGE) return started;
+    if (page.length < PAGE) return started;
+    after = page.at(-1)?.id as string;
   }
 }
 
@@ -55,7 +57,9 @@ export async function sweep(
     .limit(PAGE);
   let retried = 0;
   for (const { id } of stalled) {
-    const dispatch = await replayErasure(ctx, id, 'sweep', lte(erasure.retryAt, sql`now()`));
+    const dispatch = await orLogged(ctx, id, 'retry', () =>
+      replayErasure(ctx, id, 'sweep', lte(erasure.retryAt, sql`now()`)),
+    );
     if (!dispatch) continue;
     retried += 1;
     await enqueue(dispatch);

@@ -28,7 +28,7 @@ export function problem(c: HonoContext, error: LetheError): Response {
     detail: shown,
     code: error.code,
     requestId: c.get('requestId'),
-    ...error.extra,
+    ...(status < 500 ? error.extra : {}),
   };
   return c.body(JSON.stringify(body), status as ContentfulStatusCode);
 }

@@ -72,12 +72,13 @@ export function createEnqueue(producers: Producers, db: Database, log: Logger, p
         });
       }),
     mail,
-    mailsOf: async (erasureId) => {
-      const open = await db
-        .select({ id: notification.id })
-        .from(notification)
-        .where(and(eq(notification.erasureId, erasureId), eq(notification.state, 'pending')));
-      for (const { id } of open) await mail(id);
-    },
+    mailsOf: (erasureId) =>
+      attempt('mails', { erasureId }, async () => {
+        const open = await db
+          .select({ id: notification.id })
+          .from(notification)
+          .where(and(eq(notification.erasureId, erasureId), eq(notification.state, 'pending')));
+        for (const { id } of open) await mail(id);
+      }),
   };
 }

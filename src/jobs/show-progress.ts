@@ -14,6 +14,8 @@ export function createShowProgress(ctx: Context, producers: Producers): ShowProg
   return async (erasureId, now = false) => {
     const time = Date.now();
     if (!now && time - (last.get(erasureId) ?? 0) < EVERY_MS) return;
+    // An erasure that ended in another process is never looked at again here.
+    if (last.size >= 1000) last.clear();
     last.set(erasureId, time);
     try {
       const found = await findErasure(ctx.db, erasureId);

@@ -146,7 +146,7 @@ describe('an erasure that cannot go on', () => {
     expect((await world.sql`SELECT 1 FROM reports`).length).toBe(1);
     const { body } = await call('GET', `/v1/erasures/${id}`, ADMIN);
     expect(JSON.stringify(body)).toContain(
-      'catalog_invalid: public.reports (account_id) references public.accounts ON DELETE CASCADE',
+      'catalog_invalid: public.reports (account_id) references public.accounts (id) ON DELETE CASCADE and was not there',
     );
 
     await world.sql`DROP TABLE reports`;

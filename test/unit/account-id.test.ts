@@ -16,6 +16,7 @@ const catalogOf = (type: KeyType): Catalog => ({
     threshold: 1000,
   },
   locations: [],
+  references: [],
 });
 
 function refusal(type: KeyType, text: string, field?: string): LetheError {

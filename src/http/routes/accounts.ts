@@ -9,7 +9,7 @@ import {
   storeAnswer,
 } from '../../erasure/idempotency.ts';
 import { canonicalKey, requestErasure } from '../../erasure/request.ts';
-import { eraseNow, startErasure } from '../../erasure/start.ts';
+import { eraseNow, notHeld, startErasure } from '../../erasure/start.ts';
 import { type Erasure, findErasure } from '../../erasure/states.ts';
 import { LetheError } from '../../errors.ts';
 import type { Api } from '../api.ts';
@@ -78,7 +78,7 @@ export function accountRoutes(api: Api): Hono {
       const dispatch = await eraseNow(ctx, erasure);
       if (dispatch) await enqueue.dispatch(dispatch);
     } else if (startNow && erasure.state === 'scheduled') {
-      const dispatch = await startErasure(ctx, erasure.id);
+      const dispatch = await startErasure(ctx, erasure.id, notHeld);
       if (dispatch) await enqueue.dispatch(dispatch);
     }
     if (created) await enqueue.mailsOf(erasure.id);

@@ -2,7 +2,7 @@ import { Hono, type Context as HonoContext } from 'hono';
 import { z } from 'zod';
 import { cancelErasure } from '../../erasure/cancel.ts';
 import { replayErasure } from '../../erasure/replay.ts';
-import { startErasure } from '../../erasure/start.ts';
+import { notHeld, startErasure } from '../../erasure/start.ts';
 import { type Erasure, findErasure, isFinal } from '../../erasure/states.ts';
 import { readProgress } from '../../erasure/status.ts';
 import { LetheError } from '../../errors.ts';
@@ -79,7 +79,7 @@ export function erasureRoutes(api: Api): Hono {
       DEADLINE_MS,
       (async () => {
         const found = await authorize(c, { scopes: ['erasures:write'], token: true, recent: true });
-        const dispatch = await startErasure(ctx, found.id);
+        const dispatch = await startErasure(ctx, found.id, notHeld);
         if (dispatch) await enqueue.dispatch(dispatch);
         else await refuseFinal(found.id);
         return show(c, found.id, 202);
@@ -92,7 +92,7 @@ export function erasureRoutes(api: Api): Hono {
       DEADLINE_MS,
       (async () => {
         const found = await authorize(c, { scopes: ['admin'], token: false, recent: false });
-        const dispatch = await replayErasure(ctx, found.id, 'operator');
+        const dispatch = await replayErasure(ctx, found.id, 'operator', notHeld);
         if (!dispatch && found.state !== 'running')
           throw new LetheError('not_replayable', `the erasure is ${found.state}; only a stalled one is replayed`);
         if (dispatch) await enqueue.dispatch(dispatch);

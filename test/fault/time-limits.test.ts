@@ -1,0 +1,94 @@
+import postgres from 'postgres';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { advanceErasure } from '../../src/erasure/advance.ts';
+import { eraseChunk } from '../../src/erasure/erase-chunk.ts';
+import { finishErasure } from '../../src/erasure/finish.ts';
+import { SliceSize } from '../../src/erasure/slice-size.ts';
+import { type Erasure, findErasure } from '../../src/erasure/states.ts';
+import type { Resources } from '../../src/resources.ts';
+import { expectErased } from '../support/evidence.ts';
+import { begin, request, run } from '../support/run-by-hand.ts';
+import { SMALL, subject } from '../support/subject.ts';
+import { createWorld, type World } from '../support/world.ts';
+
+let world: World;
+let domain: Resources;
+
+beforeAll(async () => {
+  world = await createWorld();
+  domain = await world.domain();
+});
+afterAll(() => world.close());
+
+/** Every row of a table takes its time to delete, as with an application's own trigger. */
+const slow = (table: string, seconds: number) =>
+  world.sql.unsafe(`CREATE OR REPLACE FUNCTION slow_${table}() RETURNS trigger LANGUAGE plpgsql AS
+    $$ BEGIN PERFORM pg_sleep(${seconds}); RETURN OLD; END $$;
+    CREATE OR REPLACE TRIGGER slow BEFORE DELETE ON ${table} FOR EACH ROW EXECUTE FUNCTION slow_${table}()`);
+const fast = (table: string) => world.sql.unsafe(`DROP TRIGGER slow ON ${table}`);
+
+describe('time limits', () => {
+  it('of the last transaction count as locked, whichever limit strikes, and nothing is lost', async () => {
+    const s = await subject(world.sql, SMALL);
+    const id = await request(domain.ctx, s.account);
+    const running = (await findErasure(domain.ctx.db, id)) as Erasure;
+    await slow('posts', 0.02);
+    // 20 posts take 0.4 s: a statement's limit strikes within, the transaction's a little later.
+    await slow('accounts', 0.05);
+    for (const ms of [200, 390, 410, 430, 450]) {
+      const outcome = await finishErasure(domain.ctx, running, { rows: 500, ms });
+      expect(outcome, `${ms} ms`).toBe('locked');
+    }
+    await fast('posts');
+    await fast('accounts');
+    expect((await run(domain.ctx, id)).kind).toBe('completed');
+    await expectErased(world.sql, s.account, id, s.before);
+  });
+
+  it('of a slice make the next ones smaller until they fit', async () => {
+    const s = await subject(world.sql);
+    const id = await begin(domain.ctx, s.account);
+    await slow('posts', 0.004);
+    const next = await advanceErasure(domain.ctx, id, 1);
+    const size = new SliceSize(200);
+    const slices: number[] = [];
+    for (const chunk of next.kind === 'dispatch' ? next.dispatch.chunks : []) {
+      const hooks = { proceed: () => true, onSlice: (slice: { rows: number }) => void slices.push(slice.rows) };
+      expect(await eraseChunk(domain.ctx, chunk.id, size, hooks)).toBe('finished');
+    }
+    expect(Math.max(...slices)).toBeLessThan(200);
+    expect(slices.reduce((a, b) => a + b, 0)).toBe(1000);
+    await fast('posts');
+    expect((await run(domain.ctx, id)).kind).toBe('completed');
+    await expectErased(world.sql, s.account, id, s.before);
+  });
+
+  it('of an open snapshot beside it, as a backup has, delay nothing', async () => {
+    const s = await subject(world.sql, 5000);
+    const backup = postgres(world.url, { max: 1, onnotice: () => {} });
+    await backup.begin('isolation level repeatable read', async (tx) => {
+      await tx`SELECT count(*) FROM posts`;
+      const id = await begin(domain.ctx, s.account);
+      expect((await run(domain.ctx, id)).kind).toBe('completed');
+      await expectErased(world.sql, s.account, id, s.before);
+      const [row] = await tx`SELECT count(*)::int AS n FROM posts WHERE account_id = ${s.account}`;
+      expect(row?.n).toBe(5000);
+    });
+    await backup.end();
+  });
+
+  it('end a transaction of ours that stands still, so that its locks go', async () => {
+    const s = await subject(world.sql, SMALL);
+    const [before] =
+      await world.sql`SELECT count(*)::int AS n FROM pg_stat_activity WHERE datname = current_database() AND state LIKE 'idle in transaction%'`;
+    expect(before?.n).toBe(0);
+    const id = await request(domain.ctx, s.account);
+    const limits = await domain.ctx.db.transaction(async (tx) => {
+      const { setLimits } = await import('../../src/db/transaction.ts');
+      await setLimits(tx, { statementMs: 5_000, lockMs: 2_000 });
+      return tx.execute("SELECT current_setting('idle_in_transaction_session_timeout') AS idle");
+    });
+    expect(limits[0]).toEqual({ idle: '10s' });
+    expect((await findErasure(domain.ctx.db, id))?.state).toBe('running');
+  });
+});
