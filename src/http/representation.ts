@@ -3,21 +3,7 @@ import type { Progress } from '../erasure/status.ts';
 
 const iso = (date: Date | null) => date?.toISOString() ?? null;
 
-/** An erasure as the API shows it. Times are ISO 8601 in UTC. */
-export const erasureResource = (e: Erasure, progress: Progress) => ({
-  id: e.id,
-  accountId: e.accountKey,
-  state: e.state,
-  mode: e.mode,
-  requestedAt: iso(e.requestedAt),
-  startsAt: iso(e.startsAt),
-  startedAt: iso(e.startedAt),
-  dueAt: iso(e.dueAt),
-  completedAt: iso(e.completedAt),
-  progress,
-});
-
-/** The answer to a request; `statusUrl` is added last, because it carries a token. */
+/** The answer to a request. Times are ISO 8601 in UTC; `statusUrl` is added last, because it carries a token. */
 export const acceptedResource = (e: Erasure) => ({
   id: e.id,
   accountId: e.accountKey,
@@ -27,4 +13,11 @@ export const acceptedResource = (e: Erasure) => ({
   startsAt: iso(e.startsAt),
   dueAt: iso(e.dueAt),
   completedAt: iso(e.completedAt),
+});
+
+/** An erasure with its progress. */
+export const erasureResource = (e: Erasure, progress: Progress) => ({
+  ...acceptedResource(e),
+  startedAt: iso(e.startedAt),
+  progress,
 });

@@ -2,6 +2,7 @@ import postgres from 'postgres';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { populate } from '../../src/dev/reader.ts';
 import { checksum, ledger, rowsOf } from '../support/evidence.ts';
+import { stateOf } from '../support/progress.ts';
 import { until } from '../support/until.ts';
 import { type Call, createWorld, KEYS, type World } from '../support/world.ts';
 
@@ -16,7 +17,7 @@ beforeAll(async () => {
 afterAll(() => world.close());
 
 const ADMIN = { auth: `Bearer ${KEYS.admin}` };
-const state = async (id: string) => (await world.sql`SELECT state FROM lethe.erasure WHERE id = ${id}`)[0]?.state;
+const state = (id: string) => stateOf(world.sql, id);
 
 type Shown = { progress?: { locations: { name: string; state: string; lastError: string }[] } };
 

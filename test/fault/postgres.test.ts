@@ -1,10 +1,9 @@
-import postgres from 'postgres';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { migrate } from '../../src/db/migrate.ts';
 import { type PostgresServer, startPostgres } from '../../src/dev/postgres.ts';
-import { createReader, populate } from '../../src/dev/reader.ts';
+import { populate } from '../../src/dev/reader.ts';
 import { checksum, expectErased, rowsOf } from '../support/evidence.ts';
-import { TEMPLATE } from '../support/servers.ts';
+import { finishedChunks, stateOf } from '../support/progress.ts';
+import { createTemplate } from '../support/servers.ts';
 import { until } from '../support/until.ts';
 import { type Call, createWorld, KEYS, type World } from '../support/world.ts';
 
@@ -14,13 +13,7 @@ let call: Call;
 
 beforeAll(async () => {
   server = await startPostgres();
-  const admin = postgres(server.url(), { max: 1 });
-  await admin.unsafe(`CREATE DATABASE ${TEMPLATE}`);
-  await admin.end();
-  const template = postgres(server.url(TEMPLATE), { max: 1, onnotice: () => {} });
-  await createReader(template);
-  await template.end();
-  await migrate(server.url(TEMPLATE));
+  await createTemplate(server);
   world = await createWorld({
     postgresUrl: server.url(),
     env: { LETHE_CHUNK_ROWS: '1000', LETHE_SLICE_TIME: '10ms' },
@@ -33,13 +26,8 @@ afterAll(async () => {
   await server.destroy();
 });
 
-const state = async (id: string) => (await world.sql`SELECT state FROM lethe.erasure WHERE id = ${id}`)[0]?.state;
-const finished = async (id: string) =>
-  Number(
-    (
-      await world.sql`SELECT count(*)::int AS n FROM lethe.chunk c JOIN lethe.task t ON t.id = c.task_id WHERE t.erasure_id = ${id} AND c.pass > 0 AND c.finished_at IS NOT NULL`
-    )[0]?.n,
-  );
+const state = (id: string) => stateOf(world.sql, id);
+const finished = (id: string) => finishedChunks(world.sql, id);
 
 async function people(posts: number) {
   const [victim, bystander] = (await populate(world.sql, [

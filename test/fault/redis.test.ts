@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { populate } from '../../src/dev/reader.ts';
 import { type RedisServer, startRedis } from '../../src/dev/redis.ts';
 import { checksum, expectErased, mails, rowsOf } from '../support/evidence.ts';
+import { finishedChunks, stateOf } from '../support/progress.ts';
 import { until } from '../support/until.ts';
 import { type Call, createWorld, type World } from '../support/world.ts';
 
@@ -28,13 +29,8 @@ afterAll(async () => {
   await redis.destroy();
 });
 
-const state = async (id: string) => (await world.sql`SELECT state FROM lethe.erasure WHERE id = ${id}`)[0]?.state;
-const finished = async (id: string) =>
-  Number(
-    (
-      await world.sql`SELECT count(*)::int AS n FROM lethe.chunk c JOIN lethe.task t ON t.id = c.task_id WHERE t.erasure_id = ${id} AND c.pass > 0 AND c.finished_at IS NOT NULL`
-    )[0]?.n,
-  );
+const state = (id: string) => stateOf(world.sql, id);
+const finished = (id: string) => finishedChunks(world.sql, id);
 
 async function victimOf(posts: number) {
   const [victim, bystander] = (await populate(world.sql, [

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { populate } from '../../src/dev/reader.ts';
 import { checksum, expectErased, rowsOf } from '../support/evidence.ts';
+import { deletedRows, stateOf } from '../support/progress.ts';
 import { until } from '../support/until.ts';
 import { type Call, createWorld, type World } from '../support/world.ts';
 
@@ -16,13 +17,8 @@ beforeAll(async () => {
 });
 afterAll(() => world.close());
 
-const deleted = async (id: string) => {
-  const [row] = await world.sql`
-    SELECT coalesce(sum(c.rows_deleted), 0)::int AS n FROM lethe.chunk c JOIN lethe.task t ON t.id = c.task_id
-     WHERE t.erasure_id = ${id} AND c.pass > 0`;
-  return Number(row?.n);
-};
-const state = async (id: string) => (await world.sql`SELECT state FROM lethe.erasure WHERE id = ${id}`)[0]?.state;
+const deleted = (id: string) => deletedRows(world.sql, id);
+const state = (id: string) => stateOf(world.sql, id);
 
 async function begin(posts: number) {
   const [victim, bystander] = (await populate(world.sql, [
