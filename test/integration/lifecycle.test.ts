@@ -4,6 +4,7 @@ import { requestErasure } from '../../src/erasure/request.ts';
 import { startDue, sweep } from '../../src/erasure/sweep.ts';
 import type { Resources } from '../../src/resources.ts';
 import { checksum, expectErased, rowsOf } from '../support/evidence.ts';
+import { run } from '../support/run-by-hand.ts';
 import { accepted, SMALL, subject } from '../support/subject.ts';
 import { until } from '../support/until.ts';
 import { type Call, createWorld, KEYS, type World } from '../support/world.ts';
@@ -120,6 +121,21 @@ describe('locations without a protecting foreign key', () => {
     const { probe_at: next, completed_at: completed } = await erasureOf(id);
     expect(next.getTime()).toBeGreaterThan(completed.getTime());
     await worker.stop();
+  });
+
+  it('are proved empty: a row that the application holds keeps the erasure from completing', async () => {
+    const s = await subject(world.sql, SMALL);
+    await world.sql`INSERT INTO notes (account_id, text) VALUES (${s.account}, 'held'), (${s.account}, 'free')`;
+    const { id } = await world.sql.begin(async (tx) => {
+      await tx`UPDATE notes SET text = 'still held' WHERE account_id = ${s.account} AND text = 'held'`;
+      const answer = await accepted(call, s.account);
+      expect([answer.answer.status, answer.answer.body.state]).toEqual([202, 'running']);
+      expect((await rowsOf(world.sql, s.account)).accounts).toBe(1);
+      return answer;
+    });
+    expect((await run(domain.ctx, id)).kind).toBe('completed');
+    expect((await world.sql`SELECT 1 FROM notes WHERE account_id = ${s.account}`).length).toBe(0);
+    await expectErased(world.sql, s.account, id, { ...s.before, notes: 2 });
   });
 
   it('never touch the rows of a newer account with the same key', async () => {
