@@ -56,7 +56,7 @@ const dashboardUsers = z.string().transform((text, ctx) =>
   splitList(text).map((entry) => {
     const [name, role, hash, ...rest] = entry.split('=');
     if (
-      !name ||
+      !/^[\w.@-]{1,100}$/.test(name ?? '') ||
       !(ROLES as readonly string[]).includes(role ?? '') ||
       !/^\d+:\d+:\d+:[\w-]+:[\w-]+$/.test(hash ?? '') ||
       rest.length > 0
@@ -64,7 +64,7 @@ const dashboardUsers = z.string().transform((text, ctx) =>
       ctx.addIssue('expected name=role=hash with role support or ops and a hash printed by `lethe password`');
       return z.NEVER;
     }
-    return { name, role: role as DashboardRole, hash: hash as string };
+    return { name: name as string, role: role as DashboardRole, hash: hash as string };
   }),
 );
 

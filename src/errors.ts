@@ -14,6 +14,7 @@ export const ERRORS = {
   not_replayable: { status: 409, retry: 'never', title: 'The erasure has nothing to replay' },
   idempotency_key_in_flight: { status: 409, retry: 'now', title: 'A request with this Idempotency-Key is in flight' },
   idempotency_key_reused: { status: 422, retry: 'never', title: 'The Idempotency-Key was used for another request' },
+  too_many_attempts: { status: 429, retry: 'now', title: 'Too many attempts at once' },
   internal_error: { status: 500, retry: 'now', title: 'Something went wrong on our side' },
   database_unavailable: { status: 503, retry: 'now', title: 'The database cannot be reached' },
   account_busy: { status: 503, retry: 'now', title: 'The account is locked by the application' },

@@ -3,6 +3,7 @@ import { deleteCookie, getSignedCookie, setSignedCookie } from 'hono/cookie';
 import { csrf } from 'hono/csrf';
 import { html } from 'hono/html';
 import type { Config, DashboardRole } from '../config.ts';
+import { LetheError } from '../errors.ts';
 import { hashPassword, verifyPassword } from './password.ts';
 
 export type DashboardUser = { name: string; role: DashboardRole };
@@ -22,6 +23,25 @@ button{font:inherit;margin-top:1.5em;padding:.5em 1.5em}[role=alert]{color:#c00}
 <form method="post" action="/admin/login"><label for="name">Name</label><input id="name" name="name" autocomplete="username" required>
 <label for="password">Password</label><input id="password" name="password" type="password" autocomplete="current-password" required>
 <button>Sign in</button></form></body></html>`;
+
+/** Attempts that may wait for their turn. */
+const MOST_WAITING = 10;
+let waiting = 0;
+let turn: Promise<unknown> = Promise.resolve();
+
+/**
+ * One attempt at a time, and few in line: each costs 32 MB and a tenth of a second of a processor, which anybody
+ * could make us spend. Throws `too_many_attempts`.
+ */
+async function inTurn<T>(attempt: () => Promise<T>): Promise<T> {
+  if (waiting >= MOST_WAITING) throw new LetheError('too_many_attempts', 'too many sign-ins at once; try again');
+  waiting += 1;
+  const mine = turn.then(attempt).finally(() => {
+    waiting -= 1;
+  });
+  turn = mine.catch(() => 'the next one has its turn all the same');
+  return mine;
+}
 
 /** The user whose signed cookie this request carries, with the role that the configuration gives now. */
 export async function currentUser(
@@ -50,7 +70,7 @@ export function loginRoutes(config: LoginConfig): Hono {
     // What cannot be read as a form names nobody.
     const form: Record<string, unknown> = await c.req.parseBody().catch(() => ({}));
     const user = config.LETHE_DASHBOARD_USERS.find((u) => u.name === form.name);
-    const valid = await verifyPassword(String(form.password ?? ''), user?.hash ?? (await NOBODY));
+    const valid = await inTurn(async () => verifyPassword(String(form.password ?? ''), user?.hash ?? (await NOBODY)));
     if (!user || !valid) return c.html(page(true), 401);
     await setSignedCookie(
       c,

@@ -15,7 +15,7 @@ export function problem(c: HonoContext, error: LetheError): Response {
   const shown = status >= 500 && status !== 503 ? title : error.detail;
   c.header('Content-Type', 'application/problem+json');
   c.header('Cache-Control', 'no-store');
-  if (status === 503 || (status === 409 && retry === 'now')) c.header('Retry-After', String(RETRY_AFTER));
+  if (status < 500 ? retry === 'now' : status === 503) c.header('Retry-After', String(RETRY_AFTER));
   if (status === 401)
     c.header(
       'WWW-Authenticate',

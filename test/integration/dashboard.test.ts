@@ -139,6 +139,19 @@ describe('signing in', () => {
   });
 });
 
+describe('sixty attempts at once', () => {
+  it('are taken one by one, most are refused, and the next honest one signs in', async () => {
+    const answers = await Promise.all(Array.from({ length: 60 }, () => signIn(call, 'sue', 'wrong')));
+    const refused = answers.filter((a) => a.status === 429);
+    for (const answer of refused) expectProblem(answer, 429, 'too_many_attempts');
+    expect(Number(refused[0]?.headers.get('retry-after'))).toBeGreaterThan(0);
+    expect(answers.filter((a) => a.status === 401).length).toBeGreaterThanOrEqual(10);
+    expect(refused.length).toBeGreaterThan(0);
+    expect(refused.length + answers.filter((a) => a.status === 401).length).toBe(60);
+    expect((await signIn(call, 'sue', PASSWORD.sue)).status).toBe(303);
+  });
+});
+
 describe('another site', () => {
   const evil = { Origin: 'https://evil.test', 'Sec-Fetch-Site': 'cross-site' };
 
