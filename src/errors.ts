@@ -17,6 +17,7 @@ export const ERRORS = {
   too_many_attempts: { status: 429, retry: 'now', title: 'Too many attempts at once' },
   internal_error: { status: 500, retry: 'now', title: 'Something went wrong on our side' },
   database_unavailable: { status: 503, retry: 'now', title: 'The database cannot be reached' },
+  redis_unavailable: { status: 503, retry: 'now', title: 'Redis cannot be reached' },
   account_busy: { status: 503, retry: 'now', title: 'The account is locked by the application' },
   contended: { status: 503, retry: 'now', title: 'Rows are locked by the application' },
   foreign_reference: { status: 500, retry: 'never', title: 'Rows of another account reference rows of this one' },

@@ -6,7 +6,7 @@ import { transaction } from '../db/transaction.ts';
 import { countUpTo } from '../erasers/probe.ts';
 import { LetheError } from '../errors.ts';
 import { appendEvent } from '../events/append.ts';
-import { closeIfNewerAccount } from './close-reopened.ts';
+import { closeIfNewerAccount } from './close-if-newer-account.ts';
 import { accountTuple, type Context, OWN_TABLES, PROBING } from './context.ts';
 import { type Dispatch, dispatchWindow } from './dispatch.ts';
 import { ensureTasks } from './ensure-tasks.ts';

@@ -36,3 +36,10 @@ export const PROBING = { statementMs: 10 * 60_000, lockMs: 2_000 } as const;
 
 /** Bookkeeping on Lethe's own tables: short, and never behind the application's locks. */
 export const OWN_TABLES = { statementMs: 5_000, lockMs: 2_000 } as const;
+
+/**
+ * How long a transaction waits for one row of the application while it holds others. Waiting while holding is what makes a
+ * cycle; a session of the application that has already waited for long behind another one looks for
+ * it at any moment, so the wait is as short as it can be (docs/decisions/002-never-wait-while-holding.md).
+ */
+export const GIVE_WAY_MS = 10;

@@ -7,7 +7,7 @@ import { findAccount } from '../erasers/account.ts';
 import { eraseRows, findBound, walkReferences } from '../erasers/table.ts';
 import { LetheError } from '../errors.ts';
 import { appendEvent } from '../events/append.ts';
-import { accountTuple, type Context } from './context.ts';
+import { accountTuple, type Context, GIVE_WAY_MS } from './context.ts';
 import { recordOutside } from './ledger.ts';
 import type { SliceSize } from './slice-size.ts';
 
@@ -20,12 +20,6 @@ export type ChunkHooks = {
 /** `gone`: finished by somebody else, held, or its erasure is not running. */
 export type ChunkOutcome = 'finished' | 'handed back' | 'gone';
 
-/**
- * How long a slice waits for one row while it holds others. Waiting while holding is what makes a
- * cycle; a session of the application that has already waited for long behind another one looks for
- * it at any moment, so the wait is as short as it can be (docs/decisions/002-never-wait-while-holding.md).
- */
-export const GIVE_WAY_MS = 10;
 /** Slices in a row that may find rows locked before the job goes into backoff. */
 const CONTENDED_SLICES = 5;
 

@@ -1,10 +1,10 @@
 import type { KeyValue, Location } from '../catalog/types.ts';
 import { isContended } from '../db/sql-errors.ts';
 import { setLimits, transaction } from '../db/transaction.ts';
+import { findAccount } from '../erasers/account.ts';
 import { findRemaining } from '../erasers/probe.ts';
 import { eraseRows, lockFirst } from '../erasers/table.ts';
-import { type Context, PROBING } from './context.ts';
-import { GIVE_WAY_MS } from './erase-chunk.ts';
+import { type Context, GIVE_WAY_MS, PROBING } from './context.ts';
 import { claimStep } from './finish.ts';
 import { OUTSIDE, recordOutside } from './ledger.ts';
 import type { Erasure } from './states.ts';
@@ -39,6 +39,8 @@ async function eraseOne(ctx: Context, running: Erasure, location: Location, acco
     await lockFirst(tx, location, account);
     await setLimits(tx, { statementMs: budget * 0.7, lockMs: GIVE_WAY_MS, totalMs: budget });
     if (!(await claimStep(tx, running))) return 0;
+    // A newer account's rows, see close-if-newer-account.ts.
+    if (running.completedAt && (await findAccount(tx, ctx.catalog.account, account))) return 0;
     const deleted = await eraseRows(tx, ctx.catalog, location, account, {
       lower: null,
       upper: null,

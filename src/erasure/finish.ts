@@ -10,7 +10,7 @@ import { eraseRows } from '../erasers/table.ts';
 import { LetheError } from '../errors.ts';
 import { appendEvent } from '../events/append.ts';
 import { insertNotification } from '../mail/insert-notification.ts';
-import { accountTuple, type Context } from './context.ts';
+import { accountTuple, type Context, GIVE_WAY_MS } from './context.ts';
 import { OUTSIDE, recordOutside } from './ledger.ts';
 import { refuseNewReferences } from './refuse-new-references.ts';
 import { type Erasure, transition } from './states.ts';
@@ -49,7 +49,7 @@ export async function finishErasure(ctx: Context, running: Erasure, limits: Fini
   try {
     await transaction(ctx.db, { statementMs: wait, lockMs: wait }, async (tx) => {
       const row = await findAccount(tx, ctx.catalog.account, account, 'FOR UPDATE');
-      await setLimits(tx, { statementMs: limits.ms, lockMs: 50, totalMs: limits.ms });
+      await setLimits(tx, { statementMs: limits.ms, lockMs: GIVE_WAY_MS, totalMs: limits.ms });
       if (!(await claimStep(tx, running))) throw new Rollback('superseded');
       // A reopened erasure whose account exists again is closed by the next step.
       if (row && running.completedAt) throw new Rollback('superseded');

@@ -42,7 +42,10 @@ export function boardRoutes(api: Api): Hono {
       }
       api.ctx.log.info({ user: user.name, role: user.role, path }, 'dashboard action');
     }
-    return boards[user.role].fetch(c.req.raw, c.env);
+    const answer = await boards[user.role].fetch(c.req.raw, c.env);
+    // The board answers with the driver's text when Redis is away.
+    if (answer.status >= 500) throw new LetheError('redis_unavailable', 'the queues cannot be read; try again');
+    return answer;
   });
   return app;
 }

@@ -2,6 +2,8 @@ import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { populate } from '../../src/dev/reader.ts';
 import { type RedisServer, startRedis } from '../../src/dev/redis.ts';
+import { hashPassword } from '../../src/http/password.ts';
+import { board, cookieOf } from '../support/dashboard.ts';
 import { checksum, expectErased, mails, rowsOf } from '../support/evidence.ts';
 import { finishedChunks, stateOf } from '../support/progress.ts';
 import { until } from '../support/until.ts';
@@ -10,7 +12,7 @@ import { type Call, createWorld, type World } from '../support/world.ts';
 let redis: RedisServer;
 let admin: Redis;
 let world: World;
-let call: Call;
+let call: Call & { base: string };
 
 beforeAll(async () => {
   redis = await startRedis();
@@ -18,7 +20,12 @@ beforeAll(async () => {
   admin.on('error', () => {});
   world = await createWorld({
     redisUrl: redis.url,
-    env: { LETHE_CHUNK_ROWS: '1000', LETHE_SLICE_TIME: '10ms', LETHE_GLOBAL_CONCURRENCY: '2' },
+    env: {
+      LETHE_CHUNK_ROWS: '1000',
+      LETHE_SLICE_TIME: '10ms',
+      LETHE_GLOBAL_CONCURRENCY: '2',
+      LETHE_DASHBOARD_USERS: `sue=support=${await hashPassword('a long password')}`,
+    },
   });
   call = await world.api();
   await world.worker();
@@ -79,6 +86,10 @@ describe('Redis only delivers', () => {
     const ready = await call('GET', '/readyz', { auth: null });
     expect(ready.status).toBe(200);
     expect(ready.body).toMatchObject({ status: 'degraded', redis: 'away' });
+    const cookie = await cookieOf(call, 'sue', 'a long password');
+    const queues = await board(call, cookie)('GET', '/api/queues');
+    expect(queues.status).toBe(503);
+    expect(queues.body).toMatchObject({ code: 'redis_unavailable' });
     await redis.start();
     await large.expectDone(String(first.body.id));
     await small.expectDone(String(second.body.id));
