@@ -6,10 +6,11 @@ import { fileURLToPath } from 'node:url';
 const MARK = '/* lethe: guarded against a closed socket */';
 const EDITS = [
   // A transaction goes on to its next statement although the socket is gone: reject it instead of buffering it.
+  // True, because anything else files the closed connection as full, and the pool never opens it again.
   [
     /function execute\(q\) \{\n/,
     (found) =>
-      `${found}    ${MARK}\n    if (socket === null)\n      return queryError(q, Errors.connection('CONNECTION_CLOSED', options))\n\n`,
+      `${found}    ${MARK}\n    if (socket === null) {\n      queryError(q, Errors.connection('CONNECTION_CLOSED', options))\n      return true\n    }\n\n`,
   ],
   // The deferred write finds no socket: an exception here belongs to no query and ends the process.
   [

@@ -1,5 +1,7 @@
 import { sql } from 'drizzle-orm';
+import { LetheError } from '../errors.ts';
 import type { Database, Transaction } from './client.ts';
+import { sanitize } from './sql-errors.ts';
 
 /** Limits of one transaction, in milliseconds. */
 export type Limits = {
@@ -12,8 +14,12 @@ export type Limits = {
 /** No transaction of ours idles for so long: a process that stands still must not keep its locks. */
 const IDLE_MS = 10_000;
 
+/** The total limit of each running transaction, and since when it counts. */
+const limited = new WeakMap<Transaction, { since: number; totalMs: number }>();
+
 /** Sets the limits for the rest of the running transaction. Local settings only: safe behind a transaction pooler. */
 export async function setLimits(tx: Transaction, limits: Limits): Promise<void> {
+  limited.set(tx, { since: performance.now(), totalMs: limits.totalMs ?? Number.POSITIVE_INFINITY });
   const ms = (value: number) => `${Math.max(1, Math.round(value))}ms`;
   const total = limits.totalMs === undefined ? '0' : ms(limits.totalMs);
   await tx.execute(sql`
@@ -30,10 +36,12 @@ export async function setLimits(tx: Transaction, limits: Limits): Promise<void> 
  * would hide rows into an error: filtered, a DELETE reports 0 rows while the rows stand there.
  */
 export async function transaction<T>(db: Database, limits: Limits, work: (tx: Transaction) => Promise<T>): Promise<T> {
+  let running: Transaction | undefined;
   let working: Promise<T> | undefined;
   try {
     return await db.transaction(
       (tx) => {
+        running = tx;
         working = setLimits(tx, limits).then(() => work(tx));
         return working;
       },
@@ -42,7 +50,35 @@ export async function transaction<T>(db: Database, limits: Limits, work: (tx: Tr
   } catch (error) {
     // Where the server has ended the session (a time limit, a restart) the driver reports first that
     // the connection is closed; the error that says why is the one that the work met.
-    await working;
-    throw error;
+    const cause = (working && (await rejectionOf(working))) ?? error;
+    throw running && wasCutOff(running, cause)
+      ? new LetheError('contended', 'ended by the server at its time limit')
+      : cause;
   }
+}
+
+/** The work follows its connection at once; a statement that the driver never answers must not hold us. */
+const SETTLE_MS = 250;
+
+/** Why `work` was rejected; undefined when it was not, or is not settled soon. */
+async function rejectionOf(work: Promise<unknown>): Promise<unknown> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<undefined>((resolve) => {
+    timer = setTimeout(() => resolve(undefined), SETTLE_MS);
+  });
+  const reason = work.then(
+    () => undefined,
+    (error: unknown) => error,
+  );
+  return Promise.race([reason, late]).finally(() => clearTimeout(timer));
+}
+
+/**
+ * True when a connection was lost after the transaction's total limit. The server says 25P04 before it
+ * closes, but a statement that is on its way then makes the network drop what it said.
+ */
+function wasCutOff(tx: Transaction, error: unknown): boolean {
+  const limit = limited.get(tx);
+  if (!limit || performance.now() - limit.since < 0.9 * limit.totalMs) return false;
+  return sanitize(error).code === 'database_unavailable';
 }
