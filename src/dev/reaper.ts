@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { Socket } from 'node:net';
 
 /**
  * Ends processes and removes folders when this process is gone, however it went: a killed demo or
@@ -27,7 +28,7 @@ function tell(line: object): void {
   if (!reaper) {
     reaper = spawn(process.execPath, ['-e', SCRIPT], { stdio: ['pipe', 'ignore', 'ignore'], detached: true });
     reaper.unref();
-    (reaper.stdin as unknown as { unref?: () => void }).unref?.();
+    if (reaper.stdin instanceof Socket) reaper.stdin.unref();
   }
   reaper.stdin?.write(`${JSON.stringify(line)}\n`);
 }

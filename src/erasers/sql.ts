@@ -68,5 +68,5 @@ export const joins = (child: string, columns: readonly string[], parent: string,
 
 /** Runs a statement that changes rows and returns how many. */
 export async function affected(db: Executor, statement: SQL): Promise<number> {
-  return ((await db.execute(statement)) as unknown as { count: number }).count;
+  return (await db.execute(statement)).count;
 }

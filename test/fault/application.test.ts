@@ -1,8 +1,8 @@
 import postgres from 'postgres';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { populate } from '../../src/dev/reader.ts';
 import { checksum, ledger, rowsOf } from '../support/evidence.ts';
 import { stateOf } from '../support/progress.ts';
+import { subject } from '../support/subject.ts';
 import { until } from '../support/until.ts';
 import { type Call, createWorld, KEYS, type World } from '../support/world.ts';
 
@@ -21,12 +21,10 @@ const state = (id: string) => stateOf(world.sql, id);
 
 type Shown = { progress?: { locations: { name: string; state: string; lastError: string }[] } };
 
+/** An account to erase, whose rows the application goes on using. */
 async function people(posts: number, feeds = 40) {
-  const [victim, bystander] = (await populate(world.sql, [
-    { email: `v${Date.now()}@example.com`, posts, feeds },
-    { email: `b${Date.now()}@example.com`, posts: 500, feeds: 5 },
-  ])) as [string, string];
-  return { victim, bystander, before: await rowsOf(world.sql, victim), sum: await checksum(world.sql, bystander) };
+  const { account: victim, ...rest } = await subject(world.sql, posts, feeds);
+  return { victim, ...rest };
 }
 const startNow = async (account: string) =>
   String((await call('POST', `/v1/accounts/${account}/erasure`, { body: { startNow: true } })).body.id);

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type PostgresServer, startPostgres } from '../../src/dev/postgres.ts';
-import { populate } from '../../src/dev/reader.ts';
 import { checksum, expectErased, rowsOf } from '../support/evidence.ts';
 import { finishedChunks, stateOf } from '../support/progress.ts';
 import { createTemplate } from '../support/servers.ts';
+import { subject } from '../support/subject.ts';
 import { until } from '../support/until.ts';
 import { type Call, createWorld, KEYS, type World } from '../support/world.ts';
 
@@ -29,17 +29,9 @@ afterAll(async () => {
 const state = (id: string) => stateOf(world.sql, id);
 const finished = (id: string) => finishedChunks(world.sql, id);
 
-async function people(posts: number) {
-  const [victim, bystander] = (await populate(world.sql, [
-    { email: `v${Date.now()}@example.com`, posts, feeds: 30 },
-    { email: `b${Date.now()}@example.com`, posts: 500, feeds: 5 },
-  ])) as [string, string];
-  return { victim, bystander, before: await rowsOf(world.sql, victim), sum: await checksum(world.sql, bystander) };
-}
-
 describe('Postgres away', () => {
   it('answers 503 with Retry-After in under two seconds, and recovers by itself', async () => {
-    const { victim, before } = await people(20);
+    const { account: victim, before } = await subject(world.sql, 20);
     await server.stop();
     for (const [method, path] of [
       ['POST', `/v1/accounts/${victim}/erasure`],
@@ -66,7 +58,7 @@ describe('Postgres away', () => {
   }, 60_000);
 
   it('a server that accepts connections and says nothing is answered for in under two seconds', async () => {
-    const { victim } = await people(20);
+    const { account: victim } = await subject(world.sql, 20);
     // The postmaster still accepts; the sessions that serve us stand still.
     const backends = await world.sql`SELECT pid FROM pg_stat_activity WHERE application_name = 'lethe-api'`;
     for (const { pid } of backends) process.kill(pid, 'SIGSTOP');
@@ -91,7 +83,7 @@ describe('Postgres away', () => {
   it.each(['SIGINT', 'SIGQUIT'] as const)(
     'restarted with %s in the middle of an erasure: exact',
     async (signal) => {
-      const { victim, bystander, before, sum } = await people(40_000);
+      const { account: victim, bystander, before, sum } = await subject(world.sql, 40_000, 30);
       const { body } = await call('POST', `/v1/accounts/${victim}/erasure`, { body: { startNow: true } });
       const id = String(body.id);
       await until('chunks are finished', async () => (await finished(id)) >= 3);

@@ -1,11 +1,11 @@
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { populate } from '../../src/dev/reader.ts';
 import { type RedisServer, startRedis } from '../../src/dev/redis.ts';
 import { hashPassword } from '../../src/http/password.ts';
 import { board, cookieOf } from '../support/dashboard.ts';
 import { checksum, expectErased, mails, rowsOf } from '../support/evidence.ts';
 import { finishedChunks, stateOf } from '../support/progress.ts';
+import { subject } from '../support/subject.ts';
 import { until } from '../support/until.ts';
 import { type Call, createWorld, type World } from '../support/world.ts';
 
@@ -40,12 +40,7 @@ const state = (id: string) => stateOf(world.sql, id);
 const finished = (id: string) => finishedChunks(world.sql, id);
 
 async function victimOf(posts: number) {
-  const [victim, bystander] = (await populate(world.sql, [
-    { email: `v${Date.now()}@example.com`, posts, feeds: 30 },
-    { email: `b${Date.now()}@example.com`, posts: 500, feeds: 5 },
-  ])) as [string, string];
-  const before = await rowsOf(world.sql, victim);
-  const sum = await checksum(world.sql, bystander);
+  const { account: victim, bystander, before, sum } = await subject(world.sql, posts, 30);
   const expectDone = async (id: string) => {
     await until('the erasure is completed', async () => (await state(id)) === 'completed', 90_000);
     await expectErased(world.sql, victim, id, before);

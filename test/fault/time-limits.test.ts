@@ -1,5 +1,6 @@
 import postgres from 'postgres';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { transaction } from '../../src/db/transaction.ts';
 import { advanceErasure } from '../../src/erasure/advance.ts';
 import { eraseChunk } from '../../src/erasure/erase-chunk.ts';
 import { finishErasure } from '../../src/erasure/finish.ts';
@@ -9,6 +10,7 @@ import type { Resources } from '../../src/resources.ts';
 import { expectErased } from '../support/evidence.ts';
 import { begin, request, run } from '../support/run-by-hand.ts';
 import { SMALL, subject } from '../support/subject.ts';
+import { until } from '../support/until.ts';
 import { createWorld, type World } from '../support/world.ts';
 
 let world: World;
@@ -80,16 +82,32 @@ describe('time limits', () => {
 
   it('end a transaction of ours that stands still, so that its locks go', async () => {
     const s = await subject(world.sql, SMALL);
-    const [before] =
-      await world.sql`SELECT count(*)::int AS n FROM pg_stat_activity WHERE datname = current_database() AND state LIKE 'idle in transaction%'`;
-    expect(before?.n).toBe(0);
-    const id = await request(domain.ctx, s.account);
-    const limits = await domain.ctx.db.transaction(async (tx) => {
-      const { setLimits } = await import('../../src/db/transaction.ts');
-      await setLimits(tx, { statementMs: 5_000, lockMs: 2_000 });
-      return tx.execute("SELECT current_setting('idle_in_transaction_session_timeout') AS idle");
+    const limits = { statementMs: 5_000, lockMs: 2_000 };
+    const [set] = await transaction(domain.ctx.db, limits, (tx) =>
+      tx.execute("SELECT current_setting('idle_in_transaction_session_timeout') AS idle"),
+    );
+    expect(set).toEqual({ idle: '10s' });
+
+    let taken: () => void = () => {};
+    const takenByApplication = new Promise<void>((resolve) => {
+      taken = resolve;
     });
-    expect(limits[0]).toEqual({ idle: '10s' });
-    expect((await findErasure(domain.ctx.db, id))?.state).toBe('running');
+    const standing = transaction(domain.ctx.db, { ...limits, totalMs: 300 }, async (tx) => {
+      await tx.execute(`SELECT 1 FROM accounts WHERE id = ${s.account} FOR UPDATE`);
+      // It says nothing more until the application has the row, which waits for this very transaction.
+      await takenByApplication;
+      await tx.execute('SELECT 1');
+    });
+    const outcome = standing.then(
+      () => 'committed',
+      (error: Error) => error.message,
+    );
+    await until('it holds the row', async () => {
+      const rows = await world.sql`SELECT 1 FROM accounts WHERE id = ${s.account} FOR UPDATE SKIP LOCKED`;
+      return rows.length === 0;
+    });
+    await world.sql`UPDATE accounts SET email = 'changed@example.com' WHERE id = ${s.account}`;
+    taken();
+    expect(await outcome).toMatch(/^contended: |terminating connection/);
   });
 });

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { populate } from '../../src/dev/reader.ts';
-import { checksum, expectErased, rowsOf } from '../support/evidence.ts';
+import { checksum, expectErased } from '../support/evidence.ts';
 import { deletedRows, stateOf } from '../support/progress.ts';
+import { subject } from '../support/subject.ts';
 import { until } from '../support/until.ts';
 import { type Call, createWorld, type World } from '../support/world.ts';
 
@@ -21,12 +21,7 @@ const deleted = (id: string) => deletedRows(world.sql, id);
 const state = (id: string) => stateOf(world.sql, id);
 
 async function begin(posts: number) {
-  const [victim, bystander] = (await populate(world.sql, [
-    { email: `v${Date.now()}@example.com`, posts, feeds: 50 },
-    { email: `b${Date.now()}@example.com`, posts: 1000, feeds: 10 },
-  ])) as [string, string];
-  const before = await rowsOf(world.sql, victim);
-  const sum = await checksum(world.sql, bystander);
+  const { account: victim, bystander, before, sum } = await subject(world.sql, posts, 50);
   const { body } = await call('POST', `/v1/accounts/${victim}/erasure`, { body: { startNow: true } });
   const finish = async () => {
     await until('the erasure is completed', async () => (await state(String(body.id))) === 'completed', 60_000);

@@ -9,14 +9,14 @@ export const SMALL = 20;
 let count = 0;
 
 /** An account to erase and a bystander, both present. */
-export async function subject(sql: Sql, posts = LARGE) {
+export async function subject(sql: Sql, posts = LARGE, feeds = 3) {
   const email = `subject-${process.pid}-${++count}@example.com`;
   const [account, bystander] = (await populate(sql, [
-    { email, posts, feeds: 3 },
+    { email, posts, feeds },
     { email: `bystander-${process.pid}-${count}@example.com`, posts: 10, feeds: 2 },
   ])) as [string, string];
   const before = await rowsOf(sql, account);
-  expect(before).toEqual({ sessions: 2, posts, feeds: 3, accounts: 1 });
+  expect(before).toEqual({ sessions: 2, posts, feeds, accounts: 1 });
   return { account, bystander, email, before, sum: await checksum(sql, bystander) };
 }
 

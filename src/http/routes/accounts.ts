@@ -47,7 +47,7 @@ export function accountRoutes(api: Api): Hono {
       return replay(c, api, claim.erasureId, claim.answer.status, claim.answer.body as object);
     if (claim.kind === 'accepted') {
       // The process may have died between accepting and starting; an undo since then stays an undo.
-      const dispatch = body.startNow === true ? await startErasure(ctx, claim.erasureId) : null;
+      const dispatch = body.startNow === true ? await startErasure(ctx, claim.erasureId, notHeld) : null;
       if (dispatch) await enqueue.dispatch(dispatch);
       return answer(c, api, (await findErasure(ctx.db, claim.erasureId)) as Erasure);
     }
