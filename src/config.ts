@@ -36,6 +36,16 @@ const url = (...protocols: string[]) =>
       `expected a URL that begins with ${protocols.join(' or ')}//`,
     );
 
+const origins = z.string().transform((text, ctx) =>
+  splitList(text).map((entry) => {
+    if (/^https?:$/.test(URL.canParse(entry) ? new URL(entry).protocol : '') && new URL(entry).origin === entry)
+      return entry;
+    ctx.addIssue('expected origins such as https://app.example.com, comma-separated, without a path');
+    return z.NEVER;
+  }),
+);
+const color = z.string().regex(/^#[0-9a-f]{6}$/i, 'expected a colour such as #1f5f8b');
+
 const apiKeys = z.string().transform((text, ctx) =>
   splitList(text).map((entry) => {
     const [name, scopes, hash, ...rest] = entry.split('=');
@@ -82,6 +92,14 @@ const schema = z.object({
   HOST: z.string().default('0.0.0.0'),
   PORT: integer(0, 65535).default(8080),
   LETHE_PUBLIC_URL: url('http:', 'https:').default('http://localhost:8080'),
+  LETHE_CORS_ORIGINS: origins.default([]),
+  LETHE_RATE_LIMIT: integer(0, 1_000_000).default(300),
+  LETHE_TRUSTED_PROXIES: integer(0, 10).default(0),
+  LETHE_METRICS_PORT: integer(0, 65535).optional(),
+  LETHE_BRAND_NAME: z.string().min(1).max(60, 'expected at most 60 characters').default('Lethe'),
+  LETHE_BRAND_URL: url('http:', 'https:').optional(),
+  LETHE_BRAND_COLOR: color.default('#1f5f8b'),
+  LETHE_BRAND_COLOR_DARK: color.default('#7cc4f0'),
   LETHE_CATALOG: z.string().default('catalog.yaml'),
   LETHE_SECRET: z
     .string({ error: 'is required: a random text of 32 characters or more' })
@@ -89,6 +107,7 @@ const schema = z.object({
     .pipe(z.array(z.string().min(32, 'each secret needs 32 characters or more')).min(1)),
   LETHE_API_KEYS: apiKeys.default([]),
   LETHE_JWT_SECRET: z.string().min(32, 'needs 32 characters or more (HS256)').optional(),
+  LETHE_JWKS_URL: url('http:', 'https:').optional(),
   LETHE_JWT_ISSUER: z.string().optional(),
   LETHE_JWT_AUDIENCE: z.string().optional(),
   LETHE_MAX_AUTH_AGE: duration(SECOND, DAY).default(15 * 60 * SECOND),
@@ -170,11 +189,14 @@ export function loadConfig(role: Role, env: NodeJS.ProcessEnv = process.env): Co
 
 function checkApi(values: Record<string, string>): string[] {
   const problems: string[] = [];
-  if (!values.LETHE_JWT_SECRET && splitList(values.LETHE_API_KEYS ?? '').length === 0) {
-    problems.push('LETHE_API_KEYS or LETHE_JWT_SECRET: one of them is required, or anybody could erase anybody');
+  const signed = values.LETHE_JWT_SECRET ?? values.LETHE_JWKS_URL;
+  if (!signed && splitList(values.LETHE_API_KEYS ?? '').length === 0) {
+    problems.push(
+      'LETHE_API_KEYS, LETHE_JWT_SECRET or LETHE_JWKS_URL: one of them is required, or anybody could erase anybody',
+    );
   }
   for (const name of ['LETHE_JWT_ISSUER', 'LETHE_JWT_AUDIENCE']) {
-    if (values.LETHE_JWT_SECRET && !values[name]) problems.push(`${name}: is required with LETHE_JWT_SECRET`);
+    if (signed && !values[name]) problems.push(`${name}: is required with LETHE_JWT_SECRET or LETHE_JWKS_URL`);
   }
   return problems;
 }

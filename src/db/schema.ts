@@ -2,6 +2,7 @@ import { sql } from 'drizzle-orm';
 import {
   bigint,
   check,
+  doublePrecision,
   index,
   integer,
   jsonb,
@@ -43,6 +44,8 @@ export const erasure = lethe.table(
     dispatchedAt: at('dispatched_at'),
     retryAt: at('retry_at'),
     heldAt: at('held_at'),
+    /** `account.hold` (the application's column), `key:<name>`, `user:<name>` or `cli`. */
+    heldBy: text('held_by'),
     holdReason: text('hold_reason'),
     catalogDigest: text('catalog_digest').notNull(),
     /** Number of the newest pass: 1 is the first plan, later ones are for rows found by verification. */
@@ -65,6 +68,9 @@ export const erasure = lethe.table(
     index('erasure_live_state')
       .on(t.state, t.startsAt)
       .where(sql`state IN ('scheduled', 'running', 'awaiting', 'stalled')`),
+    index('erasure_held').on(t.heldBy).where(sql`held_at IS NOT NULL`),
+    // Lists by state, newest first: ids are ordered by time.
+    index('erasure_state').on(t.state, t.id),
     index('erasure_probe').on(t.probeAt).where(sql`probe_at IS NOT NULL`),
     index('erasure_unscrubbed')
       .on(sql`coalesce(completed_at, cancelled_at)`)
@@ -196,3 +202,26 @@ export const notification = lethe.table(
     check('notification_state', sql`state IN ('pending', 'sent', 'skipped', 'failed', 'uncertain')`),
   ],
 );
+
+/** Catalogs as they were written: an erasure goes on with the one that it was accepted with. */
+export const catalog = lethe.table('catalog', {
+  digest: text('digest').primaryKey(),
+  source: jsonb('source').notNull(),
+  firstUsedAt: at('first_used_at').notNull().defaultNow(),
+});
+
+/** How fast a location is deleted: decayed sums of rows and of the milliseconds that one chunk job spent on them. */
+export const throughput = lethe.table('throughput', {
+  location: text('location').primaryKey(),
+  rows: doublePrecision('rows').notNull(),
+  ms: doublePrecision('ms').notNull(),
+  measuredAt: at('measured_at').notNull().defaultNow(),
+});
+
+/** What one process at a time does for all (`holder`, until `heldUntil`), and when it was last done. */
+export const duty = lethe.table('duty', {
+  name: text('name').primaryKey(),
+  holder: text('holder'),
+  heldUntil: at('held_until'),
+  doneAt: at('done_at'),
+});

@@ -1,5 +1,4 @@
 import { Hono, type Context as HonoContext } from 'hono';
-import { z } from 'zod';
 import { cancelErasure } from '../../erasure/cancel.ts';
 import { replayErasure } from '../../erasure/replay.ts';
 import { notHeld, startErasure } from '../../erasure/start.ts';
@@ -7,37 +6,16 @@ import { type Erasure, findErasure, isFinal } from '../../erasure/states.ts';
 import { readProgress } from '../../erasure/status.ts';
 import { LetheError } from '../../errors.ts';
 import type { Api } from '../api.ts';
-import { authenticate, hasStatusToken, requireOwn, requireRecentSignIn, requireScope } from '../auth.ts';
+import { authorize } from '../authorize.ts';
 import { withDeadline } from '../deadline.ts';
-import { parse } from '../problem.ts';
 import { erasureResource } from '../representation.ts';
 
-const id = z.uuid('expected the id of an erasure');
 const DEADLINE_MS = 1_800;
-
-type Need = { scopes: ('erasures:read' | 'erasures:write' | 'admin')[]; token: boolean; recent: boolean };
 
 /** `/v1/erasures/{id}`: look, undo, start, replay. */
 export function erasureRoutes(api: Api): Hono {
   const { ctx, enqueue } = api;
   const app = new Hono();
-
-  /** The erasure, for a caller who may do this with it. */
-  const authorize = async (c: HonoContext, need: Need): Promise<Erasure> => {
-    const erasureId = parse(id, c.req.param('id'), 'id');
-    if (need.token && hasStatusToken(c, api.auth, erasureId)) {
-      const found = await findErasure(ctx.db, erasureId);
-      if (found) return found;
-      throw new LetheError('not_found', 'there is no such erasure');
-    }
-    const caller = await authenticate(c, api.auth, ctx);
-    if (caller.kind === 'account' && !need.token)
-      throw new LetheError('forbidden', 'this needs an API key with the scope admin');
-    requireScope(caller, ...need.scopes);
-    const own = requireOwn(caller, await findErasure(ctx.db, erasureId));
-    if (need.recent) requireRecentSignIn(caller, api.auth);
-    return own;
-  };
 
   /** For a start that changed nothing: one that an undo was faster than is not started. */
   const refuseFinal = async (erasureId: string) => {
@@ -57,7 +35,12 @@ export function erasureRoutes(api: Api): Hono {
     withDeadline(
       DEADLINE_MS,
       (async () => {
-        const found = await authorize(c, { scopes: ['erasures:read'], token: true, recent: false });
+        const { erasure: found } = await authorize(c, api, {
+          scopes: ['erasures:read'],
+          account: true,
+          token: true,
+          recent: false,
+        });
         return show(c, found.id);
       })(),
     ),
@@ -67,7 +50,12 @@ export function erasureRoutes(api: Api): Hono {
     withDeadline(
       DEADLINE_MS,
       (async () => {
-        const found = await authorize(c, { scopes: ['erasures:write'], token: true, recent: false });
+        const { erasure: found } = await authorize(c, api, {
+          scopes: ['erasures:write'],
+          account: true,
+          token: true,
+          recent: false,
+        });
         await cancelErasure(ctx, found);
         return show(c, found.id);
       })(),
@@ -78,7 +66,12 @@ export function erasureRoutes(api: Api): Hono {
     withDeadline(
       DEADLINE_MS,
       (async () => {
-        const found = await authorize(c, { scopes: ['erasures:write'], token: true, recent: true });
+        const { erasure: found } = await authorize(c, api, {
+          scopes: ['erasures:write'],
+          account: true,
+          token: true,
+          recent: true,
+        });
         const dispatch = await startErasure(ctx, found.id, notHeld);
         if (dispatch) await enqueue.dispatch(dispatch);
         else await refuseFinal(found.id);
@@ -91,7 +84,12 @@ export function erasureRoutes(api: Api): Hono {
     withDeadline(
       DEADLINE_MS,
       (async () => {
-        const found = await authorize(c, { scopes: ['admin'], token: false, recent: false });
+        const { erasure: found } = await authorize(c, api, {
+          scopes: ['admin'],
+          account: false,
+          token: false,
+          recent: false,
+        });
         const dispatch = await replayErasure(ctx, found.id, 'operator', notHeld);
         if (!dispatch && found.state !== 'running')
           throw new LetheError('not_replayable', `the erasure is ${found.state}; only a stalled one is replayed`);

@@ -1,0 +1,36 @@
+import type { Context as HonoContext } from 'hono';
+import { z } from 'zod';
+import type { Scope } from '../config.ts';
+import { type Erasure, findErasure } from '../erasure/states.ts';
+import { LetheError } from '../errors.ts';
+import type { Api } from './api.ts';
+import { authenticate, hasStatusToken, requireOwn, requireRecentSignIn, requireScope } from './auth.ts';
+import { parse } from './problem.ts';
+
+const id = z.uuid('expected the id of an erasure');
+
+/** What a request on one erasure asks of its caller. `account`: a user may do it with their own. */
+export type Need = { scopes: Scope[]; account: boolean; token: boolean; recent: boolean };
+
+/** Who was let in, in words for the event log: `account`, `status link` or `key:<name>`. */
+export type Authorized = { erasure: Erasure; by: string };
+
+/**
+ * The erasure of the path's `id`, for a caller who may do this with it. Throws `invalid_request`,
+ * `unauthenticated`, `forbidden`, `reauthentication_required`, and `not_found` for what is not the caller's.
+ */
+export async function authorize(c: HonoContext, api: Api, need: Need): Promise<Authorized> {
+  const erasureId = parse(id, c.req.param('id'), 'id');
+  if (need.token && hasStatusToken(c, api.auth, erasureId)) {
+    const found = await findErasure(api.ctx.db, erasureId);
+    if (found) return { erasure: found, by: 'status link' };
+    throw new LetheError('not_found', 'there is no such erasure');
+  }
+  const caller = await authenticate(c, api.auth, api.ctx);
+  if (caller.kind === 'account' && !need.account)
+    throw new LetheError('forbidden', `this needs an API key with the scope ${need.scopes.join(' or ')}`);
+  requireScope(caller, ...need.scopes);
+  const erasure = requireOwn(caller, await findErasure(api.ctx.db, erasureId));
+  if (need.recent) requireRecentSignIn(caller, api.auth);
+  return { erasure, by: caller.kind === 'key' ? `key:${caller.name}` : 'account' };
+}
