@@ -4,6 +4,7 @@ import type { Config } from './config.ts';
 import { type Connection, connect } from './db/client.ts';
 import { pendingMigrations } from './db/migrate.ts';
 import { sanitize } from './db/sql-errors.ts';
+import { keepCatalog } from './erasure/catalog-of.ts';
 import type { Context } from './erasure/context.ts';
 import { LetheError, UsageError } from './errors.ts';
 import { openProducers, type Producers } from './jobs/connection.ts';
@@ -38,11 +39,19 @@ export async function openResources(
     const pending = await pendingMigrations(connection.db);
     if (pending > 0) throw new UsageError([`the database lacks ${pending} migration(s): run lethe migrate`]);
     for (const warning of warnings) log.warn({ warning }, 'catalog');
+    await keepCatalog(connection.db, declared);
     const deadlockMs = await readDeadlockTimeout(connection.db);
     const producers = openProducers({ url: config.REDIS_URL, prefix: config.LETHE_REDIS_PREFIX }, log);
     closables.push({ name: 'redis', close: producers.close });
     return {
-      ctx: { db: connection.db, catalog, log, settings: settingsOf(config, deadlockMs) },
+      ctx: {
+        db: connection.db,
+        catalog,
+        declared,
+        pastCatalogs: new Map(),
+        log,
+        settings: settingsOf(config, deadlockMs),
+      },
       producers,
       connection,
       closables,
@@ -64,6 +73,7 @@ function settingsOf(config: Config, deadlockMs: number): Context['settings'] {
     undoWindowMs: config.LETHE_UNDO_WINDOW,
     slaMs: config.LETHE_SLA,
     chunkRows: config.LETHE_CHUNK_ROWS,
+    slots: config.LETHE_GLOBAL_CONCURRENCY,
     sliceMs: config.LETHE_SLICE_TIME,
     immediateMs: config.LETHE_IMMEDIATE_TIME,
     windowChunks: 4 * config.LETHE_GLOBAL_CONCURRENCY,

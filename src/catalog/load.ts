@@ -13,6 +13,15 @@ const duration = z
   .refine((text) => text !== '' && (ms(text as StringValue) ?? 0) > 0, 'expected a duration such as 24h or 30d')
   .transform((text) => ms(text as StringValue));
 
+/** Rows in any one location, or the time that deleting all of the account is predicted to take. */
+const threshold = z.union(
+  [
+    z.int().min(1).max(100_000),
+    duration.refine((value) => value <= 10_000, 'expected at most 10s').transform((value) => ({ ms: value })),
+  ],
+  { error: 'expected a number of rows from 1 to 100000, or a duration such as 1s' },
+);
+
 const declaration = z.strictObject({
   account: z.strictObject({
     table,
@@ -20,7 +29,8 @@ const declaration = z.strictObject({
     email: identifier.optional(),
     flag: identifier.optional(),
     created: identifier.optional(),
-    threshold: z.int().min(1).max(100_000).default(1000),
+    hold: identifier.optional(),
+    threshold: threshold.default(1000),
   }),
   locations: z
     .array(
@@ -37,8 +47,8 @@ const declaration = z.strictObject({
     .min(1),
 });
 
-/** The catalog as written: shape and values are checked, the live schema is not. */
-export type Declaration = z.infer<typeof declaration> & { digest: string };
+/** The catalog as written (`source`) and as understood: shape and values are checked, the live schema is not. */
+export type Declaration = z.infer<typeof declaration> & { digest: string; source: unknown };
 
 /** Parses catalog text. Throws a UsageError that lists every problem with its path in the file. */
 export function parseCatalog(text: string, file = 'catalog'): Declaration {
@@ -53,6 +63,11 @@ export function parseCatalog(text: string, file = 'catalog'): Declaration {
     // An alias without its anchor, or too many of them: found only when they are resolved.
     throw new UsageError([`${file}: ${(error as Error).message}`]);
   }
+  return parseDeclaration(written, file);
+}
+
+/** Checks a catalog that is no text any more. Throws a UsageError like `parseCatalog`. */
+export function parseDeclaration(written: unknown, file: string): Declaration {
   const parsed = declaration.safeParse(written);
   if (!parsed.success) {
     throw new UsageError(parsed.error.issues.map((i) => `${file}: ${i.path.join('.') || 'the file'}: ${i.message}`));
@@ -79,7 +94,7 @@ export function parseCatalog(text: string, file = 'catalog'): Declaration {
   }
   if (problems.length > 0) throw new UsageError(problems);
   const digest = createHash('sha256').update(JSON.stringify(parsed.data)).digest('hex').slice(0, 16);
-  return { ...parsed.data, digest };
+  return { ...parsed.data, digest, source: written };
 }
 
 /** Reads and parses the catalog file. Throws a UsageError that says what to do. */

@@ -113,13 +113,21 @@ export function resolveCatalog(
   }
   if (errors.length > 0 || !accountKey) return { errors, warnings };
   locations.sort((a, b) => a.stage - b.stage || a.name.localeCompare(b.name));
-  const { email, flag, created, threshold } = declared.account;
+  const { email, flag, created, hold, threshold } = declared.account;
   return {
     errors,
     warnings,
     catalog: {
       digest: declared.digest,
-      account: { ...accountTable, key: accountKey, email, flag, created, threshold },
+      account: {
+        ...accountTable,
+        key: accountKey,
+        email,
+        flag,
+        created,
+        hold: hold === undefined ? undefined : { name: hold, boolean: account.columns[hold]?.type === 'boolean' },
+        threshold,
+      },
       locations,
       references: foreignKeys.map(describeForeignKey),
     },
@@ -152,12 +160,12 @@ function checkTable(name: string, table: TableFacts | undefined, errors: string[
 }
 
 function checkAccountColumns(declared: Declaration, name: string, table: TableFacts, errors: string[]): void {
-  const { email, flag, created } = declared.account;
-  for (const [role, column] of Object.entries({ email, flag, created })) {
+  const { email, flag, created, hold } = declared.account;
+  for (const [role, column] of Object.entries({ email, flag, created, hold })) {
     if (column === undefined) continue;
     const found = table.columns[column];
     if (!found) errors.push(`account.${role}: ${name} has no column ${column}`);
-    else if (role !== 'email' && !found.type.startsWith('timestamp')) {
+    else if (role !== 'email' && role !== 'hold' && !found.type.startsWith('timestamp')) {
       errors.push(`account.${role}: ${name}.${column} is ${found.type}, expected a timestamp`);
     }
   }

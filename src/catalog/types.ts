@@ -43,7 +43,10 @@ export type AccountTable = TableName & {
   readonly email: string | undefined;
   readonly flag: string | undefined;
   readonly created: string | undefined;
-  readonly threshold: number;
+  /** The application's column for a legal hold: true, or anything that is not null and not a boolean. */
+  readonly hold: { readonly name: string; readonly boolean: boolean } | undefined;
+  /** From how many rows in any one location, or from how many milliseconds of work, an erasure is scheduled. */
+  readonly threshold: number | { readonly ms: number };
 };
 
 /** The catalog as the verbs use it: checked, typed and ordered. */

@@ -1,20 +1,33 @@
-import { sql } from 'drizzle-orm';
+import { type SQL, sql } from 'drizzle-orm';
 import type { AccountTable, KeyValue } from '../catalog/types.ts';
 import type { Executor } from '../db/client.ts';
 import { affected, asText, belongsTo, relation } from './sql.ts';
 
-/** The account's row: its key as the database prints it and its address. Null when there is none. */
+export type AccountRow = { key: string[]; email: string | null; onHold: boolean };
+
+const heldBy = (table: AccountTable): SQL => {
+  if (!table.hold) return sql`false`;
+  const column = sql`t.${sql.identifier(table.hold.name)}`;
+  return table.hold.boolean ? sql`coalesce(${column}, false)` : sql`${column} IS NOT NULL`;
+};
+
+/** The account's row: its key as the database prints it, its address, and whether the application holds it. Null when there is none. */
 export async function findAccount(
   db: Executor,
   table: AccountTable,
   key: KeyValue,
   lock: 'FOR NO KEY UPDATE' | 'FOR UPDATE' | '' = '',
-): Promise<{ key: string[]; email: string | null } | null> {
+): Promise<AccountRow | null> {
   const email = table.email ? sql`t.${sql.identifier(table.email)}::text` : sql`NULL`;
-  const [row] = await db.execute<{ key: string[]; email: string | null }>(sql`
-    SELECT ${asText('t', table.key)} AS key, ${email} AS email
+  const [row] = await db.execute<AccountRow>(sql`
+    SELECT ${asText('t', table.key)} AS key, ${email} AS email, ${heldBy(table)} AS "onHold"
       FROM ${relation(table)} AS t WHERE ${belongsTo('t', table.key, key)} ${sql.raw(lock)}`);
   return row ?? null;
+}
+
+/** True when the application's own column says that the account must be kept. */
+export async function isOnHold(db: Executor, table: AccountTable, key: KeyValue): Promise<boolean> {
+  return (await findAccount(db, table, key))?.onHold ?? false;
 }
 
 /** Sets or clears the column that tells the application to refuse a sign-in. */

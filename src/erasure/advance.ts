@@ -6,22 +6,26 @@ import { transaction } from '../db/transaction.ts';
 import { countUpTo } from '../erasers/probe.ts';
 import { LetheError } from '../errors.ts';
 import { appendEvent } from '../events/append.ts';
+import { withCatalogOf } from './catalog-of.ts';
 import { closeIfNewerAccount } from './close-if-newer-account.ts';
 import { accountTuple, type Context, OWN_TABLES, PROBING } from './context.ts';
 import { type Dispatch, dispatchWindow } from './dispatch.ts';
 import { ensureTasks } from './ensure-tasks.ts';
 import { eraseStubborn } from './erase-stubborn.ts';
 import { finishErasure } from './finish.ts';
+import { holdForApplication } from './hold.ts';
 import { planTask, type Task } from './plan.ts';
 import { refuseNewReferences } from './refuse-new-references.ts';
 import { stall } from './stall.ts';
 import { type Erasure, findErasure } from './states.ts';
+import { recordThroughput } from './throughput.ts';
 
 /** What should happen next. `superseded`: this step is not the current one, somebody else goes on. */
 export type Next =
   | { kind: 'superseded' }
   | { kind: 'dispatch'; dispatch: Dispatch }
   | { kind: 'completed' }
+  | { kind: 'held' }
   | { kind: 'stalled'; error: LetheError };
 
 /** Verification passes before an account counts as still being written. */
@@ -41,25 +45,29 @@ const finishMs = (rowsPlanned: number) => 5_000 + rowsPlanned / 100;
  * Decides from the ledger what an erasure needs next: plan, another window of chunks, a verification
  * pass, the last transaction, or an operator. Never from how its jobs ended. Safe to run twice.
  */
-export async function advanceErasure(ctx: Context, erasureId: string, step: number): Promise<Next> {
-  const running = await findErasure(ctx.db, erasureId);
+export async function advanceErasure(current: Context, erasureId: string, step: number): Promise<Next> {
+  const running = await findErasure(current.db, erasureId);
   if (running?.state !== 'running' || running.heldAt || running.step !== step) return { kind: 'superseded' };
-  if (await closeIfNewerAccount(ctx, running)) return { kind: 'completed' };
   const account = accountTuple(running.accountKey as string);
   try {
+    const ctx = await withCatalogOf(current, running);
+    if (await closeIfNewerAccount(ctx, running)) return { kind: 'completed' };
+    if (await holdForApplication(ctx, running)) return { kind: 'held' };
+    // Locations that came into the catalog after the request hold this account's data just as well.
+    if (ctx !== current) await ensureTasks(ctx.db, ctx.catalog, running);
     const next = await decide(ctx, running, account);
     if (running.failures > 0) await ctx.db.update(erasure).set({ failures: 0 }).where(eq(erasure.id, erasureId));
     return next;
   } catch (error) {
     const clean = sanitize(error);
-    if (clean.retry === 'never' || (await failedTooOften(ctx, running, clean))) return stopFor(ctx, running, clean);
+    if (clean.retry === 'never' || (await failedTooOften(current, running, clean)))
+      return stopFor(current, running, clean);
     throw clean;
   }
 }
 
 async function decide(ctx: Context, running: Erasure, account: KeyValue): Promise<Next> {
   await refuseNewReferences(ctx.db, ctx.catalog);
-  if (running.catalogDigest !== ctx.catalog.digest) await ensureTasks(ctx.db, ctx.catalog, running);
   const tasks = await planAll(ctx, running, account);
   const failed = tasks.find((t) => t.state === 'failed');
   if (failed) return await stopFor(ctx, running, LetheError.parse(failed.lastError ?? ''));
@@ -130,8 +138,16 @@ async function verifyAndFinish(ctx: Context, running: Erasure, account: KeyValue
     return names;
   });
   if (left.length > 0) return startPass(ctx, running, left);
+  const started = performance.now();
   const outcome = await finishErasure(ctx, running, { rows: LEFTOVER_ROWS, ms: finishMs(rowsPlanned) });
-  if (outcome === 'completed') return { kind: 'completed' };
+  if (outcome === 'completed') {
+    await recordThroughput(ctx.db, ctx.catalog.account.table, rowsPlanned, performance.now() - started).catch(
+      // The erasure is completed, whatever becomes of a measurement.
+      (error: Error) => ctx.log.debug({ code: error.name }, 'speed not recorded'),
+    );
+    return { kind: 'completed' };
+  }
+  if (outcome === 'held') return (await holdForApplication(ctx, running)) ? { kind: 'held' } : { kind: 'superseded' };
   if (outcome === 'superseded') return { kind: 'superseded' };
   const attempts = running.finishAttempts + 1;
   if (attempts >= MAX_FINISH_ATTEMPTS) {

@@ -4,6 +4,7 @@ import { transaction } from '../db/transaction.ts';
 import { findAccount, flagAccount } from '../erasers/account.ts';
 import { LetheError } from '../errors.ts';
 import { forgetAddress } from '../mail/forget-address.ts';
+import { withCatalogOf } from './catalog-of.ts';
 import { accountTuple, type Context } from './context.ts';
 import { type Erasure, transition } from './states.ts';
 
@@ -11,8 +12,10 @@ import { type Erasure, transition } from './states.ts';
  * Undoes a scheduled erasure: cancelled, the account's flag lifted, mails not yet sent skipped, in
  * one transaction. Throws `already_started` once the sweep was faster.
  */
-export async function cancelErasure(ctx: Context, seen: Erasure): Promise<Erasure> {
+export async function cancelErasure(current: Context, seen: Erasure, by?: string): Promise<Erasure> {
   if (seen.state === 'cancelled') return seen;
+  // An undo must not fail because the catalog has changed too much to erase with.
+  const ctx = await withCatalogOf(current, seen).catch(() => current);
   const { lockBudgetMs } = ctx.settings;
   try {
     return await transaction(
@@ -21,7 +24,14 @@ export async function cancelErasure(ctx: Context, seen: Erasure): Promise<Erasur
       async (tx) => {
         const account = accountTuple(seen.accountKey as string);
         await findAccount(tx, ctx.catalog.account, account, 'FOR NO KEY UPDATE');
-        const cancelled = await transition(tx, seen.id, 'scheduled', 'cancelled', { cancelledAt: sql`now()` });
+        const cancelled = await transition(
+          tx,
+          seen.id,
+          'scheduled',
+          'cancelled',
+          { cancelledAt: sql`now()` },
+          { data: by ? { by } : {} },
+        );
         if (!cancelled)
           throw new LetheError(
             'already_started',

@@ -1,6 +1,8 @@
+import type { Declaration } from '../catalog/load.ts';
 import type { Catalog, KeyValue } from '../catalog/types.ts';
 import type { Database } from '../db/client.ts';
 import type { Logger } from '../logger.ts';
+import type { PastCatalogs } from './catalog-of.ts';
 
 /** Numbers that the verbs work by; times in milliseconds. */
 export type Settings = {
@@ -9,6 +11,8 @@ export type Settings = {
   readonly undoWindowMs: number;
   readonly slaMs: number;
   readonly chunkRows: number;
+  /** Chunks that run at once in the whole cluster. */
+  readonly slots: number;
   readonly sliceMs: number;
   readonly immediateMs: number;
   /** Chunks that are out as jobs at once, per erasure. */
@@ -24,8 +28,13 @@ export type Settings = {
 export type Context = {
   readonly db: Database;
   readonly catalog: Catalog;
+  /** The current catalog as written; `catalog` may be that of an older erasure. */
+  readonly declared: Declaration;
+  readonly pastCatalogs: PastCatalogs;
   readonly settings: Settings;
   readonly log: Logger;
+  /** Told how many rows of which location a transaction deleted, once it has committed. */
+  readonly onDeleted?: (rows: ReadonlyMap<string, number>) => void;
 };
 
 /** The account key as a tuple; erasure.account_key holds its only column. */

@@ -2,11 +2,12 @@ import { and, eq, ne, sql } from 'drizzle-orm';
 import type { Location } from '../catalog/types.ts';
 import { chunk, task } from '../db/schema.ts';
 import { isContended, sanitize } from '../db/sql-errors.ts';
-import { setLimits, transaction } from '../db/transaction.ts';
+import { afterCommit, setLimits, transaction } from '../db/transaction.ts';
 import { findAccount } from '../erasers/account.ts';
 import { eraseRows, findBound, walkReferences } from '../erasers/table.ts';
 import { LetheError } from '../errors.ts';
 import { appendEvent } from '../events/append.ts';
+import { withCatalogOf } from './catalog-of.ts';
 import { accountTuple, type Context, GIVE_WAY_MS } from './context.ts';
 import { recordOutside } from './ledger.ts';
 import type { SliceSize } from './slice-size.ts';
@@ -27,6 +28,7 @@ type Claim = {
   location: string;
   erasureId: string;
   accountKey: string;
+  catalogDigest: string;
   cursor: string[] | null;
   upper: string[];
   /** Completed once before: rows appeared later. */
@@ -86,7 +88,7 @@ type Tx = Parameters<Parameters<typeof transaction>[2]>[0];
 /** Locks the chunk row for this slice; nothing when another worker has it or it must not run now. */
 async function claimChunk(tx: Tx, chunkId: number): Promise<Claim | undefined> {
   const [claim] = await tx.execute<Claim>(sql`
-    SELECT t.location, t.erasure_id AS "erasureId", e.account_key AS "accountKey",
+    SELECT t.location, t.erasure_id AS "erasureId", e.account_key AS "accountKey", e.catalog_digest AS "catalogDigest",
            coalesce(c.cursor, c.lower) AS cursor, c.upper, e.completed_at IS NOT NULL AS reopened
       FROM lethe.chunk c JOIN lethe.task t ON t.id = c.task_id JOIN lethe.erasure e ON e.id = t.erasure_id
      WHERE c.id = ${chunkId} AND c.finished_at IS NULL AND t.state = 'running'
@@ -97,12 +99,13 @@ async function claimChunk(tx: Tx, chunkId: number): Promise<Claim | undefined> {
 
 async function eraseSlice(
   tx: Tx,
-  ctx: Context,
+  current: Context,
   chunkId: number,
   claim: Claim,
   limit: number,
   skipLocked: boolean,
 ): Promise<Slice> {
+  const ctx = await withCatalogOf(current, claim);
   const location = ctx.catalog.locations.find((l) => l.name === claim.location) as Location | undefined;
   if (!location) throw new LetheError('location_missing', `${claim.location} is not in the catalog any more`);
   const account = accountTuple(claim.accountKey);
@@ -125,6 +128,8 @@ async function eraseSlice(
     skipLocked,
   });
   const own = deleted.rows.get(location.name) ?? 0;
+  const counted = new Map(deleted.rows);
+  afterCommit(tx, () => current.onDeleted?.(counted));
   deleted.rows.delete(location.name);
   await recordOutside(tx, claim.erasureId, deleted.rows, -chunkId);
   const finished = !deleted.more && String(upper) === String(claim.upper);

@@ -1,6 +1,6 @@
 import type { KeyValue, Location } from '../catalog/types.ts';
 import { isContended } from '../db/sql-errors.ts';
-import { setLimits, transaction } from '../db/transaction.ts';
+import { afterCommit, setLimits, transaction } from '../db/transaction.ts';
 import { findAccount } from '../erasers/account.ts';
 import { findRemaining } from '../erasers/probe.ts';
 import { eraseRows, lockFirst } from '../erasers/table.ts';
@@ -48,6 +48,7 @@ async function eraseOne(ctx: Context, running: Erasure, location: Location, acco
       skipLocked: true,
     });
     await recordOutside(tx, running.id, deleted.rows, OUTSIDE);
+    afterCommit(tx, () => ctx.onDeleted?.(deleted.rows));
     return [...deleted.rows.values()].reduce((a, b) => a + b, 0);
   });
 }

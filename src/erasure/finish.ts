@@ -3,7 +3,7 @@ import type { KeyValue } from '../catalog/types.ts';
 import type { Transaction } from '../db/client.ts';
 import { erasure, task } from '../db/schema.ts';
 import { isContended, sanitize, sqlState } from '../db/sql-errors.ts';
-import { setLimits, transaction } from '../db/transaction.ts';
+import { afterCommit, setLimits, transaction } from '../db/transaction.ts';
 import { deleteAccountRow, findAccount } from '../erasers/account.ts';
 import { findRemaining } from '../erasers/probe.ts';
 import { eraseRows } from '../erasers/table.ts';
@@ -17,9 +17,10 @@ import { type Erasure, transition } from './states.ts';
 
 /**
  * `completed`: nothing is left and the account row is gone. `more`: a location holds more rows than
- * one transaction may take. `locked`: the application holds locks. `superseded`: somebody else works on it.
+ * one transaction may take. `locked`: the application holds locks.
+ * `held`: its column says that the account must be kept. `superseded`: somebody else works on it.
  */
-export type FinishOutcome = 'completed' | 'more' | 'locked' | 'superseded';
+export type FinishOutcome = 'completed' | 'more' | 'locked' | 'held' | 'superseded';
 
 export type FinishLimits = {
   /** Rows per location that this transaction may still delete. */
@@ -53,11 +54,13 @@ export async function finishErasure(ctx: Context, running: Erasure, limits: Fini
       if (!(await claimStep(tx, running))) throw new Rollback('superseded');
       // A reopened erasure whose account exists again is closed by the next step.
       if (row && running.completedAt) throw new Rollback('superseded');
+      if (row?.onHold) throw new Rollback('held');
       await refuseNewReferences(tx, ctx.catalog);
       const gone = await deleteLeftovers(tx, ctx, account, limits.rows);
       if ((await findRemaining(tx, ctx.catalog.locations, account)).length > 0) throw new Rollback('locked');
       gone.set(ctx.catalog.account.table, await deleteAccountRow(tx, ctx.catalog.account, account));
       await recordOutside(tx, running.id, gone, OUTSIDE);
+      afterCommit(tx, () => ctx.onDeleted?.(gone));
       await complete(tx, ctx, running);
     });
     return 'completed';

@@ -3,6 +3,7 @@ import { erasure, task } from '../db/schema.ts';
 import { transaction } from '../db/transaction.ts';
 import { findAccount } from '../erasers/account.ts';
 import { findRemaining } from '../erasers/probe.ts';
+import { withCatalogOf } from './catalog-of.ts';
 import { accountTuple, type Context, OWN_TABLES, PROBING } from './context.ts';
 import { type Dispatch, dispatchWindow } from './dispatch.ts';
 import { ensureTasks } from './ensure-tasks.ts';
@@ -41,7 +42,8 @@ export async function probeLate(ctx: Context): Promise<Dispatch[]> {
   }
 }
 
-async function probe(ctx: Context, done: Erasure): Promise<Dispatch | null> {
+async function probe(current: Context, done: Erasure): Promise<Dispatch | null> {
+  const ctx = await withCatalogOf(current, done);
   const account = accountTuple(done.accountKey as string);
   const next = sql`CASE WHEN now() < completed_at + interval '1 day' THEN completed_at + interval '1 day' END`;
   const unguarded = ctx.catalog.locations.filter((l) => !l.guarded);

@@ -1,25 +1,44 @@
-import { and, eq, inArray, type SQL, sql } from 'drizzle-orm';
+import { and, eq, inArray, ne, notInArray, type SQL, sql } from 'drizzle-orm';
+import type { Transaction } from '../db/client.ts';
 import { task } from '../db/schema.ts';
 import { transaction } from '../db/transaction.ts';
+import { LetheError } from '../errors.ts';
+import { appendEvent } from '../events/append.ts';
+import { withCatalogOf } from './catalog-of.ts';
 import { type Context, OWN_TABLES } from './context.ts';
 import { type Dispatch, dispatchWindow } from './dispatch.ts';
-import { transition } from './states.ts';
+import { ensureTasks } from './ensure-tasks.ts';
+import { type Erasure, findErasure, transition } from './states.ts';
+
+/** Who replays on the clock. Only a person may decide that the catalog of now is the right one. */
+export const BY_SWEEP = 'sweep';
 
 /**
- * Runs a stalled erasure's unfinished work again, with fresh counters; what is finished stays so.
+ * Runs a stalled erasure's unfinished work again, with fresh counters; what is finished stays so. When
+ * the catalog that it was accepted with does not fit the database any more, an operator's replay takes
+ * the current one; what that does not list is dropped, with an event.
  * Returns what to enqueue, or null when the erasure is not stalled any more.
  */
 export async function replayErasure(ctx: Context, id: string, by: string, where?: SQL): Promise<Dispatch | null> {
+  const adopt = by !== BY_SWEEP && (await fitsNoMore(ctx, id));
   const running = await transaction(ctx.db, OWN_TABLES, async (tx) => {
     const row = await transition(
       tx,
       id,
       'stalled',
       'running',
-      { passes: 0, finishAttempts: 0, failures: 0, retryAt: null, dispatchedAt: sql`now()` },
-      { where, data: { replay: by } },
+      {
+        passes: 0,
+        finishAttempts: 0,
+        failures: 0,
+        retryAt: null,
+        dispatchedAt: sql`now()`,
+        ...(adopt ? { catalogDigest: ctx.catalog.digest } : {}),
+      },
+      { where, data: { by } },
     );
     if (!row) return null;
+    if (adopt) await dropUnlisted(tx, ctx, row);
     const failed = await tx
       .update(task)
       .set({ state: 'pending', lastError: null })
@@ -35,4 +54,36 @@ export async function replayErasure(ctx: Context, id: string, by: string, where?
     return row;
   });
   return running ? dispatchWindow(ctx, running) : null;
+}
+
+async function fitsNoMore(ctx: Context, id: string): Promise<boolean> {
+  const found = await findErasure(ctx.db, id);
+  if (!found) return false;
+  return withCatalogOf(ctx, found).then(
+    () => false,
+    (error: unknown) => {
+      if (error instanceof LetheError && error.code === 'catalog_invalid') return true;
+      throw error;
+    },
+  );
+}
+
+async function dropUnlisted(tx: Transaction, ctx: Context, running: Erasure): Promise<void> {
+  await ensureTasks(tx, ctx.catalog, running);
+  const dropped = await tx
+    .update(task)
+    .set({ state: 'done', lastError: null, finishedAt: sql`now()` })
+    .where(
+      and(
+        eq(task.erasureId, running.id),
+        eq(task.kind, 'table'),
+        ne(task.state, 'done'),
+        notInArray(
+          task.location,
+          ctx.catalog.locations.map((l) => l.name),
+        ),
+      ),
+    )
+    .returning({ location: task.location });
+  for (const { location } of dropped) await appendEvent(tx, running.id, 'task.dropped', { location });
 }

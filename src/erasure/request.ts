@@ -4,8 +4,8 @@ import type { KeyValue } from '../catalog/types.ts';
 import type { Executor, Transaction } from '../db/client.ts';
 import { erasure, idempotency } from '../db/schema.ts';
 import { isContended } from '../db/sql-errors.ts';
-import { setLimits, transaction } from '../db/transaction.ts';
-import { findAccount, flagAccount } from '../erasers/account.ts';
+import { afterCommit, setLimits, transaction } from '../db/transaction.ts';
+import { type AccountRow, findAccount, flagAccount } from '../erasers/account.ts';
 import { countUpTo } from '../erasers/probe.ts';
 import { eraseRows } from '../erasers/table.ts';
 import { LetheError } from '../errors.ts';
@@ -14,10 +14,12 @@ import { insertNotification } from '../mail/insert-notification.ts';
 import { accountDigest } from '../tokens.ts';
 import type { Context } from './context.ts';
 import { ensureTasks } from './ensure-tasks.ts';
+import { BY_APPLICATION, HOLD_REASON } from './hold.ts';
 import { OUTSIDE, recordOutside } from './ledger.ts';
 import { refuseNewReferences } from './refuse-new-references.ts';
 import { nextSweep } from './schedule.ts';
 import { type Erasure, findLive } from './states.ts';
+import { readRates, rowLimit } from './throughput.ts';
 
 export type Request = {
   accountKey: KeyValue;
@@ -65,7 +67,8 @@ async function accept(tx: Transaction, ctx: Context, request: Request): Promise<
     await linkIdempotencyKey(tx, request, live.id);
     return { erasure: live, created: false };
   }
-  const small = await isSmall(tx, ctx, account.key);
+  // On hold it must not be erased by this request; what else it is does not matter then.
+  const small = !account.onHold && (await isSmall(tx, ctx, account.key));
   const created = await insertErasure(tx, ctx, request, account, small);
   await linkIdempotencyKey(tx, request, created.id);
   await flagAccount(tx, ctx.catalog.account, account.key, true);
@@ -75,11 +78,20 @@ async function accept(tx: Transaction, ctx: Context, request: Request): Promise<
   return { erasure: created, created: true };
 }
 
-/** Small: fewer rows than the threshold in every location. Probed with a limit, never counted in full. */
+/**
+ * Small: fewer rows than the threshold in every location, or less work than it allows. Probed with a
+ * limit, never counted in full.
+ */
 async function isSmall(tx: Transaction, ctx: Context, key: KeyValue): Promise<boolean> {
   const { threshold } = ctx.catalog.account;
+  const rates = typeof threshold === 'number' ? undefined : await readRates(tx);
+  let left = typeof threshold === 'number' ? 0 : threshold.ms;
   for (const location of ctx.catalog.locations) {
-    if ((await countUpTo(tx, location, key, threshold)) >= threshold) return false;
+    const rate = rates?.get(location.name);
+    const limit = rowLimit(threshold, rate === undefined ? undefined : rate * left);
+    const rows = await countUpTo(tx, location, key, limit);
+    if (rows >= limit) return false;
+    if (rate !== undefined) left -= rows / rate;
   }
   return true;
 }
@@ -88,7 +100,7 @@ async function insertErasure(
   tx: Transaction,
   ctx: Context,
   request: Request,
-  account: { key: string[]; email: string | null },
+  account: AccountRow,
   small: boolean,
 ): Promise<Erasure> {
   const { settings, catalog } = ctx;
@@ -113,12 +125,14 @@ async function insertErasure(
       dueAt,
       requestedBy: request.requestedBy,
       catalogDigest: catalog.digest,
+      ...(account.onHold ? { heldAt: now, heldBy: BY_APPLICATION, holdReason: HOLD_REASON } : {}),
     })
     .returning();
   const row = created as Erasure;
   await ensureTasks(tx, catalog, row);
   await appendEvent(tx, row.id, 'erasure.requested', { mode: row.mode, catalog: catalog.digest });
   await appendEvent(tx, row.id, small ? 'erasure.running' : 'erasure.scheduled', { from: null });
+  if (account.onHold) await appendEvent(tx, row.id, 'erasure.held', { by: BY_APPLICATION });
   if (!small && account.email) await insertNotification(tx, row.id, 'received');
   return row;
 }
@@ -134,6 +148,7 @@ async function signOut(tx: Transaction, ctx: Context, erasureId: string, key: Ke
       skipLocked: false,
     });
     await recordOutside(tx, erasureId, rows, OUTSIDE);
+    afterCommit(tx, () => ctx.onDeleted?.(rows));
     await appendEvent(tx, erasureId, 'location.erased_at_request', { rows: Object.fromEntries(rows) });
   }
 }

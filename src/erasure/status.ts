@@ -1,6 +1,7 @@
 import { sql } from 'drizzle-orm';
-import type { Executor } from '../db/client.ts';
+import type { Context } from './context.ts';
 import type { Erasure } from './states.ts';
+import { predictMs } from './throughput.ts';
 
 export type LocationProgress = {
   name: string;
@@ -29,18 +30,23 @@ type Row = {
   deleted: number;
   through: number;
   outside: number;
+  /** The account's own row: finishing takes time for all rows that were there. */
+  account: boolean;
+  /** Rows per millisecond of one job; null when never measured. */
+  rate: number | null;
 };
 
 /**
  * Progress from the ledger. A finished chunk counts as whole, because rows may have moved away
  * between planning and deleting; `rowsDeleted` is what was really deleted.
  */
-export async function readProgress(db: Executor, of: Erasure): Promise<Progress> {
-  const rows = await db.execute<Row>(sql`
-    SELECT t.location AS name, t.owner, t.state, t.last_error AS "lastError", t.rows_planned::float8 AS planned,
+export async function readProgress(ctx: Pick<Context, 'db' | 'settings'>, of: Erasure): Promise<Progress> {
+  const rows = await ctx.db.execute<Row>(sql`
+    SELECT t.location AS name, t.kind = 'account' AS account, t.owner, t.state, t.last_error AS "lastError", t.rows_planned::float8 AS planned,
            coalesce(sum(c.rows_deleted), 0)::float8 AS deleted,
            coalesce(sum(CASE WHEN c.finished_at IS NULL THEN least(c.rows_deleted, c.rows_planned) ELSE c.rows_planned END), 0)::float8 AS through,
-           coalesce(sum(c.rows_planned) FILTER (WHERE c.pass = 0 AND t.kind = 'table'), 0)::float8 AS outside
+           coalesce(sum(c.rows_planned) FILTER (WHERE c.pass = 0 AND t.kind = 'table'), 0)::float8 AS outside,
+           (SELECT p.rows / p.ms FROM lethe.throughput p WHERE p.location = t.location) AS rate
       FROM lethe.task t LEFT JOIN lethe.chunk c ON c.task_id = t.id
      WHERE t.erasure_id = ${of.id}
      GROUP BY t.id ORDER BY t.stage, t.location`);
@@ -65,15 +71,32 @@ export async function readProgress(db: Executor, of: Erasure): Promise<Progress>
       : rowsPlanned === null
         ? null
         : Math.min(99, Math.floor((100 * through) / Math.max(1, rowsPlanned))),
-    etaSeconds: estimateSeconds(of, through, rowsPlanned),
+    etaSeconds: estimateSeconds(ctx, of, rows, rowsPlanned, through),
     locations,
   };
 }
 
-/** Seconds left at the average speed since the start; null while there is nothing to go by. */
-function estimateSeconds(of: Erasure, through: number, planned: number | null): number | null {
+/**
+ * Seconds of work left: predicted from the speed that was measured for each location, else at the
+ * average speed since the start. Null before the plan, on hold, and while there is nothing to go by.
+ */
+function estimateSeconds(
+  { settings }: Pick<Context, 'settings'>,
+  of: Erasure,
+  rows: readonly Row[],
+  planned: number | null,
+  through: number,
+): number | null {
   if (of.state === 'completed') return 0;
-  if (of.state !== 'running' || !of.startedAt || planned === null || through === 0) return null;
+  if (of.state !== 'running' || of.heldAt || !of.startedAt || planned === null) return null;
+  const left = rows.map((row) => ({
+    location: row.name,
+    rows: row.account ? planned : Math.max(0, (row.planned ?? 0) + row.outside - row.through),
+    rate: row.rate,
+  }));
+  const predicted = predictMs(left, settings.slots, settings.chunkRows);
+  if (predicted !== null) return Math.max(1, Math.round(predicted / 1000));
+  if (through === 0) return null;
   const elapsed = (Date.now() - of.startedAt.getTime()) / 1000;
   return Math.max(1, Math.round((elapsed / through) * Math.max(0, planned - through)));
 }

@@ -1,10 +1,11 @@
 import { and, asc, eq, gt, isNull, lte, sql } from 'drizzle-orm';
-import { erasure } from '../db/schema.ts';
+import { duty, erasure } from '../db/schema.ts';
 import type { Context } from './context.ts';
 import type { Dispatch } from './dispatch.ts';
+import { releaseLifted } from './hold.ts';
 import { NIL, orLogged } from './or-logged.ts';
 import { probeLate } from './probe-late.ts';
-import { replayErasure } from './replay.ts';
+import { BY_SWEEP, replayErasure } from './replay.ts';
 import { scrubExpired } from './scrub.ts';
 import { isDue, startErasure } from './start.ts';
 
@@ -43,11 +44,14 @@ export async function startDue(
   }
 }
 
-/** The hourly sweep: start what is due, retry what has stalled, probe and scrub what is finished. */
+/** The hourly sweep: release what the application holds no longer, start what is due, retry what has stalled, probe and scrub what is finished. */
 export async function sweep(
   ctx: Context,
   enqueue: (dispatch: Dispatch) => Promise<void>,
 ): Promise<Record<string, number>> {
+  // First: what is released now may be due now.
+  const released = await releaseLifted(ctx);
+  for (const dispatch of released) await enqueue(dispatch);
   const started = await startDue(ctx, enqueue);
   const stalled = await ctx.db
     .select({ id: erasure.id })
@@ -58,7 +62,7 @@ export async function sweep(
   let retried = 0;
   for (const { id } of stalled) {
     const dispatch = await orLogged(ctx, id, 'retry', () =>
-      replayErasure(ctx, id, 'sweep', lte(erasure.retryAt, sql`now()`)),
+      replayErasure(ctx, id, BY_SWEEP, lte(erasure.retryAt, sql`now()`)),
     );
     if (!dispatch) continue;
     retried += 1;
@@ -67,5 +71,9 @@ export async function sweep(
   const reopened = await probeLate(ctx);
   for (const dispatch of reopened) await enqueue(dispatch);
   const scrubbed = await scrubExpired(ctx);
-  return { started, retried, reopened: reopened.length, ...scrubbed };
+  await ctx.db
+    .insert(duty)
+    .values({ name: 'sweep', doneAt: sql`now()` })
+    .onConflictDoUpdate({ target: duty.name, set: { doneAt: sql`now()` } });
+  return { released: released.length, started, retried, reopened: reopened.length, ...scrubbed };
 }

@@ -3,8 +3,9 @@ import { event } from '../db/schema.ts';
 
 /** What can happen to an erasure. State changes are `erasure.<new state>`. */
 export type EventType =
-  | `erasure.${'requested' | 'scheduled' | 'running' | 'awaiting' | 'completed' | 'cancelled' | 'stalled' | 'scrubbed'}`
+  | `erasure.${'requested' | 'scheduled' | 'running' | 'awaiting' | 'completed' | 'cancelled' | 'stalled' | 'held' | 'released' | 'scrubbed'}`
   | 'task.failed'
+  | 'task.dropped'
   | 'location.erased_at_request'
   | 'pass.started'
   | 'account.erased'

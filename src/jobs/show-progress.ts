@@ -21,7 +21,7 @@ export function createShowProgress(ctx: Context, producers: Producers): ShowProg
       const found = await findErasure(ctx.db, erasureId);
       if (found?.state !== 'running') last.delete(erasureId);
       if (!found?.jobId) return;
-      const { percent, rowsDeleted, rowsPlanned, etaSeconds, locations } = await readProgress(ctx.db, found);
+      const { percent, rowsDeleted, rowsPlanned, etaSeconds, locations } = await readProgress(ctx, found);
       const progress = {
         percent,
         rowsDeleted,

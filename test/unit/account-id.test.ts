@@ -13,6 +13,7 @@ const catalogOf = (type: KeyType): Catalog => ({
     email: undefined,
     flag: undefined,
     created: undefined,
+    hold: undefined,
     threshold: 1000,
   },
   locations: [],

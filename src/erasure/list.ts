@@ -1,0 +1,46 @@
+import { and, desc, eq, inArray, isNotNull, isNull, lt, or, type SQL } from 'drizzle-orm';
+import type { Executor } from '../db/client.ts';
+import { erasure } from '../db/schema.ts';
+import type { Erasure, State } from './states.ts';
+
+export type Filter = {
+  state?: State | undefined;
+  held?: boolean | undefined;
+  /** The key as the database prints it. */
+  accountKey?: string | undefined;
+  /** Digests of the key, one per secret: they find erasures that were scrubbed. */
+  accountDigests?: readonly string[] | undefined;
+};
+
+/** `limit`: at most this many. `cursor`: the id of the last one on the page before. */
+export type Page = { limit: number; cursor?: string | undefined };
+
+/** Erasures that match, newest first: ids are ordered by time. `nextCursor` is null on the last page. */
+export async function listErasures(
+  db: Executor,
+  filter: Filter,
+  page: Page,
+): Promise<{ erasures: Erasure[]; nextCursor: string | null }> {
+  const where: (SQL | undefined)[] = [
+    filter.state ? eq(erasure.state, filter.state) : undefined,
+    filter.held === undefined ? undefined : filter.held ? isNotNull(erasure.heldAt) : isNull(erasure.heldAt),
+    ofAccount(filter),
+    page.cursor ? lt(erasure.id, page.cursor) : undefined,
+  ];
+  const found = await db
+    .select()
+    .from(erasure)
+    .where(and(...where))
+    .orderBy(desc(erasure.id))
+    .limit(page.limit + 1);
+  const erasures = found.slice(0, page.limit);
+  return { erasures, nextCursor: found.length > page.limit ? (erasures.at(-1)?.id ?? null) : null };
+}
+
+function ofAccount({ accountKey, accountDigests }: Filter): SQL | undefined {
+  if (accountKey === undefined && !accountDigests?.length) return undefined;
+  return or(
+    accountKey === undefined ? undefined : eq(erasure.accountKey, accountKey),
+    accountDigests?.length ? inArray(erasure.accountDigest, [...accountDigests]) : undefined,
+  );
+}
