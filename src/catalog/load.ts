@@ -14,12 +14,13 @@ const duration = z
   .transform((text) => ms(text as StringValue));
 
 /** Rows in any one location, or the time that deleting all of the account is predicted to take. */
+const THRESHOLD = 'expected a number of rows from 1 to 100000, or a duration of at most 10s such as 1s';
 const threshold = z.union(
   [
-    z.int().min(1).max(100_000),
-    duration.refine((value) => value <= 10_000, 'expected at most 10s').transform((value) => ({ ms: value })),
+    z.int().min(1, THRESHOLD).max(100_000, THRESHOLD),
+    duration.refine((value) => value <= 10_000, THRESHOLD).transform((value) => ({ ms: value })),
   ],
-  { error: 'expected a number of rows from 1 to 100000, or a duration such as 1s' },
+  { error: THRESHOLD },
 );
 
 const declaration = z.strictObject({

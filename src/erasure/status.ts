@@ -93,6 +93,7 @@ function estimateSeconds(
     location: row.name,
     rows: row.account ? planned : Math.max(0, (row.planned ?? 0) + row.outside - row.through),
     rate: row.rate,
+    serial: row.account,
   }));
   const predicted = predictMs(left, settings.slots, settings.chunkRows);
   if (predicted !== null) return Math.max(1, Math.round(predicted / 1000));
