@@ -31,6 +31,7 @@ export const ERRORS = {
   location_missing: { status: 500, retry: 'never', title: 'A location of the erasure is not in the catalog' },
   catalog_invalid: { status: 500, retry: 'never', title: 'The catalog does not fit the database' },
   database_error: { status: 500, retry: 'now', title: 'The database refused a statement' },
+  sign_out_deferred: { status: 500, retry: 'now', title: 'The application did not take the sign-out' },
   mail_deferred: { status: 500, retry: 'now', title: 'The mail provider asked to wait' },
 } as const satisfies Record<string, { status: number; retry: 'now' | 'never'; title: string }>;
 

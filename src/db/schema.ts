@@ -57,6 +57,8 @@ export const erasure = lethe.table(
     failures: integer('failures').notNull().default(0),
     /** When locations without a protecting foreign key are looked at again. */
     probeAt: at('probe_at'),
+    /** When the application is asked (again) to revoke the account's tokens; null: done, or never asked. */
+    signOutAt: at('sign_out_at'),
     scrubbedAt: at('scrubbed_at'),
   },
   (t) => [
@@ -68,6 +70,7 @@ export const erasure = lethe.table(
     index('erasure_live_state')
       .on(t.state, t.startsAt)
       .where(sql`state IN ('scheduled', 'running', 'awaiting', 'stalled')`),
+    index('erasure_sign_out').on(t.signOutAt).where(sql`sign_out_at IS NOT NULL`),
     index('erasure_held').on(t.heldBy).where(sql`held_at IS NOT NULL`),
     // Lists by state, newest first: ids are ordered by time.
     index('erasure_state').on(t.state, t.id),

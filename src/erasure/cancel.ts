@@ -29,7 +29,7 @@ export async function cancelErasure(current: Context, seen: Erasure, by?: string
           seen.id,
           'scheduled',
           'cancelled',
-          { cancelledAt: sql`now()` },
+          { cancelledAt: sql`now()`, signOutAt: null },
           { data: by ? { by } : {} },
         );
         if (!cancelled)

@@ -8,6 +8,8 @@ import type { PastCatalogs } from './catalog-of.ts';
 export type Settings = {
   readonly secrets: readonly string[];
   readonly sweepCron: string;
+  /** The application wants a call that revokes the account's tokens. */
+  readonly signOut: boolean;
   readonly undoWindowMs: number;
   readonly slaMs: number;
   readonly chunkRows: number;

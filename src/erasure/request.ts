@@ -125,6 +125,7 @@ async function insertErasure(
       dueAt,
       requestedBy: request.requestedBy,
       catalogDigest: catalog.digest,
+      signOutAt: settings.signOut ? now : null,
       ...(account.onHold ? { heldAt: now, heldBy: BY_APPLICATION, holdReason: HOLD_REASON } : {}),
     })
     .returning();

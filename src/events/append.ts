@@ -8,7 +8,7 @@ export type EventType =
   | 'task.dropped'
   | 'location.erased_at_request'
   | 'pass.started'
-  | 'account.erased'
+  | `account.${'erased' | 'signed_out' | 'sign_out_failed'}`
   | `mail.${'sent' | 'skipped' | 'failed' | 'uncertain'}`;
 
 /** Records what happened, in the transaction that made it happen. `data` holds ids and counts only. */

@@ -53,7 +53,7 @@ describe('a hold by an operator', () => {
   it('freezes at the next slice and resumes where it was, to an exact end', async () => {
     const s = await subject(world.sql, 5_000);
     const id = await begin(domain.ctx, s.account);
-    const [chunk] = (await advance(id)) as [{ id: number }];
+    const chunk = (await advance(id))[0] as { id: number };
     expect(await oneSlice(chunk.id)).toBe('handed back');
     const halfway = await rowsOf(world.sql, s.account);
     expect(halfway.posts).toBeGreaterThan(0);
