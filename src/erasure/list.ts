@@ -1,11 +1,15 @@
-import { and, desc, eq, inArray, isNotNull, isNull, lt, or, type SQL } from 'drizzle-orm';
+import { and, desc, eq, inArray, isNotNull, isNull, lt, or, type SQL, sql } from 'drizzle-orm';
 import type { Executor } from '../db/client.ts';
 import { erasure } from '../db/schema.ts';
-import type { Erasure, State } from './states.ts';
+import { type Erasure, LIVE, type State } from './states.ts';
 
 export type Filter = {
   state?: State | undefined;
   held?: boolean | undefined;
+  /** Not final. */
+  live?: boolean | undefined;
+  /** Not final although its deadline has passed. */
+  overdue?: boolean | undefined;
   /** The key as the database prints it. */
   accountKey?: string | undefined;
   /** Digests of the key, one per secret: they find erasures that were scrubbed. */
@@ -21,20 +25,27 @@ export async function listErasures(
   filter: Filter,
   page: Page,
 ): Promise<{ erasures: Erasure[]; nextCursor: string | null }> {
+  const found = await selectErasures(db, filter, page);
+  const erasures = found.slice(0, page.limit);
+  return { erasures, nextCursor: found.length > page.limit ? (erasures.at(-1)?.id ?? null) : null };
+}
+
+/** The statement of `listErasures`: one row more than the page, which tells whether there is another. */
+export function selectErasures(db: Executor, filter: Filter, page: Page) {
   const where: (SQL | undefined)[] = [
     filter.state ? eq(erasure.state, filter.state) : undefined,
     filter.held === undefined ? undefined : filter.held ? isNotNull(erasure.heldAt) : isNull(erasure.heldAt),
+    filter.live || filter.overdue ? inArray(erasure.state, [...LIVE]) : undefined,
+    filter.overdue ? lt(erasure.dueAt, sql`now()`) : undefined,
     ofAccount(filter),
     page.cursor ? lt(erasure.id, page.cursor) : undefined,
   ];
-  const found = await db
+  return db
     .select()
     .from(erasure)
     .where(and(...where))
     .orderBy(desc(erasure.id))
     .limit(page.limit + 1);
-  const erasures = found.slice(0, page.limit);
-  return { erasures, nextCursor: found.length > page.limit ? (erasures.at(-1)?.id ?? null) : null };
 }
 
 function ofAccount({ accountKey, accountDigests }: Filter): SQL | undefined {
