@@ -1,0 +1,108 @@
+import { readFileSync } from 'node:fs';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Resources } from '../../src/resources.ts';
+import { deriveToken } from '../../src/tokens.ts';
+import { request } from '../support/run-by-hand.ts';
+import { LARGE, subject } from '../support/subject.ts';
+import { createWorld, jwt, KEYS, SECRET, type World } from '../support/world.ts';
+
+/** Every table row of a section: the endpoint, and a status for each column's caller. */
+function tableOf(title: string): { endpoint: string; caller: string; status: number }[] {
+  const section =
+    readFileSync('docs/authorization.md', 'utf8')
+      .split(/^## /m)
+      .find((s) => s.startsWith(title)) ?? '';
+  const [head, , ...rows] = section
+    .split('\n')
+    .filter((line) => line.startsWith('|'))
+    .map((line) =>
+      line
+        .split('|')
+        .slice(1, -1)
+        .map((cell) => cell.trim()),
+    );
+  return rows.flatMap(([endpoint, ...cells]) =>
+    cells.map((cell, i) => ({ endpoint: endpoint as string, caller: head?.[i + 1] as string, status: Number(cell) })),
+  );
+}
+
+type Someone = { account: string; erasure: string; other: string; otherErasure: string };
+type Credential = { auth: string | null; token?: string };
+
+/** How each column's caller shows who it is. */
+const CALLERS: Record<string, (s: Someone) => Credential | Promise<Credential>> = {
+  nobody: () => ({ auth: null }),
+  JWT: async (s) => ({ auth: await jwt({ sub: s.account }) }),
+  'JWT, old': async (s) => ({ auth: await jwt({ sub: s.account, authTime: Date.now() / 1000 - 3_600 }) }),
+  'JWT, other': async (s) => ({ auth: await jwt({ sub: s.other }) }),
+  token: (s) => ({ auth: null, token: deriveToken([SECRET], 'status', s.erasure) }),
+  'token, other': (s) => ({ auth: null, token: deriveToken([SECRET], 'status', s.otherErasure) }),
+  'erasures:write': () => ({ auth: `Bearer ${KEYS.write}` }),
+  'erasures:read': () => ({ auth: `Bearer ${KEYS.read}` }),
+  admin: () => ({ auth: `Bearer ${KEYS.admin}` }),
+};
+
+let world: World;
+let domain: Resources;
+let base: string;
+
+beforeAll(async () => {
+  world = await createWorld();
+  domain = await world.domain();
+  base = (await world.api()).base;
+});
+afterAll(() => world.close());
+
+const erasures = async (account: string) =>
+  JSON.stringify(await world.sql`SELECT * FROM lethe.erasure WHERE account_key = ${account} ORDER BY id`);
+
+async function someone(endpoint: string): Promise<Someone> {
+  const { account, bystander: other } = await subject(world.sql, LARGE);
+  await world.sql`INSERT INTO posts (account_id, feed_id, title, body)
+    SELECT ${other}, (SELECT min(id) FROM feeds WHERE account_id = ${other}), '', '' FROM generate_series(1, ${LARGE})`;
+  const otherErasure = await request(domain.ctx, other);
+  const erasure = endpoint.startsWith('POST /v1/accounts') ? otherErasure : await request(domain.ctx, account);
+  if (endpoint.endsWith('/replay')) await world.sql`UPDATE lethe.erasure SET state = 'stalled' WHERE id = ${erasure}`;
+  return { account, erasure, other, otherErasure };
+}
+
+describe('who may what', () => {
+  const cells = tableOf('The API');
+
+  it('has a row for every endpoint of the API, and a caller for every column', async () => {
+    const document = (await (await fetch(`${base}/openapi.json`)).json()) as { paths: Record<string, object> };
+    const described = Object.entries(document.paths).flatMap(([path, methods]) =>
+      Object.keys(methods).map((method) => `${method.toUpperCase()} ${path.replace('{accountId}', '{id}')}`),
+    );
+    const rows = new Set(cells.map((c) => c.endpoint));
+    expect([...rows].filter((row) => !row.includes('/status/')).sort()).toEqual(described.sort());
+    expect([...new Set(cells.map((c) => c.caller))]).toEqual(Object.keys(CALLERS));
+    expect(cells).toHaveLength(rows.size * Object.keys(CALLERS).length);
+  });
+
+  it.each(cells)('$endpoint by $caller: $status', async ({ endpoint, caller, status }) => {
+    const s = await someone(endpoint);
+    const { auth, token } = await (CALLERS[caller] as (s: Someone) => Promise<Credential>)(s);
+    const [method, path] = endpoint.split(' ') as [string, string];
+    const url = new URL(base + path.replace('{id}', path.startsWith('/v1/accounts') ? s.account : s.erasure));
+    if (token) url.searchParams.set('token', token);
+    const body = endpoint === 'POST /v1/erasures/{id}/hold' ? JSON.stringify({ reason: 'test' }) : undefined;
+    const form = path.startsWith('/status') && method === 'POST';
+    const before = await erasures(s.account);
+    const response = await fetch(url, {
+      method,
+      redirect: 'manual',
+      headers: {
+        ...(auth ? { Authorization: auth } : {}),
+        ...(body ? { 'Content-Type': 'application/json' } : {}),
+        ...(form ? { 'Content-Type': 'application/x-www-form-urlencoded', 'Sec-Fetch-Site': 'same-origin' } : {}),
+      },
+      body: body ?? (form ? new URLSearchParams({ token: token ?? '' }).toString() : null),
+    });
+    await response.body?.cancel();
+    expect(response.status).toBe(status);
+    if (status >= 400) expect(await erasures(s.account)).toBe(before);
+    else if (method !== 'GET' && !endpoint.startsWith('DELETE /v1/erasures/{id}/hold'))
+      expect(await erasures(s.account)).not.toBe(before);
+  });
+});
