@@ -1,4 +1,4 @@
-// Mends three defects of postgres.js 3.4.9 that show when a connection dies
+// Mends four defects of postgres.js 3.4.9 that show when a connection dies
 // (docs/decisions/003-driver-patch.md). Runs after every installation; fails when the driver has changed.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -29,12 +29,20 @@ const EDITS = [
   ],
 ];
 
+const SECOND_MARK = '/* lethe: the query of the closed connection is answered */';
+const SECOND_EDITS = [
+  // A server that starts refuses the next connection. Filed under the old query, that refusal reaches nobody:
+  // the new query waits, and the driver connects again without a pause for as long as the recovery takes.
+  [/closedTime = performance\.now\(\)\n/, (found) => `query = null ${SECOND_MARK}\n    ${found}`],
+];
+
 for (const path of ['src/connection.js', 'cjs/src/connection.js']) {
   const file = fileURLToPath(new URL(`../node_modules/postgres/${path}`, import.meta.url));
   if (!existsSync(file)) continue;
   let source = readFileSync(file, 'utf8');
-  if (source.includes(MARK)) continue;
-  for (const [pattern, edit] of EDITS) {
+  const missing = [...(source.includes(MARK) ? [] : EDITS), ...(source.includes(SECOND_MARK) ? [] : SECOND_EDITS)];
+  if (missing.length === 0) continue;
+  for (const [pattern, edit] of missing) {
     const count = [...source.matchAll(new RegExp(pattern, 'g'))].length;
     if (count !== (pattern.global ? 2 : 1)) {
       process.stderr.write(`lethe: ${path} of postgres has changed; see docs/decisions/003-driver-patch.md\n`);

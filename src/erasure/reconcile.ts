@@ -1,8 +1,9 @@
-import { and, asc, eq, gt, isNull, lte, sql } from 'drizzle-orm';
-import { erasure } from '../db/schema.ts';
+import { and, asc, eq, gt, inArray, isNull, lte, sql } from 'drizzle-orm';
+import { erasure, notification } from '../db/schema.ts';
 import type { Context } from './context.ts';
 import { type Dispatch, dispatchWindow } from './dispatch.ts';
 import { NIL, orLogged } from './or-logged.ts';
+import { takeSignOuts } from './sign-out.ts';
 import { startDue } from './sweep.ts';
 
 /** What reconcile asks of the queues. */
@@ -10,7 +11,9 @@ export type Queues = {
   /** True when the parent job waits, runs or waits for children of which one exists. */
   isLive: (jobId: string) => Promise<boolean>;
   enqueue: (dispatch: Dispatch) => Promise<void>;
-  enqueueMail: (notificationId: string) => Promise<void>;
+  /** False when the job is not known to have reached Redis. */
+  enqueueMail: (notificationId: string) => Promise<boolean>;
+  enqueueSignOut: (erasureId: string) => Promise<boolean>;
 };
 
 const PAGE = 200;
@@ -53,10 +56,19 @@ export async function reconcile(ctx: Context, queues: Queues): Promise<Record<st
   }
   // Moved on while they are taken: otherwise every round of every worker would add another job.
   const mails = await ctx.db.execute<{ id: string }>(sql`
-    UPDATE lethe.notification SET next_at = now() + interval '5 minutes'
+    UPDATE lethe.notification SET next_at = now() + interval '1 minute'
      WHERE id IN (SELECT id FROM lethe.notification WHERE state = 'pending' AND next_at <= now()
                    ORDER BY next_at LIMIT ${PAGE} FOR UPDATE SKIP LOCKED)
     RETURNING id`);
-  for (const { id } of mails) await queues.enqueueMail(id);
-  return { started, dispatched, mails: mails.length };
+  const ids = mails.map(({ id }) => id);
+  while (ids[0] && (await queues.enqueueMail(ids[0]))) ids.shift();
+  // Without Redis the others would not reach it either. What an attempt has put off meanwhile stays so.
+  if (ids.length > 0)
+    await ctx.db
+      .update(notification)
+      .set({ nextAt: sql`now()` })
+      .where(and(inArray(notification.id, ids), lte(notification.nextAt, sql`now() + interval '1 minute'`)));
+  const signOuts = await takeSignOuts(ctx);
+  for (const id of signOuts) await queues.enqueueSignOut(id);
+  return { started, dispatched, mails: mails.length - ids.length, signOuts: signOuts.length };
 }

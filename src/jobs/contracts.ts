@@ -1,8 +1,8 @@
 import type { JobsOptions } from 'bullmq';
 import { z } from 'zod';
 
-/** Queues per resource: parents, database work, mail, and what runs on a clock. */
-export const QUEUES = ['erasures', 'chunks', 'mail', 'housekeeping'] as const;
+/** Queues per resource: parents, database work, calls to other systems, mail, and what runs on a clock. */
+export const QUEUES = ['erasures', 'chunks', 'partners', 'mail', 'housekeeping'] as const;
 export type QueueName = (typeof QUEUES)[number];
 
 /** Kept long enough for support to see what happened, bounded so that Redis does not grow. */
@@ -29,6 +29,11 @@ export const CONTRACTS = {
     payload: z.strictObject({ erasureId: z.uuid(), chunkId: z.int().positive() }),
     // A child that fails must neither park nor fail its parent: the ledger says what is left.
     options: { ...KEPT, attempts: 5, backoff: backoff(500), ignoreDependencyOnFailure: true },
+  },
+  'account.sign-out': {
+    queue: 'partners',
+    payload: z.strictObject({ erasureId: z.uuid() }),
+    options: { ...KEPT, attempts: 6, backoff: backoff(500) },
   },
   'mail.send': {
     queue: 'mail',

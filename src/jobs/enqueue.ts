@@ -8,7 +8,10 @@ import { CONTRACTS, type JobName, type Payload } from './contracts.ts';
 
 export type Enqueue = {
   dispatch: (dispatch: Dispatch) => Promise<void>;
-  mail: (notificationId: string) => Promise<void>;
+  /** False when it is not known to have reached Redis. */
+  mail: (notificationId: string) => Promise<boolean>;
+  /** The call that asks the application to revoke an account's tokens. */
+  signOut: (erasureId: string) => Promise<boolean>;
   /** Each mail of an erasure that has not been sent. */
   mailsOf: (erasureId: string) => Promise<void>;
 };
@@ -26,18 +29,20 @@ const job = <N extends JobName>(name: N, data: Payload<N>) => ({
  * by reconcile.
  */
 export function createEnqueue(producers: Producers, db: Database, log: Logger, patienceMs = 5000): Enqueue {
-  const attempt = async (what: string, ids: Record<string, unknown>, add: () => Promise<unknown>) => {
+  const attempt = async (what: string, ids: Record<string, unknown>, add: () => Promise<unknown>): Promise<boolean> => {
     let timer: NodeJS.Timeout | undefined;
     const timeout = new Promise((_, reject) => {
       timer = setTimeout(() => reject(new Error('timeout')), patienceMs);
     });
     try {
       await Promise.race([add(), timeout]);
+      return true;
     } catch (error) {
       log.warn(
         { ...ids, code: (error as NodeJS.ErrnoException).code ?? (error as Error).name },
         `${what} did not reach Redis; reconcile will create it`,
       );
+      return false;
     } finally {
       clearTimeout(timer);
     }
@@ -47,12 +52,14 @@ export function createEnqueue(producers: Producers, db: Database, log: Logger, p
     attempt('mail', { notificationId }, () => {
       const { name, data, opts } = job('mail.send', { notificationId });
       // Sending is safe to repeat; an id of its own for each job keeps a failed one from blocking the next.
-      return producers.queues.mail.add(name, data, { ...opts, jobId: `${notificationId}_${Date.now().toString(36)}` });
+      const jobId = `${notificationId}_${Date.now().toString(36)}`;
+      // One job at a time: a queue that takes its time must not be filled again by every reconcile.
+      return producers.queues.mail.add(name, data, { ...opts, jobId, deduplication: { id: notificationId } });
     });
 
   return {
-    dispatch: (d) =>
-      attempt('window', { erasureId: d.erasureId, step: d.step }, () => {
+    dispatch: async (d) => {
+      await attempt('window', { erasureId: d.erasureId, step: d.step }, () => {
         const parent = job('erasure.advance', { erasureId: d.erasureId, step: d.step });
         return producers.flow.add({
           ...parent,
@@ -70,15 +77,23 @@ export function createEnqueue(producers: Producers, db: Database, log: Logger, p
             };
           }),
         });
-      }),
+      });
+    },
     mail,
-    mailsOf: (erasureId) =>
-      attempt('mails', { erasureId }, async () => {
+    signOut: (erasureId) =>
+      attempt('sign-out', { erasureId }, () => {
+        const { name, data, opts } = job('account.sign-out', { erasureId });
+        const jobId = `${erasureId}_${Date.now().toString(36)}`;
+        return producers.queues.partners.add(name, data, { ...opts, jobId, deduplication: { id: erasureId } });
+      }),
+    mailsOf: async (erasureId) => {
+      await attempt('mails', { erasureId }, async () => {
         const open = await db
           .select({ id: notification.id })
           .from(notification)
           .where(and(eq(notification.erasureId, erasureId), eq(notification.state, 'pending')));
         for (const { id } of open) await mail(id);
-      }),
+      });
+    },
   };
 }

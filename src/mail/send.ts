@@ -1,5 +1,5 @@
-import { and, eq, sql } from 'drizzle-orm';
-import type { Database } from '../db/client.ts';
+import { and, eq, lte, sql } from 'drizzle-orm';
+import type { Database, Transaction } from '../db/client.ts';
 import { erasure, notification } from '../db/schema.ts';
 import { transaction } from '../db/transaction.ts';
 import { LetheError } from '../errors.ts';
@@ -35,7 +35,7 @@ type Claim = {
  * Sends one notification: an attempt is recorded before, the provider's idempotency key makes it one
  * mail however often it is tried, the result is recorded after. An outcome that has been unknown for
  * longer than the provider remembers the key is `uncertain`: alerted, never sent again. Throws
- * `mail_deferred` when the job should be tried again soon.
+ * `mail_deferred` when the job should be tried again soon, also while an earlier mail is under way.
  */
 export async function sendMail(ctx: MailContext, notificationId: string): Promise<MailOutcome> {
   const claim = await claimAttempt(ctx, notificationId);
@@ -90,12 +90,15 @@ async function claimAttempt(ctx: MailContext, id: string): Promise<Claim | null>
       await forgetAddress(tx, row.erasure.id);
       return null;
     }
+    if (row.note.kind === 'completed' && (await isReceivedUnderWay(tx, row.erasure.id)))
+      throw new LetheError('mail_deferred', 'the first mail goes before the last');
     const [claimed] = await tx
       .update(notification)
       .set({
         attempt: sql`attempt + 1`,
         unknownSince: sql`coalesce(unknown_since, now())`,
-        nextAt: sql`now() + interval '5 minutes'`,
+        // Longer than an attempt takes: a job that Redis loses meanwhile is made up for after this time.
+        nextAt: sql`now() + interval '1 minute'`,
       })
       .where(and(eq(notification.id, id), eq(notification.state, 'pending')))
       .returning();
@@ -117,6 +120,26 @@ async function claimAttempt(ctx: MailContext, id: string): Promise<Claim | null>
       },
     };
   });
+}
+
+/**
+ * True while the first mail is about to go or in flight. The last one forgets the address and skips
+ * what is pending: a mail that has already left would be recorded as never sent.
+ */
+async function isReceivedUnderWay(tx: Transaction, erasureId: string): Promise<boolean> {
+  const rows = await tx
+    .select({ id: notification.id })
+    .from(notification)
+    .where(
+      and(
+        eq(notification.erasureId, erasureId),
+        eq(notification.kind, 'received'),
+        eq(notification.state, 'pending'),
+        // Put off for longer by the provider: not waited for.
+        lte(notification.nextAt, sql`now() + interval '1 minute'`),
+      ),
+    );
+  return rows.length > 0;
 }
 
 async function finish(

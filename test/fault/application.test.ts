@@ -134,7 +134,7 @@ describe('an application that goes on working', () => {
     expect(feeds).toMatchObject({ state: 'failed' });
     expect(feeds?.lastError).toMatch(/^foreign_reference: public\.posts \(feed_id\).*public\.feeds/);
     const [event] = await world.sql`SELECT data FROM lethe.event WHERE erasure_id = ${id} AND type = 'task.failed'`;
-    expect(event?.data).toMatchObject({ location: 'posts', keys: [[String(foreign?.id)]] });
+    expect(event?.data).toMatchObject({ location: 'feeds', referencing: 'posts', keys: [[String(foreign?.id)]] });
 
     // The owner of the post moves it, the operator replays.
     const [own] = await world.sql`SELECT id FROM feeds WHERE account_id = ${bystander} LIMIT 1`;

@@ -1,7 +1,11 @@
+import postgres from 'postgres';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { connect } from '../../src/db/client.ts';
+import { sanitize } from '../../src/db/sql-errors.ts';
 import { type PostgresServer, startPostgres } from '../../src/dev/postgres.ts';
 import { checksum, expectErased, rowsOf } from '../support/evidence.ts';
 import { finishedChunks, stateOf } from '../support/progress.ts';
+import { begin } from '../support/run-by-hand.ts';
 import { createTemplate } from '../support/servers.ts';
 import { subject } from '../support/subject.ts';
 import { until } from '../support/until.ts';
@@ -57,6 +61,39 @@ describe('Postgres away', () => {
     await expectErased(world.sql, victim, String(back.body.id), before);
   }, 60_000);
 
+  it('a server that refuses new sessions, as while it recovers, is an answer and not a wait', async () => {
+    const database = new URL(world.url).pathname.slice(1);
+    const admin = postgres(server.url(), { max: 1, onnotice: () => {} });
+    const pool = connect(world.url, { max: 1, applicationName: 'refused' });
+    try {
+      // The session is lost in the middle of a statement: the driver must not file the next refusal under it.
+      const asleep = pool.db.execute('SELECT pg_sleep(60)').then(
+        () => 'awake',
+        (error) => sanitize(error).message,
+      );
+      const pid = await until('it sleeps', async () => {
+        const [row] = await admin`
+          SELECT pid FROM pg_stat_activity WHERE application_name = 'refused' AND query LIKE '%pg_sleep%' AND state = 'active'`;
+        return row?.pid as number | undefined;
+      });
+      await admin.unsafe(`ALTER DATABASE ${database} ALLOW_CONNECTIONS false`);
+      await admin`SELECT pg_terminate_backend(${pid})`;
+      expect(await asleep).toBe('database_unavailable: 57P01');
+      const refused = await until('the next statement is refused', () =>
+        pool.db.execute('SELECT 1').then(
+          () => 'connected',
+          (error) => sanitize(error).message,
+        ),
+      );
+      expect(refused).toBe('database_error: SQLSTATE 55000');
+    } finally {
+      await admin.unsafe(`ALTER DATABASE ${database} ALLOW_CONNECTIONS true`);
+    }
+    expect(await pool.db.execute('SELECT 1 AS one')).toEqual([{ one: 1 }]);
+    await pool.close();
+    await admin.end();
+  });
+
   it('a server that accepts connections and says nothing is answered for in under two seconds', async () => {
     const { account: victim } = await subject(world.sql, 20);
     // The postmaster still accepts; the sessions that serve us stand still.
@@ -79,6 +116,31 @@ describe('Postgres away', () => {
     );
     expect((await rowsOf(world.sql, victim)).posts).toBe(0);
   }, 60_000);
+
+  it('jobs that met the outage go on within seconds, whatever their backoff', async () => {
+    const s = await subject(world.sql, 1_000);
+    const { ctx, producers } = await world.domain();
+    // Started, and its job not yet in Redis: the younger the window, the longer reconcile leaves it alone.
+    const erasureId = await begin(ctx, s.account);
+    const [row] = await world.sql`
+      UPDATE lethe.erasure SET dispatched_at = now() + interval '5 minutes' WHERE id = ${erasureId} RETURNING step, job_id`;
+    await server.stop();
+    const patient = { attempts: 2, backoff: { type: 'fixed', delay: 300_000 } };
+    const job = await producers.queues.erasures.add(
+      'erasure.advance',
+      { erasureId, step: row?.step },
+      { ...patient, jobId: row?.job_id },
+    );
+    // More attempts than it has.
+    await until('it was tried without the database', async () => {
+      const tried = await producers.queues.erasures.getJob(String(job.id));
+      return (tried?.attemptsStarted ?? 0) >= 3 && (await tried?.getState()) === 'delayed';
+    });
+    await server.start();
+    await until('the erasure is completed', async () => (await state(erasureId)) === 'completed', 30_000);
+    await expectErased(world.sql, s.account, erasureId, s.before);
+    expect(await checksum(world.sql, s.bystander)).toBe(s.sum);
+  }, 90_000);
 
   it.each(['SIGINT', 'SIGQUIT'] as const)(
     'restarted with %s in the middle of an erasure: exact',

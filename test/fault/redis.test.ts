@@ -1,9 +1,13 @@
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type RedisServer, startRedis } from '../../src/dev/redis.ts';
+import { reconcile } from '../../src/erasure/reconcile.ts';
 import { hashPassword } from '../../src/http/password.ts';
+import { createEnqueue } from '../../src/jobs/enqueue.ts';
+import type { Resources } from '../../src/resources.ts';
 import { board, cookieOf } from '../support/dashboard.ts';
 import { checksum, expectErased, mails, rowsOf } from '../support/evidence.ts';
+import { makeDue, notificationIn } from '../support/notifications.ts';
 import { finishedChunks, stateOf } from '../support/progress.ts';
 import { subject } from '../support/subject.ts';
 import { until } from '../support/until.ts';
@@ -12,6 +16,7 @@ import { type Call, createWorld, type World } from '../support/world.ts';
 let redis: RedisServer;
 let admin: Redis;
 let world: World;
+let domain: Resources;
 let call: Call & { base: string };
 
 beforeAll(async () => {
@@ -27,6 +32,7 @@ beforeAll(async () => {
       LETHE_DASHBOARD_USERS: `sue=support=${await hashPassword('a long password')}`,
     },
   });
+  domain = await world.domain();
   call = await world.api();
   await world.worker();
 });
@@ -103,6 +109,50 @@ describe('Redis only delivers', () => {
       async () => (await call('GET', '/readyz', { auth: null })).body.status === 'ok',
     );
   }, 120_000);
+
+  it('a mail that reconcile could not put into Redis is due again at once, and sent when Redis is back', async () => {
+    const { victim, expectDone } = await victimOf(50);
+    const { ctx, producers } = domain;
+    const enqueue = createEnqueue(producers, ctx.db, ctx.log);
+    await redis.stop('SIGKILL');
+    const { body } = await call('POST', `/v1/accounts/${victim}/erasure`, { body: {} });
+    const id = String(body.id);
+    const { id: mail } = await notificationIn(world.sql, id, 'completed', 'pending');
+    await makeDue(world.sql, mail);
+    const done = await reconcile(ctx, {
+      isLive: async () => true,
+      enqueue: enqueue.dispatch,
+      enqueueMail: enqueue.mail,
+      enqueueSignOut: enqueue.signOut,
+    });
+    expect(done).toMatchObject({ mails: 0 });
+    const [due] = await world.sql`SELECT next_at <= now() AS now FROM lethe.notification WHERE id = ${mail}`;
+    expect(due).toEqual({ now: true });
+    await redis.start();
+    await expectDone(id);
+    expect(await notificationIn(world.sql, id, 'completed', 'sent')).toMatchObject({ attempt: 1 });
+  }, 60_000);
+
+  it('a mail that waits in its queue gets no second job', async () => {
+    const { ctx, producers } = domain;
+    const enqueue = createEnqueue(producers, ctx.db, ctx.log);
+    await until('Redis is back', () => producers.redis.status === 'ready');
+    const mail = '01900000-0000-7000-8000-000000000001';
+    await producers.queues.mail.pause();
+    try {
+      expect([await enqueue.mail(mail), await enqueue.mail(mail)]).toEqual([true, true]);
+      const jobs = await producers.queues.mail.getJobs();
+      expect(jobs.filter((job) => job.data.notificationId === mail)).toHaveLength(1);
+    } finally {
+      await producers.queues.mail.resume();
+    }
+    await until('it has run', async () => (await producers.queues.mail.getJobCountByTypes('waiting', 'active')) === 0);
+    expect(await enqueue.mail(mail)).toBe(true);
+    await until('another has run', async () => {
+      const jobs = await producers.queues.mail.getJobs(['completed']);
+      return jobs.filter((job) => job.data.notificationId === mail).length === 2;
+    });
+  });
 
   it('a half-open Redis does not hold the caller', async () => {
     const { victim, expectDone } = await victimOf(2_000);

@@ -151,7 +151,8 @@ describe('a row of lethe.erasure that somebody holds', () => {
     const queues = {
       isLive: async () => false,
       enqueue: async (d: { erasureId: string }) => void dispatched.push(d.erasureId),
-      enqueueMail: async (mail: string) => void mails.push(mail),
+      enqueueMail: async (mail: string) => mails.push(mail) > 0,
+      enqueueSignOut: async () => true,
     };
     await holder.begin(async (tx) => {
       await tx`SELECT 1 FROM lethe.erasure WHERE id = ${ids[0] as string} FOR UPDATE`;

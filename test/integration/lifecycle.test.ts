@@ -192,7 +192,8 @@ describe('reconcile', () => {
       const queues = {
         isLive: async () => live,
         enqueue: async (d: { jobId: string }) => void added.push(d.jobId),
-        enqueueMail: nothing,
+        enqueueMail: async () => true,
+        enqueueSignOut: async () => true,
       };
       await reconcile(domain.ctx, queues);
       return added.filter((jobId) => jobId.startsWith(id));

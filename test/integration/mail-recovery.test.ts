@@ -71,6 +71,9 @@ describe('a worker killed between the provider’s answer and the commit', () =>
     const left = await findNotification(world.sql, erasureId, 'completed');
     expect(left).toMatchObject({ state: 'pending', attempt: 1, provider_id: null, unknown_since: expect.any(Date) });
     expect(await addressOf(world.sql, erasureId)).toBe(email);
+    const [soon] = await world.sql`
+      SELECT next_at <= now() + interval '1 minute' AS soon FROM lethe.notification WHERE id = ${String(left?.id)}`;
+    expect(soon).toEqual({ soon: true });
 
     await makeDue(world.sql, String(left?.id));
     await world.worker();
@@ -103,6 +106,29 @@ describe('two workers with a job each for the same mail', () => {
     expect(sent).toMatchObject({ provider_id: mail?.id, outcome: null });
     expect(await mailEvents(world.sql, erasureId)).toMatchObject([{ type: 'mail.sent' }]);
     expect(await findNotification(world.sql, erasureId, 'completed')).toMatchObject({ state: 'sent', outcome: null });
+  });
+});
+
+describe('the last mail while the first is under way', () => {
+  it('waits for it, so that both are sent and recorded, in order', async () => {
+    const { account, email } = await subject(world.sql, LARGE);
+    const release = server.hold();
+    await world.worker();
+    const body = { startNow: true };
+    const erasureId = String((await call('POST', `/v1/accounts/${account}/erasure`, { body })).body.id);
+    const last = await notificationIn(world.sql, erasureId, 'completed', 'pending');
+    await until('its job has been tried', async () =>
+      (await queues.mail.getJobs()).find((job) => job?.data.notificationId === last.id && job.attemptsMade > 0),
+    );
+    expect(server.requestsFor(email)).toHaveLength(1);
+    release();
+    await notificationIn(world.sql, erasureId, 'completed', 'sent');
+    expect(await mailEvents(world.sql, erasureId)).toMatchObject([
+      { type: 'mail.sent', data: { kind: 'received' } },
+      { type: 'mail.sent', data: { kind: 'completed' } },
+    ]);
+    expect(server.deliveredTo(email)).toHaveLength(2);
+    expect(await addressOf(world.sql, erasureId)).toBeNull();
   });
 });
 
