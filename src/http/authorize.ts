@@ -12,8 +12,11 @@ const id = z.uuid('expected the id of an erasure');
 /** What a request on one erasure asks of its caller. `account`: a user may do it with their own. */
 export type Need = { scopes: Scope[]; account: boolean; token: boolean; recent: boolean };
 
-/** Who was let in, in words for the event log: `account`, `status link` or `key:<name>`. */
-export type Authorized = { erasure: Erasure; by: string };
+/**
+ * Who was let in: `by` in words for the event log (`account`, `status link` or `key:<name>`), `admin` for a
+ * key with that scope.
+ */
+export type Authorized = { erasure: Erasure; by: string; admin: boolean };
 
 /**
  * The erasure of the path's `id`, for a caller who may do this with it. Throws `invalid_request`,
@@ -23,7 +26,7 @@ export async function authorize(c: HonoContext, api: Api, need: Need): Promise<A
   const erasureId = parse(id, c.req.param('id'), 'id');
   if (need.token && hasStatusToken(c, api.auth, erasureId)) {
     const found = await findErasure(api.ctx.db, erasureId);
-    if (found) return { erasure: found, by: 'status link' };
+    if (found) return { erasure: found, by: 'status link', admin: false };
     throw new LetheError('not_found', 'there is no such erasure');
   }
   const caller = await authenticate(c, api.auth, api.ctx);
@@ -32,5 +35,7 @@ export async function authorize(c: HonoContext, api: Api, need: Need): Promise<A
   requireScope(caller, ...need.scopes);
   const erasure = requireOwn(caller, await findErasure(api.ctx.db, erasureId));
   if (need.recent) requireRecentSignIn(caller, api.auth);
-  return { erasure, by: caller.kind === 'key' ? `key:${caller.name}` : 'account' };
+  return caller.kind === 'key'
+    ? { erasure, by: `key:${caller.name}`, admin: caller.scopes.includes('admin') }
+    : { erasure, by: 'account', admin: false };
 }

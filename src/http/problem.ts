@@ -55,10 +55,22 @@ export function toLetheError(error: unknown): LetheError {
 export function parse<T extends z.ZodType>(schema: T, input: unknown, where: string): z.infer<T> {
   const result = schema.safeParse(input);
   if (result.success) return result.data;
-  const issue = result.error.issues[0];
+  throw invalid(result.error, where);
+}
+
+/** What a route's validators say, as the problem that `parse` gives. For `OpenAPIHono`'s `defaultHook`. */
+export function refuseInvalid(
+  result: { target: string } & ({ success: true } | { success: false; error: z.ZodError }),
+): void {
+  if (!result.success) throw invalid(result.error, result.target === 'json' ? 'body' : result.target);
+}
+
+/** `invalid_request` that names the first wrong field; `where` when it is the whole. */
+function invalid(error: z.ZodError, where: string): LetheError {
+  const issue = error.issues[0];
   const unknown = issue?.code === 'unrecognized_keys' ? issue.keys[0]?.slice(0, 50) : undefined;
   const field = [...(issue?.path ?? []), ...(unknown === undefined ? [] : [unknown])].join('.') || where;
-  throw new LetheError(
+  return new LetheError(
     'invalid_request',
     `${field}: ${unknown === undefined ? issue?.message : 'is not a known field'}`,
     { field },

@@ -39,7 +39,7 @@ describe('a request', () => {
       startsAt: ISO,
       dueAt: ISO,
       completedAt: ISO,
-      statusUrl: expect.stringContaining(`http://lethe.test/v1/erasures/${id}?token=v1.`),
+      statusUrl: expect.stringContaining(`http://lethe.test/status/${id}?token=v1.`),
     });
     await expectErased(world.sql, account, id, before);
     expect(await checksum(world.sql, bystander)).toBe(sum);
@@ -143,6 +143,8 @@ describe('the status resource', () => {
       startedAt: null,
       dueAt: ISO,
       completedAt: null,
+      retryAt: null,
+      held: null,
       progress: {
         rowsDeleted: 2,
         rowsPlanned: null,

@@ -44,7 +44,7 @@ describe('a repeated request', () => {
     expect(second.headers.get('location')).toBe(first.headers.get('location'));
     expect(second.headers.has('retry-after')).toBe(first.status === 202);
     const link = new URL(String(second.body.statusUrl));
-    const shown = await call('GET', link.pathname + link.search, { auth: null });
+    const shown = await call('GET', `/v1/erasures/${String(first.body.id)}${link.search}`, { auth: null });
     expect([shown.status, shown.body.id]).toEqual([200, first.body.id]);
     expect(await erasuresOf(world.sql, account)).toHaveLength(1);
     expect(JSON.stringify(await stored(key))).not.toMatch(/token|statusUrl|v1\./);

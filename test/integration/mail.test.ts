@@ -81,11 +81,11 @@ describe('the mail "received"', () => {
     const inText = /See the state of your request: (\S+)/.exec(mail?.text ?? '')?.[1] ?? '';
     const inHtml = /<a href="([^"]*)">/.exec(mail?.html ?? '')?.[1] ?? '';
     expect(inText).toBe(answer.body.statusUrl);
-    expect(inText.startsWith(`${PUBLIC_URL}/v1/erasures/${erasureId}?token=`)).toBe(true);
+    expect(inText.startsWith(`${PUBLIC_URL}/status/${erasureId}?token=`)).toBe(true);
     expect(inHtml).toContain('/r&#38;d/&#39;reader&#39;/');
     expect(decode(inHtml)).toBe(inText);
 
-    const path = inText.slice(PUBLIC_URL.length);
+    const path = inText.slice(PUBLIC_URL.length).replace('/status/', '/v1/erasures/');
     const opened = await call('GET', path, { auth: null });
     expect(opened.status).toBe(200);
     expect(opened.body).toMatchObject({ id: erasureId, state: 'scheduled' });

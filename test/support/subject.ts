@@ -59,10 +59,11 @@ export function expectProblem(answer: Answer, status: number, code: string): voi
   if (status === 401) expect(answer.headers.get('www-authenticate')).toMatch(/^Bearer realm="lethe", error="/);
 }
 
-/** Asks for an erasure and expects it to be accepted; returns its id and the path behind its status link. */
+/** Asks for an erasure and expects it to be accepted; returns its id and the API's path with the token of its status link. */
 export async function accepted(call: Call, account: string, options: Parameters<Call>[2] = { body: {} }) {
   const answer = await call('POST', `/v1/accounts/${account}/erasure`, options);
   expect(answer.status, JSON.stringify(answer.body)).toBeOneOf([200, 202]);
   const link = new URL(String(answer.body.statusUrl));
-  return { answer, id: String(answer.body.id), link: link.pathname + link.search };
+  const id = String(answer.body.id);
+  return { answer, id, link: `/v1/erasures/${id}${link.search}` };
 }

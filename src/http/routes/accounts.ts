@@ -1,5 +1,6 @@
-import { Hono, type Context as HonoContext } from 'hono';
-import { z } from 'zod';
+import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
+import type { Context as HonoContext } from 'hono';
+import { createMiddleware } from 'hono/factory';
 import { parseAccountId } from '../../erasure/account-id.ts';
 import {
   claimIdempotencyKey,
@@ -9,45 +10,107 @@ import {
   storeAnswer,
 } from '../../erasure/idempotency.ts';
 import { canonicalKey, requestErasure } from '../../erasure/request.ts';
-import { eraseNow, notHeld, startErasure } from '../../erasure/start.ts';
+import { notHeld, startErasure } from '../../erasure/start.ts';
 import { type Erasure, findErasure } from '../../erasure/states.ts';
 import { LetheError } from '../../errors.ts';
+import { beginErasure } from '../../jobs/begin-erasure.ts';
 import type { Api } from '../api.ts';
 import { authenticate, type Caller, requireRecentSignIn, requireScope } from '../auth.ts';
+import { API_KEY, JWT, location, noStore, problems, retryAfter } from '../contract.ts';
 import { withDeadline } from '../deadline.ts';
-import { parse } from '../problem.ts';
+import { jsonBody } from '../json-body.ts';
+import { refuseInvalid } from '../problem.ts';
 import { acceptedResource } from '../representation.ts';
+import { AcceptedErasure, type AcceptedWithoutLink, EraseRequest } from '../schemas.ts';
 
-const requestBody = z.strictObject({ startNow: z.boolean('expected true or false').optional() });
-const idempotencyKey = z.string().min(1).max(255, 'expected at most 255 characters').optional();
-const JSON_TYPE = /^application\/([\w.-]+\+)?json\s*(;|$)/i;
 const DEADLINE_MS = 1_800;
 
-/** `POST /v1/accounts/{accountId}/erasure`. */
-export function accountRoutes(api: Api): Hono {
-  const { ctx, enqueue } = api;
-  const app = new Hono();
+const accepted = (description: string, headers: object = {}) => ({
+  description,
+  headers: { ...noStore, ...location, ...headers },
+  content: { 'application/json': { schema: AcceptedErasure } },
+});
 
-  app.post('/:accountId/erasure', async (c) => {
-    const key = parseAccountId(ctx.catalog, c.req.param('accountId'));
+export const requestErasureRoute = createRoute({
+  method: 'post',
+  path: '/v1/accounts/{accountId}/erasure',
+  operationId: 'requestErasure',
+  tags: ['erasures'],
+  summary: 'Ask for the erasure of an account',
+  description:
+    'The account is signed out at once. A small account is erased inside the request; a large one at `startsAt`, and ' +
+    'until then it can be undone. Asking again gives the erasure that there is. A JWT must be of that account and of ' +
+    'a recent sign-in. Scope of a key: `erasures:write`.',
+  security: [JWT, API_KEY],
+  request: {
+    params: z.object({
+      accountId: z.string().openapi({
+        param: { name: 'accountId', in: 'path' },
+        description: 'The key of the account: a whole number or a uuid, as the account table has it.',
+        examples: ['4711'],
+      }),
+    }),
+    headers: z.object({
+      'Idempotency-Key': z
+        .string()
+        .min(1, 'expected 1 to 255 characters')
+        .max(255, 'expected at most 255 characters')
+        .optional()
+        .openapi({
+          description: 'For a day, a request with the same key and content gets the same answer.',
+          examples: ['9b1c2f5e-delete-account'],
+        }),
+    }),
+    body: { content: { 'application/json': { schema: EraseRequest } } },
+  },
+  responses: {
+    200: accepted('It is complete.'),
+    202: accepted('It is accepted. `Retry-After`: seconds until it starts.', retryAfter),
+    ...problems(
+      'reauthentication_required',
+      'not_found',
+      'idempotency_key_in_flight',
+      'idempotency_key_reused',
+      'account_busy',
+      'contended',
+    ),
+  },
+});
+
+/** `POST /v1/accounts/{accountId}/erasure`. */
+export function accountRoutes(api: Api): OpenAPIHono {
+  const { ctx, enqueue } = api;
+  const app = new OpenAPIHono({ defaultHook: refuseInvalid });
+
+  /** Runs before the validators: who may not do it learns nothing about what would be valid. */
+  const onlyForAccount = createMiddleware<{ Variables: { caller: Caller; accountKey: string } }>(async (c, next) => {
+    const key = parseAccountId(ctx.catalog, c.req.param('accountId') ?? '');
     const caller = await withDeadline(DEADLINE_MS, authenticate(c, api.auth, ctx));
     requireScope(caller, 'erasures:write');
     const canonical = await withDeadline(DEADLINE_MS, canonicalKey(ctx.db, ctx, key));
     if (caller.kind === 'account' && caller.accountKey !== canonical)
       throw new LetheError('not_found', 'there is no such account');
     requireRecentSignIn(caller, api.auth);
-    const body = parse(requestBody, await readJson(c), 'body');
-    const given = parse(idempotencyKey, c.req.header('Idempotency-Key'), 'Idempotency-Key');
+    c.set('caller', caller);
+    c.set('accountKey', canonical);
+    await next();
+  });
+
+  app.openapi({ ...requestErasureRoute, middleware: [onlyForAccount, jsonBody] as const }, async (c) => {
+    const { caller, accountKey: canonical } = c.var;
+    const body = c.req.valid('json');
+    const given = c.req.valid('header')['Idempotency-Key'];
     if (given === undefined) return answer(c, api, await accept(caller, canonical, body.startNow === true));
 
     const keyHash = idempotencyKeyHash(keyOwner(caller), given);
     const fingerprint = requestFingerprint(c.req.method, canonical, body);
     const claim = await withDeadline(DEADLINE_MS, claimIdempotencyKey(ctx.db, keyHash, fingerprint));
     if (claim.kind === 'answered')
-      return replay(c, api, claim.erasureId, claim.answer.status, claim.answer.body as object);
+      return replay(c, api, claim.erasureId, claim.answer.status, claim.answer.body as AcceptedWithoutLink);
     if (claim.kind === 'accepted') {
       // The process may have died between accepting and starting; an undo since then stays an undo.
-      const dispatch = body.startNow === true ? await startErasure(ctx, claim.erasureId, notHeld) : null;
+      const dispatch =
+        body.startNow === true ? await startErasure(ctx, claim.erasureId, notHeld, callerName(caller)) : null;
       if (dispatch) await enqueue.dispatch(dispatch);
       return answer(c, api, (await findErasure(ctx.db, claim.erasureId)) as Erasure);
     }
@@ -68,21 +131,8 @@ export function accountRoutes(api: Api): Hono {
 
   async function accept(caller: Caller, accountKey: string, startNow: boolean, keyHash?: string): Promise<Erasure> {
     const request = { accountKey: [accountKey], requestedBy: callerName(caller), idempotencyKeyHash: keyHash };
-    const { erasure, created } = await withDeadline(DEADLINE_MS, requestErasure(ctx, request));
-    if (created)
-      ctx.log.info(
-        { erasureId: erasure.id, mode: erasure.mode, requestedBy: request.requestedBy },
-        'erasure requested',
-      );
-    if (created && erasure.mode === 'immediate') {
-      const dispatch = await eraseNow(ctx, erasure);
-      if (dispatch) await enqueue.dispatch(dispatch);
-    } else if (startNow && erasure.state === 'scheduled') {
-      const dispatch = await startErasure(ctx, erasure.id, notHeld);
-      if (dispatch) await enqueue.dispatch(dispatch);
-    }
-    if (created) await enqueue.mailsOf(erasure.id);
-    return (await findErasure(ctx.db, erasure.id)) as Erasure;
+    const accepted = await withDeadline(DEADLINE_MS, requestErasure(ctx, request));
+    return beginErasure(ctx, enqueue, accepted, request.requestedBy, startNow);
   }
 }
 
@@ -91,26 +141,14 @@ const callerName = (caller: Caller) => (caller.kind === 'key' ? `key:${caller.na
 const keyOwner = (caller: Caller) => (caller.kind === 'key' ? callerName(caller) : `account:${caller.accountKey}`);
 const statusOf = (e: Erasure) => (e.state === 'completed' ? 200 : 202);
 
-async function readJson(c: HonoContext): Promise<unknown> {
-  const text = await c.req.text();
-  if (text.trim() === '') return {};
-  if (!JSON_TYPE.test(c.req.header('Content-Type') ?? ''))
-    throw new LetheError('invalid_request', 'Content-Type: expected application/json', { field: 'Content-Type' });
-  try {
-    return JSON.parse(text);
-  } catch {
-    throw new LetheError('invalid_request', 'body: expected JSON', { field: 'body' });
-  }
-}
-
-function answer(c: HonoContext, api: Api, e: Erasure): Response {
+function answer(c: HonoContext, api: Api, e: Erasure) {
   return replay(c, api, e.id, statusOf(e), acceptedResource(e));
 }
 
-function replay(c: HonoContext, api: Api, erasureId: string, status: number, body: object): Response {
-  const startsAt = 'startsAt' in body ? Date.parse(String(body.startsAt)) : 0;
+function replay(c: HonoContext, api: Api, erasureId: string, status: number, body: AcceptedWithoutLink) {
+  const wait = Math.ceil((Date.parse(body.startsAt) - Date.now()) / 1000);
   c.header('Location', `/v1/erasures/${erasureId}`);
   c.header('Cache-Control', 'no-store');
-  if (status === 202) c.header('Retry-After', String(Math.max(2, Math.ceil((startsAt - Date.now()) / 1000))));
+  if (status === 202) c.header('Retry-After', String(Math.max(2, wait)));
   return c.json({ ...body, statusUrl: api.statusUrl(erasureId) }, status as 200 | 202);
 }

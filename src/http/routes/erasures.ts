@@ -1,103 +1,158 @@
-import { Hono, type Context as HonoContext } from 'hono';
+import { OpenAPIHono } from '@hono/zod-openapi';
+import type { Context as HonoContext } from 'hono';
+import { createMiddleware } from 'hono/factory';
+import { parseAccountId } from '../../erasure/account-id.ts';
 import { cancelErasure } from '../../erasure/cancel.ts';
+import { holdErasure, releaseErasure } from '../../erasure/hold.ts';
+import { listErasures } from '../../erasure/list.ts';
 import { replayErasure } from '../../erasure/replay.ts';
+import { canonicalKey } from '../../erasure/request.ts';
 import { notHeld, startErasure } from '../../erasure/start.ts';
 import { type Erasure, findErasure, isFinal } from '../../erasure/states.ts';
 import { readProgress } from '../../erasure/status.ts';
 import { LetheError } from '../../errors.ts';
+import { accountDigest } from '../../tokens.ts';
 import type { Api } from '../api.ts';
-import { authorize } from '../authorize.ts';
+import { authenticate, requireScope } from '../auth.ts';
+import { type Authorized, authorize, type Need } from '../authorize.ts';
 import { withDeadline } from '../deadline.ts';
-import { erasureResource } from '../representation.ts';
+import { jsonBody } from '../json-body.ts';
+import { refuseInvalid } from '../problem.ts';
+import { erasureResource, erasureSummary } from '../representation.ts';
+import * as route from './erasures-routes.ts';
 
 const DEADLINE_MS = 1_800;
+const ADMIN: Need = { scopes: ['admin'], account: false, token: false, recent: false };
 
-/** `/v1/erasures/{id}`: look, undo, start, replay. */
-export function erasureRoutes(api: Api): Hono {
+/** `/v1/erasures`: list; `/v1/erasures/{id}`: look, undo, start, replay, hold, release. */
+export function erasureRoutes(api: Api): OpenAPIHono {
   const { ctx, enqueue } = api;
-  const app = new Hono();
+  const app = new OpenAPIHono({ defaultHook: refuseInvalid });
 
-  /** For a start that changed nothing: one that an undo was faster than is not started. */
-  const refuseFinal = async (erasureId: string) => {
-    const found = (await findErasure(ctx.db, erasureId)) as Erasure;
-    if (isFinal(found.state)) throw new LetheError('not_live', `the erasure is ${found.state}`);
-  };
+  /** Runs before the validators: who may not do it learns nothing about what would be valid. */
+  const only = (need: Need) =>
+    createMiddleware<{ Variables: Authorized }>((c, next) =>
+      withDeadline(
+        DEADLINE_MS,
+        (async () => {
+          const { erasure, by, admin } = await authorize(c, api, need);
+          c.set('erasure', erasure);
+          c.set('by', by);
+          c.set('admin', admin);
+          await next();
+        })(),
+      ),
+    );
 
-  const show = async (c: HonoContext, erasureId: string, status: 200 | 202 = 200) => {
-    const found = (await findErasure(ctx.db, erasureId)) as Erasure;
-    const body = erasureResource(found, await readProgress(ctx.db, found));
+  const onlyAdminKeys = createMiddleware((c, next) =>
+    withDeadline(
+      DEADLINE_MS,
+      (async () => {
+        const caller = await authenticate(c, api.auth, ctx);
+        if (caller.kind === 'account') throw new LetheError('forbidden', 'this needs an API key with the scope admin');
+        requireScope(caller, 'admin');
+        await next();
+      })(),
+    ),
+  );
+
+  const find = async (id: string) => (await findErasure(ctx.db, id)) as Erasure;
+
+  const show = async (c: HonoContext<{ Variables: Authorized }>, now?: Erasure) => {
+    const found = now ?? (await find(c.get('erasure').id));
+    const body = erasureResource(found, await readProgress(ctx, found), c.get('admin'));
     if (!isFinal(found.state)) c.header('Retry-After', found.state === 'running' ? '2' : '30');
     c.header('Cache-Control', 'no-store');
-    return c.json(body, status);
+    return body;
   };
 
-  app.get('/:id', (c) =>
-    withDeadline(
-      DEADLINE_MS,
-      (async () => {
-        const { erasure: found } = await authorize(c, api, {
-          scopes: ['erasures:read'],
-          account: true,
-          token: true,
-          recent: false,
-        });
-        return show(c, found.id);
-      })(),
-    ),
+  app.openapi(
+    {
+      ...route.showErasure,
+      middleware: only({ scopes: ['erasures:read'], account: true, token: true, recent: false }),
+    },
+    async (c) => c.json(await show(c), 200),
   );
 
-  app.delete('/:id', (c) =>
-    withDeadline(
-      DEADLINE_MS,
-      (async () => {
-        const { erasure: found } = await authorize(c, api, {
-          scopes: ['erasures:write'],
-          account: true,
-          token: true,
-          recent: false,
-        });
-        await cancelErasure(ctx, found);
-        return show(c, found.id);
-      })(),
-    ),
+  app.openapi(
+    {
+      ...route.cancelErasureRoute,
+      middleware: only({ scopes: ['erasures:write'], account: true, token: true, recent: false }),
+    },
+    async (c) => {
+      await cancelErasure(ctx, c.get('erasure'), c.get('by'));
+      return c.json(await show(c), 200);
+    },
   );
 
-  app.post('/:id/start', (c) =>
-    withDeadline(
-      DEADLINE_MS,
-      (async () => {
-        const { erasure: found } = await authorize(c, api, {
-          scopes: ['erasures:write'],
-          account: true,
-          token: true,
-          recent: true,
-        });
-        const dispatch = await startErasure(ctx, found.id, notHeld);
-        if (dispatch) await enqueue.dispatch(dispatch);
-        else await refuseFinal(found.id);
-        return show(c, found.id, 202);
-      })(),
-    ),
+  app.openapi(
+    {
+      ...route.startErasureRoute,
+      middleware: only({ scopes: ['erasures:write'], account: true, token: true, recent: true }),
+    },
+    async (c) => {
+      const { id } = c.get('erasure');
+      const dispatch = await startErasure(ctx, id, notHeld, c.get('by'));
+      if (dispatch) await enqueue.dispatch(dispatch);
+      else {
+        // One that an undo or a hold was faster than is not started.
+        const now = await find(id);
+        if (isFinal(now.state)) throw new LetheError('not_live', `the erasure is ${now.state}`);
+        refuseHeld(now);
+      }
+      return c.json(await show(c), 202);
+    },
   );
 
-  app.post('/:id/replay', (c) =>
-    withDeadline(
-      DEADLINE_MS,
-      (async () => {
-        const { erasure: found } = await authorize(c, api, {
-          scopes: ['admin'],
-          account: false,
-          token: false,
-          recent: false,
-        });
-        const dispatch = await replayErasure(ctx, found.id, 'operator', notHeld);
-        if (!dispatch && found.state !== 'running')
-          throw new LetheError('not_replayable', `the erasure is ${found.state}; only a stalled one is replayed`);
-        if (dispatch) await enqueue.dispatch(dispatch);
-        return show(c, found.id, 202);
-      })(),
-    ),
-  );
+  app.openapi({ ...route.replayErasureRoute, middleware: only(ADMIN) }, async (c) => {
+    const { id } = c.get('erasure');
+    const dispatch = await replayErasure(ctx, id, c.get('by'), notHeld);
+    if (dispatch) await enqueue.dispatch(dispatch);
+    else {
+      const now = await find(id);
+      refuseHeld(now);
+      if (now.state !== 'running')
+        throw new LetheError('not_replayable', `the erasure is ${now.state}; only a stalled one is replayed`);
+    }
+    return c.json(await show(c), 202);
+  });
+
+  app.openapi({ ...route.holdErasureRoute, middleware: [only(ADMIN), jsonBody] as const }, async (c) => {
+    const held = await holdErasure(ctx, c.get('erasure').id, c.get('by'), c.req.valid('json').reason);
+    return c.json(await show(c, held), 200);
+  });
+
+  app.openapi({ ...route.releaseErasureRoute, middleware: only(ADMIN) }, async (c) => {
+    const released = await releaseErasure(ctx, c.get('erasure').id, c.get('by'));
+    if (released.dispatch) await enqueue.dispatch(released.dispatch);
+    return c.json(await show(c), 200);
+  });
+
+  app.openapi({ ...route.listErasuresRoute, middleware: onlyAdminKeys }, async (c) => {
+    const { state, accountId, held, limit, cursor } = c.req.valid('query');
+    const account = accountId === undefined ? {} : await ofAccount(accountId);
+    const page = await listErasures(
+      ctx.db,
+      { state, held: held === undefined ? undefined : held === 'true', ...account },
+      { limit, cursor },
+    );
+    if (page.nextCursor) {
+      const query = new URLSearchParams({ ...c.req.query(), cursor: page.nextCursor });
+      c.header('Link', `<${api.config.LETHE_PUBLIC_URL.replace(/\/$/, '')}/v1/erasures?${query}>; rel="next"`);
+    }
+    c.header('Cache-Control', 'no-store');
+    return c.json({ erasures: page.erasures.map((e) => erasureSummary(e, true)), nextCursor: page.nextCursor }, 200);
+  });
 
   return app;
+
+  /** By key, and by digest with every secret: that finds those whose key was scrubbed. */
+  async function ofAccount(text: string) {
+    const accountKey = await canonicalKey(ctx.db, ctx, parseAccountId(ctx.catalog, text));
+    return { accountKey, accountDigests: api.config.LETHE_SECRET.map((secret) => accountDigest([secret], accountKey)) };
+  }
+}
+
+function refuseHeld(erasure: Erasure): void {
+  if (erasure.heldAt) throw new LetheError('on_hold', 'the erasure is on hold; lift the hold first');
 }

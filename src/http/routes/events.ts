@@ -1,0 +1,49 @@
+import type { HttpBindings } from '@hono/node-server';
+import { OpenAPIHono } from '@hono/zod-openapi';
+import type { Api } from '../api.ts';
+import { authorize } from '../authorize.ts';
+import { withDeadline } from '../deadline.ts';
+import { refuseInvalid } from '../problem.ts';
+import { END_ID } from '../reading.ts';
+import { eventsRoute } from './events-route.ts';
+
+const DEADLINE_MS = 1_800;
+
+/** A stream ends with its connection, and no proxy holds it back. */
+const HEADERS = {
+  'Content-Type': 'text/event-stream',
+  'Cache-Control': 'no-store',
+  'X-Accel-Buffering': 'no',
+  Connection: 'close',
+};
+
+/** `GET /v1/erasures/{id}/events`: the erasure's progress as server-sent events. */
+export function eventRoutes(api: Api): OpenAPIHono<{ Bindings: Partial<HttpBindings> }> {
+  const { viewers } = api;
+  const app = new OpenAPIHono<{ Bindings: Partial<HttpBindings> }>({ defaultHook: refuseInvalid });
+
+  app.openapi(eventsRoute, async (c) => {
+    const { id, first, admin } = await withDeadline(
+      DEADLINE_MS,
+      (async () => {
+        const { erasure, admin } = await authorize(c, api, {
+          scopes: ['erasures:read'],
+          account: true,
+          token: true,
+          recent: false,
+        });
+        return { id: erasure.id, first: await viewers.look(erasure.id), admin };
+      })(),
+    );
+    // Who has seen the end and comes back: 204 is the answer after which an EventSource stays away.
+    if (first.final && c.req.header('Last-Event-ID') === END_ID)
+      return c.body(null, 204, { 'Cache-Control': 'no-store' });
+    const { chunk } = first.since(undefined, admin);
+    if (first.final) return c.body(chunk, 200, HEADERS);
+    // Opened after the deadline was kept: a late one would have no reader.
+    const stream = viewers.open(id, first, { admin, connection: c.env.outgoing });
+    return c.body(stream ?? chunk, 200, HEADERS);
+  });
+
+  return app;
+}
