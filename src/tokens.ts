@@ -28,3 +28,7 @@ export function verifyToken(secrets: readonly string[], purpose: string, id: str
 export function accountDigest(secrets: readonly string[], accountKey: string): string {
   return mac(secrets[0] as string, 'account', accountKey).toString('hex');
 }
+
+/** Digests of an account key with every secret of the list: which of them signed is not recorded. */
+export const accountDigests = (secrets: readonly string[], accountKey: string): string[] =>
+  secrets.map((secret) => accountDigest([secret], accountKey));

@@ -1,6 +1,5 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { Context as HonoContext } from 'hono';
-import { errors, jwtVerify } from 'jose';
 import type { Config, Scope } from '../config.ts';
 import { parseAccountId } from '../erasure/account-id.ts';
 import type { Context } from '../erasure/context.ts';
@@ -8,60 +7,65 @@ import { canonicalKey } from '../erasure/request.ts';
 import type { Erasure } from '../erasure/states.ts';
 import { LetheError } from '../errors.ts';
 import { verifyToken } from '../tokens.ts';
+import { type Claims, NotOurs, type VerifyJwt } from './jwt.ts';
 
 /** Who asks: the account itself, or a program with a key. */
 export type Caller =
   | { kind: 'account'; accountKey: string; authTime: number | undefined }
   | { kind: 'key'; name: string; scopes: readonly Scope[] };
 
-export type AuthConfig = Pick<
-  Config,
-  | 'LETHE_API_KEYS'
-  | 'LETHE_JWT_SECRET'
-  | 'LETHE_JWT_ISSUER'
-  | 'LETHE_JWT_AUDIENCE'
-  | 'LETHE_MAX_AUTH_AGE'
-  | 'LETHE_SECRET'
->;
+export type AuthConfig = Pick<Config, 'LETHE_API_KEYS' | 'LETHE_MAX_AUTH_AGE' | 'LETHE_SECRET'> & {
+  verifyJwt: VerifyJwt;
+};
+
+/** A credential that is genuine: an API key, or a JWT whose `sub` has not been looked up. */
+export type Credential = { kind: 'key'; name: string; scopes: readonly Scope[] } | ({ kind: 'jwt' } & Claims);
 
 const denied = (detail: string) => new LetheError('unauthenticated', detail);
 
 /** Reads `Authorization: Bearer`: a JWT of three parts, anything else an API key. Throws `unauthenticated`. */
 export async function authenticate(c: HonoContext, config: AuthConfig, ctx: Context): Promise<Caller> {
-  const header = c.req.header('Authorization') ?? '';
-  const [, bearer] = /^Bearer ([\x21-\x7e]{1,8192})$/i.exec(header) ?? [];
+  const credential = await readCredential(c, config);
+  if (credential.kind === 'key') return credential;
+  const { sub, authTime } = credential;
+  return { kind: 'account', accountKey: await accountOf(sub, ctx), authTime };
+}
+
+const BEARER = /^Bearer ([\x21-\x7e]{1,8192})$/i;
+/** The limits and the route ask for the same request's: a signature is checked once. */
+const read = new WeakMap<object, Promise<Credential>>();
+
+/** The request's credential, without a look into the database. Throws `unauthenticated` and `keys_unavailable`. */
+export function readCredential(c: HonoContext, config: AuthConfig): Promise<Credential> {
+  const known = read.get(c.req);
+  if (known) return known;
+  const credential = verify(c.req.header('Authorization') ?? '', config);
+  read.set(c.req, credential);
+  return credential;
+}
+
+async function verify(header: string, config: AuthConfig): Promise<Credential> {
+  const [, bearer] = BEARER.exec(header) ?? [];
   if (!bearer) throw denied('send Authorization: Bearer with a JWT or an API key');
-  return /^[\w-]+\.[\w-]+\.[\w-]*$/.test(bearer) ? verifyJwt(bearer, config, ctx) : verifyApiKey(bearer, config);
+  if (!/^[\w-]+\.[\w-]+\.[\w-]*$/.test(bearer)) return verifyApiKey(bearer, config);
+  return { kind: 'jwt', ...(await config.verifyJwt(bearer)) };
 }
 
 /** Compares with every key, each in constant time, so that timing tells neither which nor how much matched. */
-function verifyApiKey(key: string, config: AuthConfig): Caller {
+function verifyApiKey(key: string, config: AuthConfig): Credential {
   const given = createHash('sha256').update(key).digest();
   let found: AuthConfig['LETHE_API_KEYS'][number] | undefined;
   for (const candidate of config.LETHE_API_KEYS) {
     if (timingSafeEqual(given, Buffer.from(candidate.hash, 'hex'))) found = candidate;
   }
-  if (!found) throw denied('the API key is not known');
+  if (!found) throw new NotOurs('the API key is not known');
   return { kind: 'key', name: found.name, scopes: found.scopes };
 }
 
-async function verifyJwt(token: string, config: AuthConfig, ctx: Context): Promise<Caller> {
-  if (!config.LETHE_JWT_SECRET) throw denied('JWTs are not accepted here');
+async function accountOf(sub: string, ctx: Context): Promise<string> {
   try {
-    const { payload } = await jwtVerify(token, new TextEncoder().encode(config.LETHE_JWT_SECRET), {
-      algorithms: ['HS256'],
-      issuer: config.LETHE_JWT_ISSUER as string,
-      audience: config.LETHE_JWT_AUDIENCE as string,
-      requiredClaims: ['sub', 'exp'],
-      clockTolerance: 5,
-    });
-    // The library asks only that the claim is there.
-    if (typeof payload.sub !== 'string') throw denied('the JWT is not valid (sub)');
-    const key = parseAccountId(ctx.catalog, payload.sub, 'sub');
-    const authTime = typeof payload.auth_time === 'number' ? payload.auth_time : undefined;
-    return { kind: 'account', accountKey: await canonicalKey(ctx.db, ctx, key), authTime };
+    return await canonicalKey(ctx.db, ctx, parseAccountId(ctx.catalog, sub, 'sub'));
   } catch (error) {
-    if (error instanceof errors.JOSEError) throw denied(`the JWT is not valid (${error.code})`);
     if (error instanceof LetheError && error.code === 'invalid_request') throw denied('the JWT is not valid (sub)');
     throw error;
   }

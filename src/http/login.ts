@@ -1,28 +1,24 @@
-import { Hono, type MiddlewareHandler } from 'hono';
+import { Hono, type Context as HonoContext, type MiddlewareHandler } from 'hono';
 import { deleteCookie, getSignedCookie, setSignedCookie } from 'hono/cookie';
 import { csrf } from 'hono/csrf';
-import { html } from 'hono/html';
 import type { Config, DashboardRole } from '../config.ts';
 import { LetheError } from '../errors.ts';
+import type { Api } from './api.ts';
+import type { Assets } from './assets.ts';
+import { createLoginAttempts } from './login-attempts.ts';
+import { signInPage } from './pages/support-layout.ts';
 import { hashPassword, verifyPassword } from './password.ts';
+import { addressOf, countedAs } from './rate-limit.ts';
 
 export type DashboardUser = { name: string; role: DashboardRole };
+/** `expires`: when the sign-in ends, in milliseconds since 1970. */
+export type SignedIn = DashboardUser & { expires: number };
 type LoginConfig = Pick<Config, 'LETHE_DASHBOARD_USERS' | 'LETHE_SECRET' | 'LETHE_PUBLIC_URL'>;
 
 const COOKIE = 'lethe_dashboard';
 const LIFE_SECONDS = 8 * 3600;
 /** Compared when the name is unknown, so that timing does not tell names apart. */
 const NOBODY = hashPassword('nobody');
-
-const page = (failed: boolean) => html`<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>Lethe: sign in</title>
-<style>body{font:16px/1.5 system-ui,sans-serif;max-width:20em;margin:15vh auto;padding:0 1em;color-scheme:light dark}
-label{display:block;margin:1em 0 .25em}input{font:inherit;width:100%;box-sizing:border-box;padding:.5em}
-button{font:inherit;margin-top:1.5em;padding:.5em 1.5em}[role=alert]{color:#c00}</style></head>
-<body><h1>Lethe</h1>${failed ? html`<p role="alert">Name or password is wrong.</p>` : ''}
-<form method="post" action="/admin/login"><label for="name">Name</label><input id="name" name="name" autocomplete="username" required>
-<label for="password">Password</label><input id="password" name="password" type="password" autocomplete="current-password" required>
-<button>Sign in</button></form></body></html>`;
 
 /** Attempts that may wait for their turn. */
 const MOST_WAITING = 10;
@@ -44,34 +40,60 @@ async function inTurn<T>(attempt: () => Promise<T>): Promise<T> {
 }
 
 /** The user whose signed cookie this request carries, with the role that the configuration gives now. */
-export async function currentUser(
-  c: Parameters<MiddlewareHandler>[0],
-  config: LoginConfig,
-): Promise<DashboardUser | null> {
+export async function currentUser(c: Parameters<MiddlewareHandler>[0], config: LoginConfig): Promise<SignedIn | null> {
   for (const secret of config.LETHE_SECRET) {
     const value = await getSignedCookie(c, secret, COOKIE);
     if (!value) continue;
     const [name, expires] = value.split('|');
     const user = config.LETHE_DASHBOARD_USERS.find((u) => u.name === name);
-    return user && Number(expires) > Date.now() ? { name: user.name, role: user.role } : null;
+    return user && Number(expires) > Date.now() ? { name: user.name, role: user.role, expires: Number(expires) } : null;
   }
   return null;
 }
 
-/** `/admin/login` and `/admin/logout`: a form, and a cookie that is signed and stays on this site. */
-export function loginRoutes(config: LoginConfig): Hono {
+/**
+ * `/admin/login` and `/admin/logout`: a form, and a cookie that is signed and stays on this site. Who fails waits
+ * longer and longer: 429 with the form, a message and `Retry-After`.
+ */
+export function loginRoutes(api: Api, { href }: Pick<Assets, 'href'>): Hono {
+  const { config } = api;
+  const page = (message = '') => signInPage(href, message);
   const app = new Hono();
+  const attempts = createLoginAttempts(api);
   const secure = config.LETHE_PUBLIC_URL.startsWith('https:');
   const options = { path: '/admin', httpOnly: true, sameSite: 'Strict', secure, maxAge: LIFE_SECONDS } as const;
   app.use(csrf());
 
-  app.get('/login', (c) => c.html(page(false)));
+  /** The user whose password this is, or null; the seconds to wait when it was not looked at. */
+  const attempt = async (name: string, password: string, address: string): Promise<DashboardUser | null | number> => {
+    const seconds = await attempts.waitFor(name, address);
+    if (seconds > 0) return seconds;
+    const user = config.LETHE_DASHBOARD_USERS.find((u) => u.name === name);
+    const valid = await verifyPassword(password, user?.hash ?? (await NOBODY));
+    if (user && valid) {
+      await attempts.succeeded(name, address);
+      return user;
+    }
+    const failures = await attempts.failed(name, address);
+    // The address is personal data, and a name that nobody has may be a password typed in the wrong field.
+    const from = countedAs(api, 'login', address).slice(0, 15);
+    api.ctx.log.warn({ user: user?.name, from, failures }, 'dashboard sign-in failed');
+    return null;
+  };
+  const wait = (c: HonoContext, seconds: number) => {
+    c.header('Retry-After', String(seconds));
+    const time = seconds < 120 ? `${seconds} seconds` : `${Math.ceil(seconds / 60)} minutes`;
+    return c.html(page(`Too many attempts. Try again in ${time}.`), 429);
+  };
+
+  app.get('/login', (c) => c.html(page()));
   app.post('/login', async (c) => {
     // What cannot be read as a form names nobody.
     const form: Record<string, unknown> = await c.req.parseBody().catch(() => ({}));
-    const user = config.LETHE_DASHBOARD_USERS.find((u) => u.name === form.name);
-    const valid = await inTurn(async () => verifyPassword(String(form.password ?? ''), user?.hash ?? (await NOBODY)));
-    if (!user || !valid) return c.html(page(true), 401);
+    const address = addressOf(c, config);
+    const user = await inTurn(() => attempt(String(form.name ?? ''), String(form.password ?? ''), address));
+    if (typeof user === 'number') return wait(c, user);
+    if (!user) return c.html(page('Name or password is wrong.'), 401);
     await setSignedCookie(
       c,
       COOKIE,
@@ -79,7 +101,7 @@ export function loginRoutes(config: LoginConfig): Hono {
       config.LETHE_SECRET[0] as string,
       options,
     );
-    return c.redirect('/admin/queues', 303);
+    return c.redirect('/admin/erasures', 303);
   });
   app.post('/logout', (c) => {
     deleteCookie(c, COOKIE, { path: '/admin' });

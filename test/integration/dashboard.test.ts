@@ -141,7 +141,7 @@ describe('signing in', () => {
 
 describe('sixty attempts at once', () => {
   it('are taken one by one, most are refused, and the next honest one signs in', async () => {
-    const answers = await Promise.all(Array.from({ length: 60 }, () => signIn(call, 'sue', 'wrong')));
+    const answers = await Promise.all(Array.from({ length: 60 }, (_, n) => signIn(call, `guess-${n}`, 'wrong')));
     const refused = answers.filter((a) => a.status === 429);
     for (const answer of refused) expectProblem(answer, 429, 'too_many_attempts');
     expect(Number(refused[0]?.headers.get('retry-after'))).toBeGreaterThan(0);

@@ -19,7 +19,7 @@ export function signIn(call: Dashboard, name: string, password: string, headers:
 /** `name=value` of the cookie that a successful sign-in sets. */
 export async function cookieOf(call: Dashboard, name: string, password: string): Promise<string> {
   const answer = await signIn(call, name, password);
-  expect([answer.status, answer.headers.get('location')]).toEqual([303, QUEUES]);
+  expect([answer.status, answer.headers.get('location')]).toEqual([303, '/admin/erasures']);
   return String(answer.headers.get('set-cookie')).split(';')[0] as string;
 }
 

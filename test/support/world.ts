@@ -59,6 +59,7 @@ export async function createWorld(options: Options = {}) {
     LETHE_MAIL: 'outbox',
     LETHE_MAIL_OUTBOX: join(folder, 'outbox'),
     LETHE_RECONCILE_INTERVAL: '1s',
+    LETHE_RATE_LIMIT: '0',
     LETHE_SHUTDOWN_TIMEOUT: '5s',
     LOG_LEVEL: process.env.TEST_LOG_LEVEL ?? 'silent',
     ...options.env,

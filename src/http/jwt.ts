@@ -1,0 +1,78 @@
+import { decodeProtectedHeader, errors, type JWTPayload, jwtVerify } from 'jose';
+import type { Config } from '../config.ts';
+import { LetheError } from '../errors.ts';
+import { remoteKeys } from './remote-keys.ts';
+
+/** What a JWT that is valid says; `sub` is as it stands there. */
+export type Claims = { sub: string; authTime: number | undefined };
+
+/** Throws `unauthenticated` (a NotOurs when the signature is wrong) and `keys_unavailable`. */
+export type VerifyJwt = (token: string) => Promise<Claims>;
+
+export type JwtConfig = Pick<Config, 'LETHE_JWT_SECRET' | 'LETHE_JWKS_URL' | 'LETHE_JWT_ISSUER' | 'LETHE_JWT_AUDIENCE'>;
+
+/** A JWT that the application did not sign: it was guessed or forged, not merely outlived. */
+export class NotOurs extends LetheError {
+  constructor(detail: string) {
+    super('unauthenticated', detail);
+  }
+}
+
+const SHARED = ['HS256'];
+const PUBLIC = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519'];
+
+/**
+ * Verifies the application's JWTs: HS256 with the secret, the others with the provider's key set. The token's
+ * `alg` chooses between two ways that share nothing: the secret never meets a public algorithm, and a public
+ * key never serves as a secret.
+ */
+export function createVerifyJwt(config: JwtConfig): VerifyJwt {
+  const secret = config.LETHE_JWT_SECRET ? new TextEncoder().encode(config.LETHE_JWT_SECRET) : undefined;
+  const keys = config.LETHE_JWKS_URL ? remoteKeys(new URL(config.LETHE_JWKS_URL)) : undefined;
+  const options = {
+    issuer: config.LETHE_JWT_ISSUER as string,
+    audience: config.LETHE_JWT_AUDIENCE as string,
+    requiredClaims: ['sub', 'exp'],
+    clockTolerance: 5,
+  };
+  return async (token) => {
+    const alg = algorithmOf(token);
+    if (secret && SHARED.includes(alg)) {
+      return claims(jwtVerify(token, secret, { ...options, algorithms: SHARED }));
+    }
+    if (keys && PUBLIC.includes(alg)) {
+      return claims(jwtVerify(token, keys, { ...options, algorithms: PUBLIC }).catch(notUsable));
+    }
+    throw new NotOurs(secret || keys ? 'the JWT is not valid (alg)' : 'JWTs are not accepted here');
+  };
+}
+
+function algorithmOf(token: string): string {
+  try {
+    return String(decodeProtectedHeader(token).alg);
+  } catch {
+    throw new NotOurs('the JWT is not valid (header)');
+  }
+}
+
+/** A key of the provider that cannot be used is the provider's mistake, not the caller's. */
+const notUsable = (error: unknown): never => {
+  if (error instanceof LetheError || error instanceof errors.JOSEError) throw error;
+  throw new LetheError('keys_unavailable', 'the key set holds a key that cannot be used');
+};
+
+async function claims(verified: Promise<{ payload: JWTPayload }>): Promise<Claims> {
+  try {
+    const { payload } = await verified;
+    // The library asks only that the claim is there.
+    if (typeof payload.sub !== 'string') throw new LetheError('unauthenticated', 'the JWT is not valid (sub)');
+    return { sub: payload.sub, authTime: typeof payload.auth_time === 'number' ? payload.auth_time : undefined };
+  } catch (error) {
+    if (!(error instanceof errors.JOSEError)) throw error;
+    const detail = `the JWT is not valid (${error.code})`;
+    // Claims are looked at behind the signature: whoever has such a token did not guess it.
+    if (error instanceof errors.JWTExpired || error instanceof errors.JWTClaimValidationFailed)
+      throw new LetheError('unauthenticated', detail);
+    throw new NotOurs(detail);
+  }
+}
