@@ -1,0 +1,111 @@
+import type { Reading } from './reading.ts';
+
+/** The response below a stream; `destroy` drops what the client has not taken yet. */
+export type Connection = { destroy: () => unknown; once: (event: 'close', listener: () => void) => unknown };
+
+/** Times of one stream, in milliseconds. */
+export type StreamTimes = { heartbeatMs: number; maxAgeMs: number; stuckMs: number };
+
+/** One viewer's stream. */
+export type EventStream = {
+  body: ReadableStream<Uint8Array<ArrayBuffer>>;
+  /** There may be something new to say. */
+  wake: () => void;
+  /** Called about once a second: heartbeat, maximum age, cutting off. `now`: `performance.now()`. */
+  tick: (now: number) => void;
+  /** Ends it cleanly: the client may come back. */
+  end: () => void;
+  /** Ends it now; what the client has not taken is lost. */
+  cutOff: () => void;
+};
+
+const HEARTBEAT = new TextEncoder().encode(': heartbeat\n\n');
+
+/**
+ * A stream of server-sent events that holds nothing back: it says what `latest` gives once the client
+ * has taken what was said before, so a slow client skips what lay between. A write that is pending for
+ * `stuckMs` ends the connection. `left` is called once, when the client is gone or has everything.
+ */
+export function openEventStream(options: {
+  latest: () => Reading;
+  admin: boolean;
+  times: StreamTimes;
+  connection: Connection | undefined;
+  left: () => void;
+}): EventStream {
+  const { latest, admin, times, connection } = options;
+  const opened = performance.now();
+  // Viewers that came together, as after a restart, do not all leave together.
+  const age = times.maxAgeMs * (0.9 + 0.1 * Math.random());
+  let controller: ReadableStreamDefaultController<Uint8Array<ArrayBuffer>> | undefined;
+  let said: Reading | undefined;
+  let saidAt = opened;
+  /** The connection has taken all that was said. */
+  let ready = false;
+  let pendingSince = opened;
+  let ending = false;
+  let gone = false;
+
+  const leave = () => {
+    if (gone) return;
+    gone = true;
+    options.left();
+  };
+  const say = (chunk: Uint8Array<ArrayBuffer>) => {
+    ready = false;
+    saidAt = pendingSince = performance.now();
+    controller?.enqueue(chunk);
+  };
+  const close = () => {
+    ready = false;
+    pendingSince = performance.now();
+    controller?.close();
+    if (!connection) leave();
+  };
+  const flush = (heartbeat: boolean) => {
+    if (gone || !ready) return;
+    const reading = latest();
+    if (reading !== said) {
+      const { chunk, last } = reading.since(said, admin);
+      said = reading;
+      say(chunk);
+      if (last) close();
+    } else if (ending) close();
+    else if (heartbeat) say(HEARTBEAT);
+  };
+  const cutOff = () => {
+    connection?.destroy();
+    leave();
+  };
+
+  const body = new ReadableStream<Uint8Array<ArrayBuffer>>(
+    {
+      start: (c) => {
+        controller = c;
+      },
+      pull: () => {
+        ready = true;
+        flush(false);
+      },
+      cancel: leave,
+    },
+    // With room for nothing, `pull` means that the connection has taken all that was said.
+    { highWaterMark: 0 },
+  );
+  connection?.once('close', leave);
+
+  return {
+    body,
+    wake: () => flush(false),
+    tick: (now) => {
+      if (now - opened > age) ending = true;
+      if (!ready && now - pendingSince > times.stuckMs) cutOff();
+      else flush(now - saidAt > times.heartbeatMs);
+    },
+    end: () => {
+      ending = true;
+      flush(false);
+    },
+    cutOff,
+  };
+}
