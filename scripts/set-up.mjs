@@ -35,36 +35,35 @@ export function installPackages() {
   writeFileSync(stamp, lock);
 }
 
-/** How each package manager installs Redis; the first that is there is used. */
-const MANAGERS = [
-  [
-    'apt-get',
-    [
-      ['apt-get', 'update', '-qq'],
-      ['apt-get', 'install', '-y', '-qq', '--no-install-recommends', 'redis-server'],
-    ],
+/** How each package manager installs a package; the first that is there is used. */
+const MANAGERS = {
+  'apt-get': (name) => [
+    ['apt-get', 'update', '-qq'],
+    ['apt-get', 'install', '-y', '-qq', '--no-install-recommends', name],
   ],
-  ['dnf', [['dnf', 'install', '-y', '-q', 'valkey']]],
-  ['apk', [['apk', 'add', '--quiet', 'valkey']]],
-  ['pacman', [['pacman', '-Sy', '--noconfirm', 'valkey']]],
-  ['zypper', [['zypper', '--quiet', 'install', '-y', 'valkey']]],
-  ['brew', [['brew', 'install', '--quiet', 'redis']]],
-];
+  dnf: (name) => [['dnf', 'install', '-y', '-q', name]],
+  apk: (name) => [['apk', 'add', '--quiet', name]],
+  pacman: (name) => [['pacman', '-Sy', '--noconfirm', name]],
+  zypper: (name) => [['zypper', '--quiet', 'install', '-y', name]],
+  brew: (name) => [['brew', 'install', '--quiet', ...name.split(' ')]],
+};
 
-/** A Redis binary on the PATH, installed with the machine's package manager when it is missing. */
-export function installRedis() {
-  const found = () => works('redis-server', '--version') || works('valkey-server', '--version');
+/**
+ * Installs a program with the machine's package manager unless one of its `commands` is there. `packages`:
+ * its name for each manager, `otherwise` for the rest. `ways`: what somebody can do about it.
+ */
+function installProgram({ what, commands, packages, ways }) {
+  const found = () => commands.some((command) => works(command, '--version'));
   if (found()) return;
-  const ways = 'install redis-server or valkey-server, or set REDIS_URL for the demo';
   if (process.env.LETHE_NO_INSTALL === '1')
-    fail(`no Redis on the PATH, and LETHE_NO_INSTALL=1 forbids to install one: ${ways}`);
-  const manager = MANAGERS.find(([command]) => works(command, '--version'));
-  if (!manager) fail(`no Redis on the PATH and no known package manager: ${ways}`);
-  const [name, steps] = manager;
+    fail(`no ${what} on the PATH, and LETHE_NO_INSTALL=1 forbids to install one: ${ways}`);
+  const manager = Object.keys(MANAGERS).find((command) => works(command, '--version'));
+  if (!manager) fail(`no ${what} on the PATH and no known package manager: ${ways}`);
+  const steps = MANAGERS[manager](packages[manager] ?? packages.otherwise);
   // Homebrew refuses to run as root; the others need it.
-  const sudo = name !== 'brew' && process.getuid?.() !== 0 ? ['sudo', '-n'] : [];
+  const sudo = manager !== 'brew' && process.getuid?.() !== 0 ? ['sudo', '-n'] : [];
   process.stderr.write(
-    `lethe: no Redis on the PATH, installing it with ${[...sudo, ...steps.at(-1)].join(' ')} (LETHE_NO_INSTALL=1 refuses)\n`,
+    `lethe: no ${what} on the PATH, installing it with ${[...sudo, ...steps.at(-1)].join(' ')} (LETHE_NO_INSTALL=1 refuses)\n`,
   );
   for (const step of steps) {
     const [command, ...args] = [...sudo, ...step];
@@ -72,7 +71,31 @@ export function installRedis() {
     const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive', RUNLEVEL: '1' };
     spawnSync(command, args, { env, stdio: ['ignore', 'ignore', 'inherit'] });
   }
-  if (!found()) fail(`Redis could not be installed: ${ways}`);
+  if (!found()) fail(`${what} could not be installed: ${ways}`);
+}
+
+/** A Redis binary on the PATH, installed with the machine's package manager when it is missing. */
+export function installRedis() {
+  installProgram({
+    what: 'Redis',
+    commands: ['redis-server', 'valkey-server'],
+    packages: { 'apt-get': 'redis-server', brew: 'redis', otherwise: 'valkey' },
+    ways: 'install redis-server or valkey-server, or set REDIS_URL for the demo',
+  });
+}
+
+/** A Chromium for the tests of what people see, on the PATH or where LETHE_CHROMIUM says. */
+export function installChromium() {
+  const { LETHE_CHROMIUM } = process.env;
+  if (LETHE_CHROMIUM && !works(LETHE_CHROMIUM, '--version')) fail(`LETHE_CHROMIUM: ${LETHE_CHROMIUM} does not run`);
+  installProgram({
+    what: 'Chromium',
+    commands: LETHE_CHROMIUM
+      ? [LETHE_CHROMIUM]
+      : ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'],
+    packages: { brew: '--cask chromium', otherwise: 'chromium' },
+    ways: 'install chromium, or set LETHE_CHROMIUM to the command of one',
+  });
 }
 
 /** Runs a command of this project and returns its exit code; Ctrl-C is the command's to handle. */

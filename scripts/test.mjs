@@ -1,8 +1,9 @@
 // Lint, types and every test; arguments go to the test runner.
-import { bin, installPackages, installRedis, run } from './set-up.mjs';
+import { bin, installChromium, installPackages, installRedis, run } from './set-up.mjs';
 
 installPackages();
 installRedis();
+installChromium();
 const steps = [
   [bin('@biomejs/biome/bin/biome'), ['ci', '--error-on-warnings', '--colors=off', '.']],
   [bin('typescript/bin/tsc'), ['-p', 'tsconfig.json']],

@@ -70,9 +70,9 @@ export async function startStack(redisUrl: string | undefined): Promise<Stack> {
   };
 }
 
-/** Starts a role of the command line from the sources, as an operator would start the built one. */
-export function lethe(role: string, env: Record<string, string>): Running {
-  return start(process.execPath, ['--import', 'tsx', 'src/cli/lethe.ts', role], {
+/** Runs a command from the sources, as an operator would run the built one. */
+export function lethe(command: string | readonly string[], env: Record<string, string>): Running {
+  return start(process.execPath, ['--import', 'tsx', 'src/cli/lethe.ts', ...[command].flat()], {
     env: { PATH: process.env.PATH, ...env },
   });
 }

@@ -1,0 +1,55 @@
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { Hono } from 'hono';
+import type { Config } from '../config.ts';
+import { brandSheet } from './brand.ts';
+
+export type AssetName = 'status.css' | 'status.js' | 'brand.css' | 'support.css' | 'support.js';
+type AssetConfig = Pick<Config, 'LETHE_BRAND_COLOR' | 'LETHE_BRAND_COLOR_DARK' | 'LETHE_PUBLIC_URL'>;
+export type Assets = {
+  /** Address of an asset; it changes with the content, so that browsers may keep what they have for ever. */
+  href: (name: AssetName) => string;
+  /** `GET /{name}`. */
+  routes: Hono;
+};
+
+const YEAR_SECONDS = 31_536_000;
+const FOLDER = new URL('./assets/', import.meta.url);
+const read = (name: string) => readFileSync(new URL(name, FOLDER), 'utf8');
+
+/** Path of `LETHE_PUBLIC_URL`, without a slash at its end: a proxy may serve Lethe below a folder. */
+export const basePath = (config: Pick<Config, 'LETHE_PUBLIC_URL'>): string =>
+  new URL(config.LETHE_PUBLIC_URL).pathname.replace(/\/+$/, '');
+
+/** The pages' style sheets and script, read once. */
+export function createAssets(config: AssetConfig): Assets {
+  const sources: Record<AssetName, string> = {
+    'status.css': read('status.css'),
+    'status.js': read('status.js'),
+    'support.css': read('support.css'),
+    'support.js': read('support.js'),
+    'brand.css': brandSheet(config.LETHE_BRAND_COLOR, config.LETHE_BRAND_COLOR_DARK),
+  };
+  const assets = new Map(
+    Object.entries(sources).map(([name, body]) => [
+      name,
+      {
+        body,
+        version: createHash('sha256').update(body).digest('base64url').slice(0, 12),
+        type: name.endsWith('.js') ? 'text/javascript; charset=utf-8' : 'text/css; charset=utf-8',
+      },
+    ]),
+  );
+  const base = basePath(config);
+  const routes = new Hono();
+  routes.get('/:name', (c) => {
+    const found = assets.get(c.req.param('name'));
+    if (!found) return c.notFound();
+    // While two versions run side by side, the one that is asked may not be the one that wrote the page.
+    const current = c.req.query('v') === found.version;
+    c.header('Cache-Control', current ? `public, max-age=${YEAR_SECONDS}, immutable` : 'no-cache');
+    c.header('Content-Type', found.type);
+    return c.body(found.body);
+  });
+  return { href: (name) => `${base}/assets/${name}?v=${assets.get(name)?.version}`, routes };
+}

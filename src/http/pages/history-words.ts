@@ -1,0 +1,51 @@
+import type { HistoryEntry } from '../../erasure/history.ts';
+import type { EventType } from '../../events/append.ts';
+import { errorWords } from './error-words.ts';
+import { whoWords } from './moments.ts';
+
+type Data = HistoryEntry['data'];
+
+const text = (value: unknown) => (typeof value === 'string' || typeof value === 'number' ? String(value) : '');
+const list = (value: unknown) => (Array.isArray(value) ? value.map(text).join(', ') : text(value));
+const by = ({ by: who }: Data) => (typeof who === 'string' ? ` by ${whoWords(who)}` : '');
+const mail = (data: Data) => (data.kind === 'received' ? 'Mail “we have your request”' : 'Confirmation mail');
+const rows = (value: unknown) =>
+  typeof value === 'object' && value !== null
+    ? Object.entries(value)
+        .map(([name, count]) => `${text(count)} in ${name}`)
+        .join(', ')
+    : '';
+
+/** Every type of event: one that is new does not compile until it is said here. */
+const WORDS: Record<EventType, (data: Data, requestedBy: string) => string> = {
+  'erasure.requested': (_, requestedBy) => `Requested${requestedBy === '' ? '' : ` by ${requestedBy}`}`,
+  'erasure.scheduled': () => 'Scheduled',
+  'erasure.running': (data) => {
+    if (data.from === 'stalled') return `Replayed${by(data)}`;
+    if (data.from === 'completed') return `Opened again: rows had appeared in ${list(data.lateRowsIn)}`;
+    if (data.from === 'scheduled') return `Started${by(data)}`;
+    return 'Started at once';
+  },
+  'erasure.awaiting': () => 'Deleted here; waits for partners',
+  'erasure.completed': () => 'Completed',
+  'erasure.cancelled': (data) => `Undone${by(data)}`,
+  'erasure.stalled': (data) => `Stalled: ${errorWords(`${text(data.code)}: `).words}`,
+  'erasure.held': (data) => `Put on hold${by(data)}`,
+  'erasure.released': (data) => `Released${by(data)}`,
+  'erasure.scrubbed': () => 'Account, errors and reasons were forgotten',
+  'task.failed': (data) => `Failed in ${text(data.location)}: ${errorWords(`${text(data.code)}: `).words}`,
+  'task.dropped': (data) => `${text(data.location)} was dropped: the catalog does not list it any more`,
+  'location.erased_at_request': (data) => `Signed out: deleted ${rows(data.rows)}`,
+  'pass.started': (data) => `Pass ${text(data.pass)}: rows had appeared in ${list(data.locations)}`,
+  'account.signed_out': () => 'The application revoked the account’s tokens',
+  'account.sign_out_failed': () => 'The application never took the sign-out: tokens end by themselves',
+  'account.erased': () => 'The account’s own row was deleted, and nothing was left',
+  'mail.sent': (data) => `${mail(data)} sent`,
+  'mail.skipped': (data) => `${mail(data)} skipped`,
+  'mail.failed': (data) => `${mail(data)} failed`,
+  'mail.uncertain': (data) => `${mail(data)}: nobody knows whether it arrived`,
+};
+
+/** An event in words. `requestedBy`: who asked, in words; empty when that was forgotten. Hostile: escape it. */
+export const eventWords = ({ type, data }: HistoryEntry, requestedBy: string): string =>
+  Object.hasOwn(WORDS, type) ? WORDS[type as EventType](data, requestedBy) : type;
