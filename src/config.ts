@@ -110,6 +110,8 @@ const schema = z.object({
   LETHE_JWKS_URL: url('http:', 'https:').optional(),
   LETHE_JWT_ISSUER: z.string().optional(),
   LETHE_JWT_AUDIENCE: z.string().optional(),
+  LETHE_SIGN_OUT_URL: url('http:', 'https:').optional(),
+  LETHE_SIGN_OUT_SECRET: z.string().min(32, 'needs 32 characters or more (HS256)').optional(),
   LETHE_MAX_AUTH_AGE: duration(SECOND, DAY).default(15 * 60 * SECOND),
   LETHE_DASHBOARD_USERS: dashboardUsers.default([]),
   LETHE_SWEEP_CRON: z
@@ -143,7 +145,12 @@ const schema = z.object({
 });
 
 export type Config = z.infer<typeof schema>;
-export type Role = 'api' | 'worker' | 'migrate';
+export type Role = 'api' | 'worker' | 'migrate' | 'cli' | 'catalog';
+/** Roles that need a few options only: a job that checks the catalog knows no secret. */
+const NEEDS: Partial<Record<Role, Partial<Record<keyof typeof schema.shape, true>>>> = {
+  migrate: { DATABASE_URL: true, LETHE_DIRECT_DATABASE_URL: true, LOG_LEVEL: true },
+  catalog: { DATABASE_URL: true, LETHE_CATALOG: true, LOG_LEVEL: true },
+};
 
 /** Every variable that the configuration knows; each can also be given as NAME_FILE. */
 export const VARIABLES = Object.keys(schema.shape);
@@ -156,8 +163,8 @@ export function loadConfig(role: Role, env: NodeJS.ProcessEnv = process.env): Co
   const problems: string[] = [];
   const values: Record<string, string> = {};
   const unreadable = new Set<string>();
-  const shape =
-    role === 'migrate' ? schema.pick({ DATABASE_URL: true, LETHE_DIRECT_DATABASE_URL: true, LOG_LEVEL: true }) : schema;
+  const needs = NEEDS[role];
+  const shape = needs ? schema.pick(needs as { DATABASE_URL: true }) : schema;
   for (const name of Object.keys(shape.shape)) {
     const file = env[`${name}_FILE`];
     try {
@@ -179,6 +186,8 @@ export function loadConfig(role: Role, env: NodeJS.ProcessEnv = process.env): Co
       );
     }
   }
+  if (values.LETHE_SIGN_OUT_URL && !values.LETHE_SIGN_OUT_SECRET)
+    problems.push('LETHE_SIGN_OUT_SECRET: is required with LETHE_SIGN_OUT_URL');
   if (role === 'api') problems.push(...checkApi(values));
   if (role === 'worker') problems.push(...checkMail(values));
   // What an unreadable file would have given is not missing as well.

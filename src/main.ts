@@ -3,32 +3,52 @@ import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { serve } from '@hono/node-server';
 import type { Config } from './config.ts';
+import { type SignOutCall, signOutCall } from './erasers/sign-out-call.ts';
 import { SliceSize } from './erasure/slice-size.ts';
 import { statusUrl } from './http/api.ts';
 import { createApp } from './http/app.ts';
+import { createVerifyJwt } from './http/jwt.ts';
+import { type Inside, listenForMetrics } from './http/metrics.ts';
+import { createViewers, type ViewerLimits, type Viewers } from './http/viewers.ts';
 import { openWorkerConnection } from './jobs/connection.ts';
 import { createEnqueue } from './jobs/enqueue.ts';
+import { startExporting } from './jobs/export-gauges.ts';
 import { startReconciling } from './jobs/schedule.ts';
 import { createShowProgress } from './jobs/show-progress.ts';
 import { startWorkers } from './jobs/worker.ts';
-import { createLogger } from './logger.ts';
+import { createLogger, type Logger } from './logger.ts';
 import { outboxProvider } from './mail/outbox.ts';
 import type { MailProvider } from './mail/provider.ts';
 import { resendProvider } from './mail/resend.ts';
-import { closeAll, openResources } from './resources.ts';
+import { createMetrics } from './metrics.ts';
+import { closeAll, openResources, type Resources } from './resources.ts';
 
 /** Redis gets this long inside a request; after that reconcile delivers. */
 const ENQUEUE_PATIENCE_MS = 300;
 
 /** A started role. `stop` resolves when it has ended; false: the deadline passed first. */
-export type Started = { port?: number; stop: () => Promise<boolean> };
+export type Started = { port?: number; metricsPort?: number | undefined; stop: () => Promise<boolean> };
 
-/** Starts the API and its dashboard. */
-export async function startApi(config: Config): Promise<Started> {
+/** Starts the API and its dashboard. `limits` are those of the event streams; `viewers` says how many there are. */
+export async function startApi(
+  config: Config,
+  limits: Partial<ViewerLimits> = {},
+): Promise<Started & { viewers: Viewers }> {
   const log = createLogger(config.LOG_LEVEL, 'api');
-  const { ctx, producers, closables } = await openResources(config, log, { max: 20, name: 'lethe-api' });
+  const { ctx, producers, closables, metrics } = await openMeasured(config, log, { max: 20, name: 'lethe-api' });
+  const metricsPort = await showMetrics(config, { ctx, producers, metrics }, closables);
   const enqueue = createEnqueue(producers, ctx.db, log, ENQUEUE_PATIENCE_MS);
-  const app = createApp({ ctx, config, auth: config, producers, enqueue, statusUrl: statusUrl(config) });
+  const viewers = createViewers(ctx, limits);
+  const app = createApp({
+    ctx,
+    config,
+    auth: { ...config, verifyJwt: createVerifyJwt(config) },
+    producers,
+    enqueue,
+    metrics,
+    viewers,
+    statusUrl: statusUrl(config),
+  });
   const server = serve({
     fetch: app.fetch,
     port: config.PORT,
@@ -44,32 +64,41 @@ export async function startApi(config: Config): Promise<Started> {
     const closed = once(server, 'close').then(() => true);
     server.close();
     server.closeIdleConnections();
+    await viewers.close();
     const clean = await Promise.race([closed, after(config.LETHE_SHUTDOWN_TIMEOUT)]);
     server.closeAllConnections();
     await closeAll(closables, log);
     log.info({ clean }, 'stopped');
     return clean;
   };
-  return { port, stop };
+  return { port, metricsPort, stop, viewers };
 }
 
 /** Starts a worker. Any number may run at once. */
 export async function startWorker(config: Config): Promise<Started> {
   const log = createLogger(config.LOG_LEVEL, 'worker');
   const pool = { max: config.LETHE_CONCURRENCY + 6, name: 'lethe-worker' };
-  const { ctx, producers, closables } = await openResources(config, log, pool);
+  const { ctx, producers, closables, metrics } = await openMeasured(config, log, pool);
+  const inside = { ctx, producers, metrics, working: () => false };
+  const metricsPort = await showMetrics(config, inside, closables);
   const enqueue = createEnqueue(producers, ctx.db, log);
   const mail = { db: ctx.db, log, provider: mailProvider(config), statusUrl: statusUrl(config) };
   const showProgress = createShowProgress(ctx, producers);
-  const work = { ctx, mail, enqueue, sliceSize: new SliceSize(ctx.settings.sliceMs), showProgress };
+  const signOut = signOutOf(config);
+  const work = { ctx, mail, enqueue, signOut, sliceSize: new SliceSize(ctx.settings.sliceMs), showProgress, metrics };
   const redis = { url: config.REDIS_URL, prefix: config.LETHE_REDIS_PREFIX };
   const connection = openWorkerConnection(redis, log);
   closables.push({ name: 'worker redis', close: async () => connection.disconnect() });
   const concurrency = config.LETHE_CONCURRENCY;
   const workers = startWorkers(work, connection, { prefix: redis.prefix, concurrency });
+  inside.working = workers.working;
   const reconciling = startReconciling(
     { ctx, enqueue, producers },
-    { intervalMs: config.LETHE_RECONCILE_INTERVAL, globalConcurrency: config.LETHE_GLOBAL_CONCURRENCY },
+    {
+      intervalMs: config.LETHE_RECONCILE_INTERVAL,
+      globalConcurrency: config.LETHE_GLOBAL_CONCURRENCY,
+      onRound: () => metrics.reconciledAt.setToCurrentTime(),
+    },
   );
   log.info(
     { catalog: ctx.catalog.digest, locations: ctx.catalog.locations.map((l) => l.name), concurrency },
@@ -83,7 +112,44 @@ export async function startWorker(config: Config): Promise<Started> {
     log.info({ clean }, 'stopped');
     return clean;
   };
-  return { stop };
+  return { metricsPort, stop };
+}
+
+/** Resources whose verbs count what they delete. */
+async function openMeasured(config: Config, log: Logger, pool: { max: number; name: string }) {
+  const metrics = createMetrics({ defaults: config.LETHE_METRICS_PORT !== undefined });
+  const opened = await openResources(config, log, pool);
+  return { ...opened, ctx: { ...opened.ctx, onDeleted: metrics.countRows }, metrics };
+}
+
+/** Opens the second port and takes part in exporting the cluster's gauges; nothing where the port is not set. */
+async function showMetrics(
+  config: Config,
+  inside: Inside & Pick<Resources, 'ctx' | 'producers'>,
+  closables: Resources['closables'],
+): Promise<number | undefined> {
+  if (config.LETHE_METRICS_PORT === undefined) return undefined;
+  const { ctx, producers, metrics } = inside;
+  try {
+    const listening = await listenForMetrics(inside, { port: config.LETHE_METRICS_PORT, hostname: config.HOST });
+    closables.push({ name: 'metrics', close: listening.close });
+    const exporting = startExporting({ ctx, producers, metrics });
+    closables.push({ name: 'gauges', close: exporting.stop });
+    ctx.log.info({ metricsPort: listening.port }, 'metrics listening');
+    return listening.port;
+  } catch (error) {
+    await closeAll(closables, ctx.log);
+    throw error;
+  }
+}
+
+function signOutOf(config: Config): SignOutCall | undefined {
+  if (!config.LETHE_SIGN_OUT_URL) return undefined;
+  return signOutCall({
+    url: config.LETHE_SIGN_OUT_URL,
+    secret: config.LETHE_SIGN_OUT_SECRET as string,
+    issuer: config.LETHE_PUBLIC_URL,
+  });
 }
 
 function mailProvider(config: Config): MailProvider {

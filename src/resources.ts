@@ -66,10 +66,12 @@ export async function openResources(
   }
 }
 
-function settingsOf(config: Config, deadlockMs: number): Context['settings'] {
+/** The numbers that the verbs work by. */
+export function settingsOf(config: Config, deadlockMs: number): Context['settings'] {
   return {
     secrets: config.LETHE_SECRET,
     sweepCron: config.LETHE_SWEEP_CRON,
+    signOut: config.LETHE_SIGN_OUT_URL !== undefined,
     undoWindowMs: config.LETHE_UNDO_WINDOW,
     slaMs: config.LETHE_SLA,
     chunkRows: config.LETHE_CHUNK_ROWS,

@@ -17,6 +17,14 @@ const IDLE_MS = 10_000;
 /** The total limit of each running transaction, and since when it counts. */
 const limited = new WeakMap<Transaction, { since: number; totalMs: number }>();
 
+/** What is to be done once a transaction has committed. */
+const followUps = new WeakMap<Transaction, (() => void)[]>();
+
+/** Runs `work` when `tx` has committed; a transaction that is rolled back never happened. */
+export function afterCommit(tx: Transaction, work: () => void): void {
+  followUps.set(tx, [...(followUps.get(tx) ?? []), work]);
+}
+
 /** Sets the limits for the rest of the running transaction. Local settings only: safe behind a transaction pooler. */
 export async function setLimits(tx: Transaction, limits: Limits): Promise<void> {
   limited.set(tx, { since: performance.now(), totalMs: limits.totalMs ?? Number.POSITIVE_INFINITY });
@@ -39,7 +47,7 @@ export async function transaction<T>(db: Database, limits: Limits, work: (tx: Tr
   let running: Transaction | undefined;
   let working: Promise<T> | undefined;
   try {
-    return await db.transaction(
+    const result = await db.transaction(
       (tx) => {
         running = tx;
         working = setLimits(tx, limits).then(() => work(tx));
@@ -47,6 +55,8 @@ export async function transaction<T>(db: Database, limits: Limits, work: (tx: Tr
       },
       { isolationLevel: 'read committed' },
     );
+    for (const follow of (running && followUps.get(running)) ?? []) follow();
+    return result;
   } catch (error) {
     // Where the server has ended the session (a time limit, a restart) the driver reports first that
     // the connection is closed; the error that says why is the one that the work met.

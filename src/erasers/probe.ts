@@ -11,6 +11,14 @@ export async function countUpTo(db: Executor, location: Location, account: KeyVa
   return row?.n ?? 0;
 }
 
+/** All rows of the account in a location: reads that part of the index from end to end. */
+export async function countAll(db: Executor, location: Location, account: KeyValue): Promise<number> {
+  const [row] = await db.execute<{ n: number }>(
+    sql`SELECT count(*)::float8 AS n FROM ${relation(location)} AS t WHERE ${walks('t', location.account, account)}`,
+  );
+  return row?.n ?? 0;
+}
+
 /** Names of the locations that still hold a row of the account. */
 export async function findRemaining(
   db: Executor,

@@ -247,6 +247,6 @@ async function refuseForeignRows(
   throw new LetheError(
     'foreign_reference',
     `${qualified(child)} (${reference.columns.join(', ')}): rows that are not this account's reference its rows in ${qualified(parent)} (${reference.constraint})`,
-    { location: child.name, keys: rows.map((row) => row.key) },
+    { referencing: child.name, keys: rows.map((row) => row.key) },
   );
 }

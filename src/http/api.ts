@@ -2,8 +2,10 @@ import type { Config } from '../config.ts';
 import type { Context } from '../erasure/context.ts';
 import type { Producers } from '../jobs/connection.ts';
 import type { Enqueue } from '../jobs/enqueue.ts';
+import type { Metrics } from '../metrics.ts';
 import { deriveToken } from '../tokens.ts';
 import type { AuthConfig } from './auth.ts';
+import type { Viewers } from './viewers.ts';
 
 /** What the routes need. */
 export type Api = {
@@ -12,10 +14,12 @@ export type Api = {
   auth: AuthConfig;
   producers: Producers;
   enqueue: Enqueue;
-  /** A link that opens exactly this erasure, also after the user was signed out. */
+  metrics: Metrics;
+  viewers: Viewers;
+  /** A page for the user that opens exactly this erasure, also after sign-out. */
   statusUrl: (erasureId: string) => string;
 };
 
 /** `LETHE_PUBLIC_URL` and the erasure's token. */
 export const statusUrl = (config: Pick<Config, 'LETHE_PUBLIC_URL' | 'LETHE_SECRET'>) => (erasureId: string) =>
-  `${config.LETHE_PUBLIC_URL.replace(/\/$/, '')}/v1/erasures/${erasureId}?token=${deriveToken(config.LETHE_SECRET, 'status', erasureId)}`;
+  `${config.LETHE_PUBLIC_URL.replace(/\/$/, '')}/status/${erasureId}?token=${deriveToken(config.LETHE_SECRET, 'status', erasureId)}`;

@@ -4,12 +4,19 @@ import { requestId } from 'hono/request-id';
 import { secureHeaders } from 'hono/secure-headers';
 import { LetheError, stackOf } from '../errors.ts';
 import type { Api } from './api.ts';
+import { createAssets } from './assets.ts';
 import { boardRoutes } from './board.ts';
+import { allowOrigins } from './cors.ts';
 import { loginRoutes } from './login.ts';
+import { openapiRoutes } from './openapi.ts';
 import { problem, toLetheError } from './problem.ts';
+import { rateLimit } from './rate-limit.ts';
 import { accountRoutes } from './routes/accounts.ts';
 import { erasureRoutes } from './routes/erasures.ts';
+import { eventRoutes } from './routes/events.ts';
 import { healthRoutes } from './routes/health.ts';
+import { STATUS_POLICY, statusPages } from './status-page.ts';
+import { SUPPORT_POLICY, supportRoutes } from './support-page.ts';
 
 const BODY_LIMIT = 16 * 1024;
 /** The dashboard talks to this server only: its page would fetch fonts from a third party. */
@@ -22,12 +29,21 @@ const ADMIN_POLICY = {
   formAction: ["'self'"],
 };
 
+/** With `no-referrer` browsers send `Origin: null` with a form: where they send no Sec-Fetch-Site (plain http) it would be refused. */
+const ADMIN_HEADERS = { referrerPolicy: 'same-origin', xFrameOptions: 'DENY' };
+
 /** The HTTP application. Composes only: every route has its own file. */
 export function createApp(api: Api): Hono {
   const app = new Hono();
+  const assets = createAssets(api.config);
+  const pages = statusPages(api, assets);
   app.use(requestId({ limitLength: 64 }));
+  // What comes first has the last word on a header.
+  for (const path of ['/admin/erasures/*', '/admin/login'])
+    app.use(path, secureHeaders({ ...ADMIN_HEADERS, contentSecurityPolicy: SUPPORT_POLICY }));
+  app.use('/admin/*', secureHeaders({ ...ADMIN_HEADERS, contentSecurityPolicy: ADMIN_POLICY }));
   app.use(secureHeaders({ referrerPolicy: 'no-referrer', xFrameOptions: 'DENY' }));
-  app.use('/admin/*', secureHeaders({ contentSecurityPolicy: ADMIN_POLICY }));
+  app.use('/status/*', secureHeaders({ contentSecurityPolicy: STATUS_POLICY }), pages.inWords);
   app.use(async (c, next) => {
     const started = performance.now();
     await next();
@@ -39,9 +55,16 @@ export function createApp(api: Api): Hono {
       status: c.res.status,
       ms: Math.round(performance.now() - started),
     };
+    api.metrics.observeRequest(line.method, line.route, line.status, line.ms);
     if (c.res.status >= 500) api.ctx.log.warn(line, 'request');
     else api.ctx.log.debug(line, 'request');
   });
+  const origins = allowOrigins(api.config.LETHE_CORS_ORIGINS);
+  for (const path of ['/v1/*', '/openapi.json']) app.use(path, origins);
+  if (api.config.LETHE_RATE_LIMIT > 0) {
+    const limited = rateLimit(api);
+    for (const path of ['/v1/*', '/status/*']) app.use(path, limited);
+  }
   app.use(
     bodyLimit({
       maxSize: BODY_LIMIT,
@@ -51,10 +74,16 @@ export function createApp(api: Api): Hono {
     }),
   );
   app.route('/', healthRoutes(api));
-  app.route('/v1/accounts', accountRoutes(api));
-  app.route('/v1/erasures', erasureRoutes(api));
-  app.route('/admin', loginRoutes(api.config));
+  app.route('/', openapiRoutes());
+  app.route('/', accountRoutes(api));
+  app.route('/', erasureRoutes(api));
+  app.route('/', eventRoutes(api));
+  app.get('/admin', (c) => c.redirect('/admin/erasures', 303));
+  app.route('/admin/erasures', supportRoutes(api, assets));
+  app.route('/admin', loginRoutes(api, assets));
   app.route('/admin/queues', boardRoutes(api));
+  app.route('/assets', assets.routes);
+  app.route('/status', pages.routes);
 
   app.notFound((c) => problem(c, new LetheError('not_found', 'there is no such resource')));
   app.onError((error, c) => {

@@ -1,12 +1,16 @@
-import { type Job, UnrecoverableError } from 'bullmq';
+import { DelayedError, type Job, UnrecoverableError } from 'bullmq';
 import { sanitize } from '../db/sql-errors.ts';
+import type { SignOutCall } from '../erasers/sign-out-call.ts';
 import { advanceErasure } from '../erasure/advance.ts';
 import type { Context } from '../erasure/context.ts';
 import { eraseChunk } from '../erasure/erase-chunk.ts';
+import { signOutAccount } from '../erasure/sign-out.ts';
 import type { SliceSize } from '../erasure/slice-size.ts';
 import { sweep } from '../erasure/sweep.ts';
+import { recordThroughput } from '../erasure/throughput.ts';
 import { stackOf } from '../errors.ts';
 import { type MailContext, sendMail } from '../mail/send.ts';
+import type { Metrics } from '../metrics.ts';
 import { CONTRACTS, type JobName, type Payload } from './contracts.ts';
 import type { Enqueue } from './enqueue.ts';
 import type { ShowProgress } from './show-progress.ts';
@@ -17,6 +21,9 @@ export type Work = {
   enqueue: Enqueue;
   sliceSize: SliceSize;
   showProgress: ShowProgress;
+  metrics: Metrics;
+  /** Absent where the application wants no call. */
+  signOut?: SignOutCall | undefined;
 };
 
 /** Typed from the registry: a job without a handler does not compile. */
@@ -39,22 +46,42 @@ export const HANDLERS: Handlers = {
     return { outcome: next.kind };
   },
 
-  'chunk.erase': async ({ ctx, sliceSize, showProgress }, { erasureId, chunkId }, signal) => {
+  'chunk.erase': async ({ ctx, sliceSize, showProgress, metrics }, { erasureId, chunkId }, signal) => {
     let rows = 0;
+    let ms = 0;
+    let location = '';
     const outcome = await eraseChunk(ctx, chunkId, sliceSize, {
       proceed: () => !signal.aborted,
       onSlice: (slice) => {
         rows += slice.rows;
+        ms += slice.ms;
+        location = slice.location;
+        metrics.sliceSeconds.observe({ location }, slice.ms / 1000);
         void showProgress(erasureId);
       },
     });
+    // Predictions are for looking at: a measurement that is lost must not fail the chunk.
+    await recordThroughput(ctx.db, location, rows, ms).catch((error: Error) =>
+      ctx.log.debug({ chunkId, code: error.name }, 'speed not recorded'),
+    );
+    if (location) metrics.chunkSeconds.observe({ location }, ms / 1000);
+    if (outcome === 'finished') metrics.chunksFinished.inc({ location });
     return { outcome, rows };
   },
 
-  'mail.send': async ({ mail }, { notificationId }) => ({ outcome: await sendMail(mail, notificationId) }),
+  'account.sign-out': async ({ ctx, signOut }, { erasureId }) => ({
+    outcome: signOut ? await signOutAccount(ctx, signOut, erasureId) : 'skipped',
+  }),
 
-  'erasure.sweep': async ({ ctx, enqueue }) => {
+  'mail.send': async ({ mail, metrics }, { notificationId }) => {
+    const outcome = await sendMail(mail, notificationId);
+    metrics.mails.inc({ outcome });
+    return { outcome };
+  },
+
+  'erasure.sweep': async ({ ctx, enqueue, metrics }) => {
     const done = await sweep(ctx, enqueue.dispatch);
+    metrics.sweptAt.setToCurrentTime();
     ctx.log.info(done, 'sweep');
     return done;
   },
@@ -68,19 +95,42 @@ export async function handle(work: Work, job: Job, signal: AbortSignal): Promise
   const name = job.name as JobName;
   const contract = CONTRACTS[name];
   const payload = contract?.payload.safeParse(job.data);
-  if (!payload?.success) throw new UnrecoverableError(`invalid job ${contract ? 'payload' : 'name'}`);
+  if (!payload?.success) {
+    // Whoever can write to Redis chooses the name: it must not become a label.
+    work.metrics.jobs.inc({ name: contract ? name : 'unknown', outcome: 'failed' });
+    throw new UnrecoverableError(`invalid job ${contract ? 'payload' : 'name'}`);
+  }
   const run = HANDLERS[name] as (work: Work, payload: unknown, signal: AbortSignal) => Promise<unknown>;
   try {
-    return await run(work, payload.data, signal);
+    const result = await run(work, payload.data, signal);
+    work.metrics.jobs.inc({ name, outcome: (result as { outcome?: string }).outcome ?? 'done' });
+    return result;
   } catch (error) {
     const clean = sanitize(error);
+    work.metrics.jobs.inc({ name, outcome: clean.retry === 'never' ? 'failed' : 'retried' });
+    if (name === 'chunk.erase') work.metrics.chunksFailed.inc({ code: clean.code });
+    if (clean.code === 'mail_deferred') work.metrics.mails.inc({ outcome: 'deferred' });
     const line = { job: name, jobId: job.id, attempt: job.attemptsMade + 1, code: clean.code, detail: clean.detail };
-    if (clean.code === 'contended' || clean.code === 'mail_deferred')
+    if (['contended', 'mail_deferred', 'sign_out_deferred'].includes(clean.code))
       work.ctx.log.info(line, 'job will be tried again');
     else if (clean.code === 'internal_error') work.ctx.log.error({ ...line, stack: stackOf(error) }, 'job failed');
     else work.ctx.log.warn(line, 'job failed');
     if (clean.retry === 'never') throw new UnrecoverableError(clean.message);
+    if (clean.code === 'database_unavailable') await waitForDatabase(job);
     // Without the stack of the driver's error, which may quote parameters.
     throw Object.assign(new Error(clean.message), { stack: clean.message });
   }
+}
+
+/** Longest pause between two attempts while the database is away. */
+const OUTAGE_PAUSE_MS = 10_000;
+
+/**
+ * Puts the job back without using up an attempt, for a pause that grows to ten seconds. With the
+ * contract's backoff, made for errors of the job, an erasure slept for up to two minutes after an outage.
+ */
+async function waitForDatabase(job: Job): Promise<never> {
+  const pause = Math.min(OUTAGE_PAUSE_MS, 500 * 2 ** Math.min(job.attemptsStarted, 10)) * (0.5 + Math.random() / 2);
+  await job.moveToDelayed(Date.now() + Math.round(pause), job.token);
+  throw new DelayedError();
 }

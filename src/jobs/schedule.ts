@@ -33,7 +33,7 @@ export async function ensureSchedule(ctx: Context, producers: Producers, globalC
  */
 export function startReconciling(
   work: { ctx: Context; enqueue: Enqueue; producers: Producers },
-  options: { intervalMs: number; globalConcurrency: number },
+  options: { intervalMs: number; globalConcurrency: number; onRound?: () => void },
 ): { stop: () => void } {
   const { ctx, enqueue, producers } = work;
   let busy = false;
@@ -46,7 +46,9 @@ export function startReconciling(
         isLive: (id) => isParentLive(producers, id),
         enqueue: enqueue.dispatch,
         enqueueMail: enqueue.mail,
+        enqueueSignOut: enqueue.signOut,
       });
+      options.onRound?.();
       if (Object.values(done).some((n) => n > 0)) ctx.log.info(done, 'reconciled');
     } catch (error) {
       ctx.log.warn(

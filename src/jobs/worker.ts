@@ -4,7 +4,11 @@ import { QUEUES, type QueueName } from './contracts.ts';
 import { handle, type Work } from './handlers.ts';
 
 export type WorkerOptions = { prefix: string; concurrency: number };
-export type Workers = { stop: (deadlineMs: number) => Promise<boolean> };
+export type Workers = {
+  stop: (deadlineMs: number) => Promise<boolean>;
+  /** True while every queue is being consumed. */
+  working: () => boolean;
+};
 
 /** A killed worker's jobs are taken over after about the lock's time; ours are safe to repeat however often. */
 const LOCKS = { lockDuration: 10_000, stalledInterval: 3_000, maxStalledCount: 1_000 };
@@ -13,7 +17,13 @@ const LOCKS = { lockDuration: 10_000, stalledInterval: 3_000, maxStalledCount: 1
 export function startWorkers(work: Work, connection: Redis, options: WorkerOptions): Workers {
   const stopping = new AbortController();
   const running = new Map<string, AbortController>();
-  const concurrency: Record<QueueName, number> = { erasures: 4, chunks: options.concurrency, mail: 2, housekeeping: 1 };
+  const concurrency: Record<QueueName, number> = {
+    erasures: 4,
+    chunks: options.concurrency,
+    partners: 4,
+    mail: 2,
+    housekeeping: 1,
+  };
 
   const workers = QUEUES.map((queue) => {
     const process = async (job: Job, _token?: string, signal?: AbortSignal) => {
@@ -45,6 +55,7 @@ export function startWorkers(work: Work, connection: Redis, options: WorkerOptio
   });
 
   return {
+    working: () => !stopping.signal.aborted && workers.every((w) => w.isRunning()),
     /** Hands running chunks back after their slice. False when the deadline passed: the process may exit, nothing is lost. */
     stop: async (deadlineMs) => {
       stopping.abort();

@@ -1,0 +1,76 @@
+import { asc, eq, inArray, sql } from 'drizzle-orm';
+import type { Executor } from '../db/client.ts';
+import { notification, task } from '../db/schema.ts';
+import type { State } from './states.ts';
+
+/** Live erasures by state. `held` and `overdue` are among them. `sweptAt`: end of the last sweep, or null. */
+export type Overview = {
+  states: Partial<Record<State, number>>;
+  held: number;
+  overdue: number;
+  sweptAt: Date | null;
+};
+
+/**
+ * Counts what is live. Finished erasures are never counted: there may be millions. The states are
+ * literals, so that the partial index of live erasures fits whatever the statistics say.
+ */
+export async function readOverview(db: Executor): Promise<Overview> {
+  const rows = await db.execute<{ state: State; count: number; held: number; overdue: number }>(sql`
+    SELECT state, count(*)::int AS count, count(held_at)::int AS held,
+           (count(*) FILTER (WHERE due_at < now()))::int AS overdue
+      FROM lethe.erasure WHERE state IN ('scheduled', 'running', 'awaiting', 'stalled') GROUP BY state`);
+  const [sweep] = await db.execute<{ at: string | null }>(
+    sql`SELECT done_at::text AS at FROM lethe.duty WHERE name = 'sweep'`,
+  );
+  return {
+    states: Object.fromEntries(rows.map((row) => [row.state, row.count])),
+    held: rows.reduce((sum, row) => sum + row.held, 0),
+    overdue: rows.reduce((sum, row) => sum + row.overdue, 0),
+    sweptAt: sweep?.at ? new Date(sweep.at) : null,
+  };
+}
+
+const MAIL = {
+  erasureId: notification.erasureId,
+  kind: notification.kind,
+  state: notification.state,
+  attempt: notification.attempt,
+  outcome: notification.outcome,
+  nextAt: notification.nextAt,
+  finishedAt: notification.finishedAt,
+};
+
+/** A mail without its address: that is nobody's business but the provider's. */
+export type Mail = Awaited<ReturnType<typeof readMails>>[number];
+
+/** The mails of these erasures, oldest first. */
+export async function readMails(db: Executor, erasureIds: readonly string[]) {
+  if (erasureIds.length === 0) return [];
+  return db
+    .select(MAIL)
+    .from(notification)
+    .where(inArray(notification.erasureId, [...erasureIds]))
+    .orderBy(asc(notification.createdAt));
+}
+
+/** What progress does not say about a location: how often it was tried, in which pass, and until when. */
+export type TaskFacts = Awaited<ReturnType<typeof readTasks>>[number];
+
+/** The tasks of an erasure in the order of their stages. */
+export async function readTasks(db: Executor, erasureId: string) {
+  return db
+    .select({
+      location: task.location,
+      kind: task.kind,
+      action: task.action,
+      attempts: task.attempts,
+      pass: task.pass,
+      dueAt: task.dueAt,
+      startedAt: task.startedAt,
+      finishedAt: task.finishedAt,
+    })
+    .from(task)
+    .where(eq(task.erasureId, erasureId))
+    .orderBy(asc(task.stage), asc(task.location));
+}

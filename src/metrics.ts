@@ -1,0 +1,107 @@
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+
+/** Where the numbers of one process and those of the whole cluster are kept; see `docs/operations.md` for each series. */
+export type Metrics = ReturnType<typeof createMetrics>;
+
+const PREFIX = 'lethe_';
+const SLICE_SECONDS = [0.01, 0.025, 0.05, 0.1, 0.2, 0.4, 0.7, 1, 2, 5];
+const CHUNK_SECONDS = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300];
+const REQUEST_SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 5, 15];
+
+/** What a caller can send as a method is open-ended; a label must not be. */
+const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']);
+
+/**
+ * The instruments of one role. Labels are locations, routes, names and codes: never an id, a key or a
+ * text of the application. `defaults` adds those of the process and its event loop.
+ */
+export function createMetrics(options: { defaults: boolean }) {
+  const own = new Registry();
+  const cluster = new Registry();
+  if (options.defaults) collectDefaultMetrics({ register: own, prefix: PREFIX });
+  const counter = <L extends string>(name: string, help: string, labelNames: L[]) =>
+    new Counter({ name: PREFIX + name, help, labelNames, registers: [own] });
+  const histogram = <L extends string>(name: string, help: string, labelNames: L[], buckets: number[]) =>
+    new Histogram({ name: PREFIX + name, help, labelNames, buckets, registers: [own] });
+  const gauge = <L extends string>(registry: Registry, name: string, help: string, labelNames: L[] = []) =>
+    new Gauge({ name: PREFIX + name, help, labelNames, registers: [registry] });
+
+  const requests = histogram(
+    'http_request_duration_seconds',
+    'HTTP requests by route pattern',
+    ['method', 'route', 'status'],
+    REQUEST_SECONDS,
+  );
+  const rowsDeleted = counter('rows_deleted_total', 'Rows deleted, counted when their transaction has committed', [
+    'location',
+  ]);
+  const sweptAt = gauge(own, 'sweep_last_run_timestamp_seconds', 'When this process last finished a sweep');
+  const reconciledAt = gauge(
+    own,
+    'reconcile_last_round_timestamp_seconds',
+    'When this process last finished a reconcile',
+  );
+  // A gauge begins at 0: what never happened would look as if it had happened in 1970.
+  sweptAt.remove();
+  reconciledAt.remove();
+  const mails = counter('mails_total', 'Attempts to send a mail, by outcome', ['outcome']);
+  // From the start: the increase from nothing to one, which an alert waits for, would not be seen.
+  for (const outcome of ['sent', 'deferred', 'failed', 'uncertain', 'skipped']) mails.inc({ outcome }, 0);
+  let exportedUntil = 0;
+
+  return {
+    rowsDeleted,
+    chunksFinished: counter('chunks_finished_total', 'Chunks deleted to their end', ['location']),
+    chunksFailed: counter('chunks_failed_total', 'Attempts at a chunk that failed, by error code', ['code']),
+    chunkSeconds: histogram(
+      'chunk_duration_seconds',
+      'One attempt at a chunk, until it was finished or handed back',
+      ['location'],
+      CHUNK_SECONDS,
+    ),
+    sliceSeconds: histogram(
+      'slice_duration_seconds',
+      'One slice: one transaction from begin to commit',
+      ['location'],
+      SLICE_SECONDS,
+    ),
+    jobs: counter('jobs_total', 'Jobs that were run, by name and how they ended', ['name', 'outcome']),
+    mails,
+    sweptAt,
+    reconciledAt,
+
+    erasures: gauge(cluster, 'erasures', 'Live erasures by state', ['state']),
+    held: gauge(cluster, 'erasures_held', 'Live erasures on hold'),
+    oldestHold: gauge(cluster, 'oldest_hold_age_seconds', 'Age of the oldest hold; 0 without any'),
+    oldestLive: gauge(cluster, 'oldest_live_erasure_age_seconds', 'Age of the oldest live erasure; 0 without any'),
+    overdueErasures: gauge(cluster, 'erasures_overdue', 'Live erasures past their deadline'),
+    overdueTasks: gauge(cluster, 'tasks_overdue', 'Unfinished tasks of live erasures past their deadline'),
+    dueNotStarted: gauge(
+      cluster,
+      'due_not_started_age_seconds',
+      'How long the oldest due erasure that is not on hold has waited for a sweep; 0 without any',
+    ),
+    sweepDoneAt: gauge(cluster, 'sweep_done_timestamp_seconds', 'When any worker last finished a sweep'),
+    queueJobs: gauge(cluster, 'queue_jobs', 'Jobs in Redis by queue and state', ['queue', 'state']),
+
+    /** Counts one HTTP request; `route` is the pattern, never the path. */
+    observeRequest: (method: string, route: string, status: number, ms: number) =>
+      requests.observe({ method: METHODS.has(method) ? method : 'other', route, status: String(status) }, ms / 1000),
+    /** Counts rows whose deletion has committed. */
+    countRows: (rows: ReadonlyMap<string, number>) => {
+      for (const [location, count] of rows) if (count > 0) rowsDeleted.inc({ location }, count);
+    },
+    /** The cluster's gauges are shown for so many milliseconds from now; 0: not at all. */
+    exportCluster: (ms: number) => {
+      exportedUntil = performance.now() + ms;
+    },
+    /** The text format; with the cluster's gauges only while this process is the one that exports them. */
+    text: async () => {
+      const shown = performance.now() < exportedUntil ? [own, cluster] : [own];
+      return (await Promise.all(shown.map((registry) => registry.metrics()))).join('');
+    },
+    contentType: own.contentType,
+    /** Name, help and type of every series, for the test that compares them with the documentation. */
+    list: async () => [...(await own.getMetricsAsJSON()), ...(await cluster.getMetricsAsJSON())],
+  };
+}
