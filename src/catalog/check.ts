@@ -22,16 +22,25 @@ export async function checkCatalog(
   db: Executor,
   declared: Declaration,
 ): Promise<{ catalog: Catalog; warnings: string[] }> {
+  const server = await checkServer(db);
+  if (server) throw new UsageError([server]);
+  const { catalog, errors, warnings } = await inspectCatalog(db, declared);
+  const grants = (await missingGrants(db)).map(grantHelp);
+  if (!catalog || grants.length > 0) throw new UsageError([...grants, ...errors.map((e) => `catalog: ${e}`)]);
+  return { catalog, warnings };
+}
+
+/** A missing grant in words. */
+export const grantHelp = (missing: string) => `missing grant: GRANT ${missing} TO the role that Lethe connects as`;
+
+/** Why Lethe cannot work with this server, or undefined. */
+export async function checkServer(db: Executor): Promise<string | undefined> {
   const [server] = await db.execute<{ version: number; standby: boolean }>(
     sql`SELECT current_setting('server_version_num')::int AS version, pg_is_in_recovery() AS standby`,
   );
   if (!server || server.version < 150000)
-    throw new UsageError([`DATABASE_URL: PostgreSQL 15 or newer is needed, found ${server?.version}`]);
-  if (server.standby) throw new UsageError(['DATABASE_URL: the server is a standby; connect to the primary']);
-  const { catalog, errors, warnings } = await inspectCatalog(db, declared);
-  const grants = (await missingGrants(db)).map((g) => `missing grant: GRANT ${g} TO the role that Lethe connects as`);
-  if (!catalog || grants.length > 0) throw new UsageError([...grants, ...errors.map((e) => `catalog: ${e}`)]);
-  return { catalog, warnings };
+    return `DATABASE_URL: PostgreSQL 15 or newer is needed, found ${server?.version}`;
+  return server.standby ? 'DATABASE_URL: the server is a standby; connect to the primary' : undefined;
 }
 
 /** Milliseconds after which a waiting transaction looks for a deadlock and may be made its victim. */

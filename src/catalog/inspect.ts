@@ -70,12 +70,13 @@ export async function inspectTables(db: Executor, tables: readonly TableName[]):
   return new Map(rows.map((row) => [row.table, row]));
 }
 
-/** Every foreign key that points at one of `tables` or a partition of it, from anywhere in the database. */
-export async function inspectForeignKeys(db: Executor, tables: readonly TableName[]): Promise<ForeignKey[]> {
+/** Every foreign key that points at one of `tables` or a partition of it, from anywhere in the database; all of them without `tables`. */
+export async function inspectForeignKeys(db: Executor, tables?: readonly TableName[]): Promise<ForeignKey[]> {
+  const names = textArray(tables?.map(qualified) ?? []);
   return db.execute<ForeignKey>(sql`
     WITH RECURSIVE listed(oid) AS (
       SELECT c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-       WHERE n.nspname || '.' || c.relname = ANY(${textArray(tables.map(qualified))})
+       WHERE ${tables === undefined} OR n.nspname || '.' || c.relname = ANY(${names})
       UNION SELECT i.inhrelid FROM pg_inherits i JOIN listed ON i.inhparent = listed.oid)
     SELECT con.conname AS constraint,
            cn.nspname || '.' || c.relname AS child, pn.nspname || '.' || p.relname AS parent,

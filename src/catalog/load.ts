@@ -6,7 +6,10 @@ import { z } from 'zod';
 import { UsageError } from '../errors.ts';
 
 const identifier = z.string().min(1).max(63);
-const table = z.string().regex(/^[^.\s]+(\.[^.\s]+)?$/, 'expected a table, or schema.table');
+const table = z
+  .string()
+  .regex(/^[^.\s]+(\.[^.\s]+)?$/, 'expected a table, or schema.table')
+  .describe('A table of schema public, or schema.table.');
 const duration = z
   .string()
   // `ms` throws for an empty text.
@@ -23,30 +26,48 @@ const threshold = z.union(
   { error: THRESHOLD },
 );
 
-const declaration = z.strictObject({
-  account: z.strictObject({
-    table,
-    key: identifier,
-    email: identifier.optional(),
-    flag: identifier.optional(),
-    created: identifier.optional(),
-    hold: identifier.optional(),
-    threshold: threshold.default(1000),
-  }),
-  locations: z
-    .array(
-      z.strictObject({
-        name: identifier.optional(),
-        table,
-        account: identifier,
-        owner: z.string().min(1).max(100),
-        action: z.literal('delete', { error: 'only "delete" is supported by this version' }).default('delete'),
-        at: z.literal('request').optional(),
-        sla: duration.optional(),
-      }),
-    )
-    .min(1),
+const account = z.strictObject({
+  table,
+  key: identifier.describe("The column of the account's key: unique, an integer or a uuid."),
+  email: identifier.optional().describe('The column that the confirmation is mailed to.'),
+  flag: identifier.optional().describe('A timestamp: set when a request is accepted, cleared by an undo.'),
+  created: identifier.optional().describe('A timestamp: tells an account from a newer one with the same key.'),
+  hold: identifier.optional().describe('The column that says that the account must be kept: true, or not null.'),
+  threshold: threshold
+    .default(1000)
+    .describe('Rows in any one location, or time for all of them, from which an erasure is scheduled.'),
 });
+const location = z.strictObject({
+  name: identifier.optional().describe('Its name in progress and evidence. Default: the table.'),
+  table,
+  account: identifier.describe("The column that holds the account's key."),
+  owner: z.string().min(1).max(100).describe('The team that answers for it.'),
+  action: z
+    .literal('delete', { error: 'only "delete" is supported by this version' })
+    .default('delete')
+    .describe("What becomes of an account's rows."),
+  at: z.literal('request').optional().describe('Deleted by the request itself: sessions.'),
+  sla: duration.optional().describe('Time from the request to the end, such as 24h.'),
+});
+const ignored = z.strictObject({
+  table,
+  reason: z.string().trim().min(1, 'expected a reason').max(500).describe('Why it need not be erased.'),
+});
+
+const declaration = z.strictObject({
+  account: account.describe('The table with one row per account.'),
+  locations: z.array(location).min(1).describe("The places that hold an account's data."),
+  ignore: z.array(ignored).optional().describe('Tables that `lethe catalog check` need not find in the catalog.'),
+});
+
+/** A JSON Schema of the file, for editors. */
+export const catalogSchema = () => ({
+  title: 'The catalog of Lethe',
+  ...z.toJSONSchema(declaration, { io: 'input', target: 'draft-7' }),
+});
+
+/** `posts` means `public.posts`: the search path is session state, which a pooler does not keep. */
+const fullName = (name: string) => (name.includes('.') ? name : `public.${name}`);
 
 /** The catalog as written (`source`) and as understood: shape and values are checked, the live schema is not. */
 export type Declaration = z.infer<typeof declaration> & { digest: string; source: unknown };
@@ -76,26 +97,46 @@ export function parseDeclaration(written: unknown, file: string): Declaration {
   const seen = new Map<string, string>();
   const problems: string[] = [];
   for (const [index, location] of parsed.data.locations.entries()) {
-    const key = location.table.includes('.') ? location.table : `public.${location.table}`;
+    const key = fullName(location.table);
     const name = location.name ?? location.table;
     for (const unique of [`table ${key}`, `name ${name}`]) {
       const first = seen.get(unique);
       if (first) problems.push(`${file}: locations.${index}: ${unique} is listed twice, first at ${first}`);
       else seen.set(unique, `locations.${index}`);
     }
-    if (
-      key ===
-      (parsed.data.account.table.includes('.') ? parsed.data.account.table : `public.${parsed.data.account.table}`)
-    ) {
+    if (key === fullName(parsed.data.account.table)) {
       problems.push(`${file}: locations.${index}: ${location.table} is the account table; list only what it owns`);
     } else if (name === parsed.data.account.table.split('.').at(-1)) {
       // The task of the account's own row has that name, and an erasure has one task of each name.
       problems.push(`${file}: locations.${index}: the name ${name} is the account's own: give the location another`);
     }
   }
+  problems.push(...checkIgnored(parsed.data, seen, file));
   if (problems.length > 0) throw new UsageError(problems);
-  const digest = createHash('sha256').update(JSON.stringify(parsed.data)).digest('hex').slice(0, 16);
+  // Without what is ignored: that changes no erasure, and those under way need not keep another catalog for it.
+  const { ignore: _, ...erased } = parsed.data;
+  const digest = createHash('sha256').update(JSON.stringify(erased)).digest('hex').slice(0, 16);
   return { ...parsed.data, digest, source: written };
+}
+
+function checkIgnored(
+  { account, ignore = [] }: z.infer<typeof declaration>,
+  seen: ReadonlyMap<string, string>,
+  file: string,
+): string[] {
+  const problems: string[] = [];
+  const ignored = new Map<string, string>();
+  for (const [index, { table }] of ignore.entries()) {
+    const key = fullName(table);
+    const place = `ignore.${index}`;
+    const listed = seen.get(`table ${key}`);
+    const first = ignored.get(key);
+    if (key === fullName(account.table)) problems.push(`${file}: ${place}: ${table} is the account table`);
+    else if (listed) problems.push(`${file}: ${place}: table ${key} is listed at ${listed}: it cannot be both`);
+    else if (first) problems.push(`${file}: ${place}: table ${key} is listed twice, first at ${first}`);
+    else ignored.set(key, place);
+  }
+  return problems;
 }
 
 /** Reads and parses the catalog file. Throws a UsageError that says what to do. */

@@ -12,5 +12,6 @@ export function mergeDeclarations(accepted: Declaration, current: Declaration): 
   const added = current.locations
     .filter((l) => !tables.has(fullName(l.table)))
     .map((l) => (names.has(l.name ?? l.table) ? { ...l, name: `${fullName(l.table)} (added)`.slice(-63) } : l));
-  return { ...accepted, locations: [...accepted.locations, ...added] };
+  // What is ignored is a matter of the database as it is now.
+  return { ...accepted, ignore: current.ignore, locations: [...accepted.locations, ...added] };
 }

@@ -21,7 +21,7 @@ export function tableName(text: string): TableName {
 
 const isKeyType = (type: string): type is KeyType => (KEY_TYPES as readonly string[]).includes(type);
 const family = (type: KeyType) => (type === 'uuid' ? 'uuid' : 'integer');
-const changesRows = (fk: ForeignKey) => ['CASCADE', 'SET NULL', 'SET DEFAULT'].includes(fk.onDelete);
+export const changesRows = (fk: ForeignKey) => ['CASCADE', 'SET NULL', 'SET DEFAULT'].includes(fk.onDelete);
 const startsWith = (index: { columns: string[] }, columns: readonly string[]) =>
   columns.every((column, i) => index.columns[i] === column);
 const list = (columns: readonly string[]) => columns.join(', ');
@@ -57,8 +57,11 @@ export function resolveCatalog(
     );
   }
   checkAccountColumns(declared, accountName, account, errors);
-  for (const fk of foreignKeys)
-    checkForeignKey(fk, accountName, declared.account.key, byTable, errors, warnings, facts);
+  const ignored = new Set((declared.ignore ?? []).map((t) => qualified(tableName(t.table))));
+  for (const fk of foreignKeys) {
+    if (ignored.has(fk.child) && !byTable.has(fk.child)) checkIgnored(fk, errors, warnings);
+    else checkForeignKey(fk, accountName, declared.account.key, byTable, errors, warnings, facts);
+  }
 
   const edges = foreignKeys
     .filter((fk) => byTable.has(fk.child) && byTable.has(fk.parent))
@@ -171,6 +174,22 @@ function checkAccountColumns(declared: Declaration, name: string, table: TableFa
   }
 }
 
+const reference = (fk: ForeignKey) =>
+  `${fk.child} (${list(fk.columns)}) references ${fk.parent} ON DELETE ${fk.onDelete}`;
+
+/** The error about a foreign key from a table that the catalog does not know. */
+export const unlistedError = (fk: ForeignKey): string =>
+  `${reference(fk)} and is not in the catalog: add it under locations, with the column that holds the account's key`;
+
+/** An ignored table may stand in the way of an erasure, but must not be changed by one. */
+function checkIgnored(fk: ForeignKey, errors: string[], warnings: string[]): void {
+  if (changesRows(fk)) {
+    errors.push(
+      `${reference(fk)} and is under ignore, but its rows would be changed unseen: list it under locations, or change the foreign key to NO ACTION`,
+    );
+  } else warnings.push(`${reference(fk)} and is under ignore: such rows stop the erasure with an error`);
+}
+
 function checkForeignKey(
   fk: ForeignKey,
   accountName: string,
@@ -180,16 +199,14 @@ function checkForeignKey(
   warnings: string[],
   facts: ReadonlyMap<string, TableFacts>,
 ): void {
-  const what = `${fk.child} (${list(fk.columns)}) references ${fk.parent} ON DELETE ${fk.onDelete}`;
+  const what = reference(fk);
   if (fk.parent !== accountName && !byTable.has(fk.parent)) {
     errors.push(`${what}, a partition: a foreign key must point at the whole table`);
     return;
   }
   const listed = byTable.get(fk.child);
   if (!listed && fk.child !== accountName) {
-    errors.push(
-      `${what} and is not in the catalog: add it under locations, with the column that holds the account's key`,
-    );
+    errors.push(unlistedError(fk));
     return;
   }
   if (fk.child === accountName) {

@@ -1,16 +1,26 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs';
-import { Command, CommanderError } from 'commander';
-import { sanitize } from '../db/sql-errors.ts';
-import { UsageError } from '../errors.ts';
+import { Command } from 'commander';
+import { catalogCommand } from './catalog.ts';
+import { eraseCommand } from './erase.ts';
+import { reportFailure, throwing } from './failure.ts';
+import { holdCommand } from './hold.ts';
+import { listCommand } from './list.ts';
 import { migrateCommand } from './migrate.ts';
+import { openapiCommand } from './openapi.ts';
 import { passwordCommand } from './password.ts';
+import { planCommand } from './plan.ts';
+import { releaseCommand } from './release.ts';
+import { replayCommand } from './replay.ts';
 import { apiCommand, workerCommand } from './serve.ts';
+import { statusCommand } from './status.ts';
+import { processTerminal } from './terminal.ts';
 
 const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
   version: string;
 };
 
+const terminal = processTerminal();
 const program = new Command('lethe')
   .description('Erases user accounts: durable, exact, and gentle to the database it works in.')
   .version(version)
@@ -18,26 +28,25 @@ const program = new Command('lethe')
   .addCommand(workerCommand())
   .addCommand(migrateCommand())
   .addCommand(passwordCommand())
+  .addCommand(openapiCommand())
+  .addCommand(planCommand(terminal))
+  .addCommand(eraseCommand(terminal))
+  .addCommand(statusCommand(terminal))
+  .addCommand(listCommand(terminal))
+  .addCommand(holdCommand(terminal))
+  .addCommand(releaseCommand(terminal))
+  .addCommand(replayCommand(terminal))
+  .addCommand(catalogCommand(terminal))
   .addHelpText(
     'after',
     '\nThe configuration is read from the environment; README.md lists it.\nExit codes: 0 done, 1 failed, 2 wrong usage or configuration.',
   )
-  .showHelpAfterError('Try lethe --help.')
-  .exitOverride();
-for (const command of program.commands) command.exitOverride();
+  .showHelpAfterError('Try lethe --help.');
 
 try {
-  await program.parseAsync();
-  // Sockets of a Redis or Postgres that is away would keep the process alive.
-  process.exit(0);
+  await throwing(program, terminal).parseAsync();
 } catch (error) {
-  if (error instanceof CommanderError) process.exit(error.exitCode === 0 ? 0 : 2);
-  if (error instanceof UsageError) {
-    for (const problem of error.problems) process.stderr.write(`lethe: ${problem}\n`);
-    process.exit(2);
-  }
-  process.stderr.write(
-    `lethe: ${(error as NodeJS.ErrnoException).syscall ? (error as Error).message : sanitize(error).message}\n`,
-  );
-  process.exit(1);
+  terminal.exitCode = reportFailure(error, terminal.err);
 }
+// Sockets of a Redis or Postgres that is away would keep the process alive.
+process.exit(terminal.exitCode);

@@ -1,0 +1,56 @@
+import { parseAccountId } from '../erasure/account-id.ts';
+import type { Context } from '../erasure/context.ts';
+import { listErasures } from '../erasure/list.ts';
+import { canonicalKey } from '../erasure/request.ts';
+import { type Erasure, findErasure, findLive } from '../erasure/states.ts';
+import { LetheError, UsageError } from '../errors.ts';
+import { accountDigest } from '../tokens.ts';
+
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
+
+/** Checks an argument that must be the id of an erasure. Throws a UsageError that says where to find one. */
+export function erasureId(text: string): string {
+  if (UUID.test(text)) return text.toLowerCase();
+  throw new UsageError([`${text}: expected the id of an erasure (a uuid): lethe list shows them`]);
+}
+
+/** The erasure of an id. Throws `not_found`. */
+export async function requireErasure(ctx: Context, text: string): Promise<Erasure> {
+  const found = await findErasure(ctx.db, erasureId(text));
+  if (!found) throw new LetheError('not_found', 'there is no such erasure');
+  return found;
+}
+
+/** What finds the erasures of an account, also those that were scrubbed. */
+export async function ofAccount(ctx: Context, text: string): Promise<{ accountKey: string; accountDigests: string[] }> {
+  const accountKey = await canonicalKey(ctx.db, ctx, parseAccountId(ctx.catalog, text, 'account'));
+  return { accountKey, accountDigests: ctx.settings.secrets.map((secret) => accountDigest([secret], accountKey)) };
+}
+
+/**
+ * The erasure of an id, or an account's live or newest one. Throws `not_found`, and a UsageError for a
+ * text that is neither.
+ */
+export async function findByIdOrAccount(ctx: Context, text: string): Promise<Erasure> {
+  const byId = UUID.test(text) ? await findErasure(ctx.db, text.toLowerCase()) : null;
+  if (byId) return byId;
+  // Without a catalog that fits, an id is all that can be looked up.
+  if (UUID.test(text) && keyTypeOf(ctx) !== 'uuid') throw new LetheError('not_found', 'there is no such erasure');
+  const filter = await ofAccount(ctx, text).catch((error: unknown) => {
+    if (!(error instanceof LetheError) || error.code !== 'invalid_request') throw error;
+    throw new UsageError([`${text}: expected the id of an erasure (a uuid), or an account: ${error.detail}`]);
+  });
+  const live = await findLive(ctx.db, filter.accountKey);
+  if (live) return live;
+  const [newest] = (await listErasures(ctx.db, filter, { limit: 1 })).erasures;
+  if (!newest) throw new LetheError('not_found', 'there is no erasure of this account');
+  return newest;
+}
+
+function keyTypeOf(ctx: Context): string | undefined {
+  try {
+    return ctx.catalog.account.key[0].type;
+  } catch {
+    return undefined;
+  }
+}

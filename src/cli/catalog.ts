@@ -1,0 +1,96 @@
+import { Command } from 'commander';
+import { checkServer, grantHelp, inspectCatalog } from '../catalog/check.ts';
+import { type Finding, findUncovered } from '../catalog/coverage.ts';
+import { inspectForeignKeys } from '../catalog/inspect.ts';
+import { inspectRelations } from '../catalog/inspect-all.ts';
+import { catalogSchema, type Declaration, loadCatalog } from '../catalog/load.ts';
+import { unlistedError } from '../catalog/resolve.ts';
+import { loadConfig } from '../config.ts';
+import { connect, type Database } from '../db/client.ts';
+import { missingGrants } from '../db/grants.ts';
+import { UsageError } from '../errors.ts';
+import { answers } from './open.ts';
+import { json, painter, printable, type Terminal } from './terminal.ts';
+
+/** `ok`: the catalog fits the database, and every table with an account's data is in it. */
+type Report = { ok: boolean; errors: string[]; uncovered: Finding[]; warnings: string[]; tables: number };
+
+export const catalogCommand = (terminal: Terminal) =>
+  new Command('catalog')
+    .description('check the catalog against the database, or print its JSON Schema')
+    .addCommand(
+      new Command('check')
+        .description("find what does not fit, and tables with accounts' data that are not covered")
+        .option('--json', 'one JSON document on standard output')
+        .addHelpText(
+          'after',
+          '\nNeeds DATABASE_URL and LETHE_CATALOG only: run it where the application is tested.\n' +
+            'Exit codes: 0 covered, 1 not covered or it does not fit, 2 the catalog cannot be read.\n' +
+            'Example: LETHE_CATALOG=catalog.yaml lethe catalog check',
+        )
+        .action((options: { json?: true }) => check(terminal, options)),
+    )
+    .addCommand(
+      new Command('schema')
+        .description('print a JSON Schema of the catalog file, for editors')
+        .option('--json', 'the same: it is JSON')
+        .addHelpText(
+          'after',
+          '\nExample: lethe catalog schema > catalog.schema.json, and in the catalog\n' +
+            '         # yaml-language-server: $schema=catalog.schema.json',
+        )
+        .action(() => {
+          terminal.out.write(`${json(catalogSchema(), 2)}\n`);
+        }),
+    );
+
+async function check(terminal: Terminal, options: { json?: true }): Promise<void> {
+  const config = loadConfig('catalog', terminal.env);
+  const declared = loadCatalog(config.LETHE_CATALOG);
+  const connection = connect(config.DATABASE_URL, { max: 1, applicationName: 'lethe-catalog' });
+  try {
+    await answers(connection.db);
+    const server = await checkServer(connection.db);
+    if (server) throw new UsageError([server]);
+    const report = await checkCoverage(connection.db, declared);
+    if (!report.ok) terminal.exitCode = 1;
+    if (options.json) terminal.out.write(`${json(report, 2)}\n`);
+    else terminal.out.write(`${describe(report, terminal).join('\n')}\n`);
+  } finally {
+    await connection.close();
+  }
+}
+
+async function checkCoverage(db: Database, declared: Declaration): Promise<Report> {
+  const resolution = await inspectCatalog(db, declared);
+  const foreignKeys = await inspectForeignKeys(db);
+  const relations = await inspectRelations(db);
+  const { uncovered, warnings } = findUncovered(declared, relations, foreignKeys);
+  const found = new Set(uncovered.map((f) => f.table));
+  // Said once: by the finding, which also says what to write.
+  const said = new Set(foreignKeys.filter((fk) => found.has(fk.child)).map(unlistedError));
+  const errors = [
+    ...(await missingGrants(db)).map(grantHelp),
+    ...resolution.errors.filter((error) => !said.has(error)),
+  ];
+  return {
+    ok: errors.length === 0 && uncovered.length === 0,
+    errors,
+    uncovered,
+    warnings: [...warnings, ...resolution.warnings],
+    tables: relations.length,
+  };
+}
+
+function describe({ ok, errors, uncovered, warnings, tables }: Report, terminal: Terminal): string[] {
+  const paint = painter(terminal.out);
+  const count = (n: number, what: string) => `${n} ${what}${n === 1 ? '' : 's'}`;
+  return [
+    ...errors.map((text) => `${paint('red', 'error:')} ${printable(text)}`),
+    ...uncovered.map(({ text }) => `${paint('red', 'not covered:')} ${printable(text)}`),
+    ...warnings.map((text) => `${paint('yellow', 'warning:')} ${printable(text)}`),
+    ok
+      ? paint('green', `The catalog covers the database: ${count(tables, 'table')} looked at.`)
+      : `The catalog does not cover the database: ${count(errors.length, 'error')}, ${count(uncovered.length, 'table')} not covered.`,
+  ];
+}

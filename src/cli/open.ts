@@ -1,0 +1,109 @@
+import { sql } from 'drizzle-orm';
+import { checkCatalog, readDeadlockTimeout } from '../catalog/check.ts';
+import { type Declaration, loadCatalog } from '../catalog/load.ts';
+import type { Catalog } from '../catalog/types.ts';
+import { loadConfig } from '../config.ts';
+import { connect, type Database } from '../db/client.ts';
+import { pendingMigrations } from '../db/migrate.ts';
+import { sanitize } from '../db/sql-errors.ts';
+import { keepCatalog } from '../erasure/catalog-of.ts';
+import type { Context } from '../erasure/context.ts';
+import { LetheError, UsageError } from '../errors.ts';
+import { openProducers } from '../jobs/connection.ts';
+import { createEnqueue, type Enqueue } from '../jobs/enqueue.ts';
+import { createLogger } from '../logger.ts';
+import { type Closable, closeAll, settingsOf } from '../resources.ts';
+import type { Terminal } from './terminal.ts';
+
+/** What a command works with. */
+export type Session = {
+  /** Its catalog throws a UsageError where it does not fit: that must keep nobody from looking. */
+  ctx: Context;
+  /** Of the check of the catalog. */
+  warnings: string[];
+  /** Opens the queues for `work`, and says on standard error when Redis is away. */
+  withQueues: <T>(work: (enqueue: Enqueue) => Promise<T>) => Promise<T>;
+};
+
+/** A database that accepts a connection and then says nothing is as good as none. */
+const ANSWER_MS = 1_800;
+const REDIS_MS = 1_000;
+
+// Standard output is the answer's. What a command has to say it says itself, in words.
+const log = createLogger('silent', 'cli');
+
+/** Opens Postgres for one command and closes it after. Throws UsageErrors for a bad configuration. */
+export async function withSession<T>(terminal: Terminal, work: (session: Session) => Promise<T>): Promise<T> {
+  const config = loadConfig('cli', terminal.env);
+  const connection = connect(config.DATABASE_URL, { max: 4, applicationName: 'lethe-cli' });
+  const closables: Closable[] = [{ name: 'postgres', close: connection.close }];
+  const { db } = connection;
+  try {
+    await answers(db);
+    const pending = await pendingMigrations(db);
+    if (pending > 0) throw new UsageError([`the database lacks ${pending} migration(s): run lethe migrate`]);
+    const fit = await readCatalog(db, config.LETHE_CATALOG);
+    const settings = settingsOf(config, await readDeadlockTimeout(db));
+    const ctx: Context = {
+      db,
+      get catalog() {
+        return fitting(fit).catalog;
+      },
+      get declared() {
+        return fitting(fit).declared;
+      },
+      pastCatalogs: new Map(),
+      log,
+      settings,
+    };
+    const withQueues = async <R>(put: (enqueue: Enqueue) => Promise<R>): Promise<R> => {
+      const { declared } = fitting(fit);
+      await keepCatalog(db, declared);
+      const producers = openProducers({ url: config.REDIS_URL, prefix: config.LETHE_REDIS_PREFIX }, log);
+      closables.push({ name: 'redis', close: producers.close });
+      const isReady = () => producers.redis.status === 'ready';
+      for (const end = Date.now() + REDIS_MS; !isReady() && Date.now() < end; ) await pause(20);
+      const result = await put(createEnqueue(producers, db, log, REDIS_MS));
+      if (!isReady())
+        terminal.err.write('lethe: note: Redis cannot be reached; a worker goes on with it within a minute\n');
+      return result;
+    };
+    return await work({ ctx, warnings: fit instanceof UsageError ? [] : fit.warnings, withQueues });
+  } finally {
+    await closeAll(closables, log);
+  }
+}
+
+/** Throws `database_unavailable` when the database does not answer soon. */
+export async function answers(db: Database): Promise<void> {
+  const late = new Promise<never>((_, reject) => {
+    setTimeout(() => reject(new LetheError('database_unavailable', 'no answer')), ANSWER_MS).unref();
+  });
+  try {
+    await Promise.race([db.execute(sql`SELECT 1`), late]);
+  } catch (error) {
+    const clean = sanitize(error);
+    throw clean.code === 'database_unavailable'
+      ? new LetheError('database_unavailable', `DATABASE_URL: ${clean.detail}`)
+      : clean;
+  }
+}
+
+type Fit = { catalog: Catalog; declared: Declaration; warnings: string[] };
+
+async function readCatalog(db: Database, file: string): Promise<Fit | UsageError> {
+  try {
+    const declared = loadCatalog(file);
+    return { declared, ...(await checkCatalog(db, declared)) };
+  } catch (error) {
+    if (error instanceof UsageError) return error;
+    throw error;
+  }
+}
+
+function fitting(fit: Fit | UsageError): Fit {
+  if (fit instanceof UsageError) throw fit;
+  return fit;
+}
+
+const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));

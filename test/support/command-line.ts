@@ -1,0 +1,66 @@
+import { PassThrough, Writable } from 'node:stream';
+import { Command } from 'commander';
+import { catalogCommand } from '../../src/cli/catalog.ts';
+import { eraseCommand } from '../../src/cli/erase.ts';
+import { reportFailure, throwing } from '../../src/cli/failure.ts';
+import { holdCommand } from '../../src/cli/hold.ts';
+import { listCommand } from '../../src/cli/list.ts';
+import { planCommand } from '../../src/cli/plan.ts';
+import { releaseCommand } from '../../src/cli/release.ts';
+import { replayCommand } from '../../src/cli/replay.ts';
+import { statusCommand } from '../../src/cli/status.ts';
+import type { Output, Terminal } from '../../src/cli/terminal.ts';
+
+export type Ran = { code: number; out: string; err: string };
+type Options = {
+  /** Output is a terminal; `colours`: one that has them. */
+  tty?: boolean;
+  colours?: boolean;
+  /** What is typed on a terminal; without it there is none to ask on. */
+  typed?: string;
+  /** Called with the whole output whenever some is added. */
+  onOutput?: (out: string) => void;
+};
+
+/** Runs a verb of the command line in this process: the same but for the start of one. */
+export async function runVerb(env: Record<string, string>, args: string[], options: Options = {}): Promise<Ran> {
+  const ran = { out: '', err: '' };
+  const collect = (name: 'out' | 'err') => {
+    const stream = new Writable({
+      write: (data, _, done) => {
+        ran[name] += String(data);
+        options.onOutput?.(ran.out);
+        done();
+      },
+    });
+    const tty = { isTTY: options.tty === true, columns: 100, hasColors: () => options.colours === true };
+    return Object.assign(stream, tty) as Output;
+  };
+  const input = new PassThrough();
+  if (options.typed !== undefined) input.end(options.typed);
+  const terminal: Terminal = {
+    out: collect('out'),
+    err: collect('err'),
+    input: Object.assign(input, { isTTY: options.typed !== undefined }),
+    env,
+    exitCode: 0,
+  };
+  const verbs = [
+    planCommand,
+    eraseCommand,
+    statusCommand,
+    listCommand,
+    holdCommand,
+    releaseCommand,
+    replayCommand,
+    catalogCommand,
+  ];
+  const program = new Command('lethe');
+  for (const verb of verbs) program.addCommand(verb(terminal));
+  try {
+    await throwing(program, terminal).parseAsync(args, { from: 'user' });
+  } catch (error) {
+    terminal.exitCode = reportFailure(error, terminal.err);
+  }
+  return { code: terminal.exitCode, ...ran };
+}
