@@ -117,9 +117,10 @@ async function demonstrate(
   if (options.once) return agree;
   say('\nOpen in the browser:');
   say(
-    `   Bull Board    ${base}/admin/queues      sign in as ops (may retry) or support (looks), password ${stack.password}`,
+    `   support page  ${base}/admin/erasures    sign in as ops (may act) or support (looks), password ${stack.password}`,
   );
-  say(`   erasure       ${base}${new URL(second.body.statusUrl).pathname}${new URL(second.body.statusUrl).search}`);
+  say(`   Bull Board    ${base}/admin/queues      the same login`);
+  say(`   status page   ${base}${new URL(second.body.statusUrl).pathname}${new URL(second.body.statusUrl).search}`);
   say(`   mails         ${stack.outbox}`);
   say(`   database      ${stack.databaseUrl}`);
   say(`   API key       ${stack.apiKey}`);

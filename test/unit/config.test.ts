@@ -147,7 +147,7 @@ describe('what each role needs', () => {
     ['a list of keys without a key', { LETHE_API_KEYS: ' , ' }],
   ])('the api is refused with %s to authenticate by', (_, auth) => {
     expect(problemsOf('api', { ...without('LETHE_API_KEYS'), ...auth })).toEqual([
-      'LETHE_API_KEYS or LETHE_JWT_SECRET: one of them is required, or anybody could erase anybody',
+      'LETHE_API_KEYS, LETHE_JWT_SECRET or LETHE_JWKS_URL: one of them is required, or anybody could erase anybody',
     ]);
   });
 
@@ -158,9 +158,14 @@ describe('what each role needs', () => {
       'LETHE_JWT_SECRET: needs 32 characters or more (HS256)',
     ]);
     expect(problemsOf('api', { ...ENV, LETHE_JWT_SECRET: JWT.LETHE_JWT_SECRET })).toEqual([
-      'LETHE_JWT_ISSUER: is required with LETHE_JWT_SECRET',
-      'LETHE_JWT_AUDIENCE: is required with LETHE_JWT_SECRET',
+      'LETHE_JWT_ISSUER: is required with LETHE_JWT_SECRET or LETHE_JWKS_URL',
+      'LETHE_JWT_AUDIENCE: is required with LETHE_JWT_SECRET or LETHE_JWKS_URL',
     ]);
+    expect(problemsOf('api', { ...ENV, LETHE_JWKS_URL: 'https://id.example.com/keys' })).toHaveLength(2);
+    expect(
+      problemsOf('api', { ...ENV, ...JWT, LETHE_JWT_SECRET: '', LETHE_JWKS_URL: 'https://id.example.com/keys' }),
+    ).toEqual([]);
+    expect(problemsOf('api', { ...ENV, LETHE_JWKS_URL: 'id.example.com' })).toHaveLength(3);
   });
 
   it('a worker needs no authentication, but a way to send mail', () => {
@@ -178,6 +183,18 @@ describe('what each role needs', () => {
 
   it('the api sends no mail and needs no key for it', () => {
     expect(problemsOf('api', without('LETHE_MAIL'))).toEqual([]);
+  });
+
+  it('the command line needs neither authentication nor mail', () => {
+    expect(problemsOf('cli', { ...without('LETHE_API_KEYS'), LETHE_MAIL: '' })).toEqual([]);
+    expect(problemsOf('cli', without('LETHE_SECRET'))).toEqual([expect.stringMatching(/^LETHE_SECRET: is required/)]);
+  });
+
+  it('the check of the catalog needs DATABASE_URL, and knows where the catalog is', () => {
+    const env = { DATABASE_URL: ENV.DATABASE_URL };
+    expect(loadConfig('catalog', env)).toEqual({ ...env, LETHE_CATALOG: 'catalog.yaml', LOG_LEVEL: 'info' });
+    expect(problemsOf('catalog', { ...env, REDIS_URL: 'x', LETHE_SECRET_FILE: '/nowhere' })).toEqual([]);
+    expect(problemsOf('catalog', {})).toEqual(['DATABASE_URL: is required']);
   });
 
   it('migrate needs DATABASE_URL and nothing else', () => {
