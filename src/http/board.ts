@@ -61,7 +61,14 @@ function createBoard(api: Api, readOnly: boolean): Hono {
       }),
   );
   const uiBasePath = dirname(createRequire(import.meta.url).resolve('@bull-board/ui/package.json'));
-  createBullBoard({ queues, serverAdapter: adapter, options: { uiBasePath, uiConfig: { boardTitle: 'Lethe' } } });
+  createBullBoard({
+    queues,
+    serverAdapter: adapter,
+    options: {
+      uiBasePath,
+      uiConfig: { boardTitle: 'Lethe', hideDocsLink: true, miscLinks: [{ text: 'Erasures', url: '/admin/erasures' }] },
+    },
+  });
   adapter.setBasePath(BASE);
   // Not strict: the page's own links home end with a slash.
   return new Hono({ strict: false }).route(BASE, adapter.registerPlugin());
@@ -70,6 +77,7 @@ function createBoard(api: Api, readOnly: boolean): Hono {
 const DESCRIPTIONS: Record<string, string> = {
   erasures: 'One parent per window of an erasure; its progress is the erasure’s',
   chunks: 'Key ranges of one location, deleted slice by slice',
+  partners: 'Calls to other systems: sign-out at the application',
   mail: 'Confirmation mails',
   housekeeping: 'The hourly sweep',
 };

@@ -46,7 +46,9 @@ function runningStep(of: Facts, etaSeconds: number | null): string {
   if (of.finishAttempts > 0)
     return `finishing, waits for locks of the application: ${times(of.finishAttempts, 'attempt')} so far`;
   const again = of.pass > 1 ? `, pass ${of.pass}: rows had appeared meanwhile` : '';
-  return etaSeconds === null ? `is being deleted${again}` : `done in about ${spanWords(etaSeconds * 1000)}${again}`;
+  return etaSeconds === null
+    ? `is being deleted${again}`
+    : `done in ${etaSeconds < 60 ? '' : 'about '}${spanWords(etaSeconds * 1000)}${again}`;
 }
 
 function finalStep(of: Facts, mails: readonly MailFacts[], now: Date): string {

@@ -146,6 +146,7 @@ ${location.lastError === null ? '' : html`<tr role="row" class="error"><td role=
 
 function rowsOf({ name, state, rowsDeleted, rowsPlanned }: LocationProgress): Html {
   if (rowsPlanned === null) return html`${count(rowsDeleted)} <span class="soft">not planned yet</span>`;
+  if (rowsPlanned === 0 && rowsDeleted === 0) return html`<span class="soft">none</span>`;
   const max = Math.max(1, rowsPlanned);
   const value = state === 'done' ? max : Math.min(max, rowsDeleted);
   const words = state === 'done' ? count(rowsDeleted) : `${count(rowsDeleted)} of ${count(rowsPlanned)}`;
