@@ -1,0 +1,186 @@
+import { Hono, type Context as HonoContext } from 'hono';
+import { csrf } from 'hono/csrf';
+import type { ContentfulStatusCode } from 'hono/utils/http-status';
+import { validate as isUuid } from 'uuid';
+import { readHistory } from '../erasure/history.ts';
+import { holdErasure, releaseErasure } from '../erasure/hold.ts';
+import { readMails, readTasks } from '../erasure/overview.ts';
+import { replayErasure } from '../erasure/replay.ts';
+import { notHeld, startErasure } from '../erasure/start.ts';
+import { type Erasure, findErasure } from '../erasure/states.ts';
+import { readProgress } from '../erasure/status.ts';
+import { ERRORS, LetheError, stackOf } from '../errors.ts';
+import { deriveToken, verifyToken } from '../tokens.ts';
+import type { Api } from './api.ts';
+import type { Assets } from './assets.ts';
+import { withDeadline } from './deadline.ts';
+import { currentUser, type SignedIn } from './login.ts';
+import { wordsOf } from './pages/error-words.ts';
+import { type Action, confirmPage, isAction, isNotice, type Notice, noticeOf, WORDS } from './pages/support-actions.ts';
+import { detailPage } from './pages/support-detail.ts';
+import { ERASURES, sayingPage, type Viewer } from './pages/support-layout.ts';
+import { listPage } from './pages/support-list.ts';
+import { toLetheError } from './problem.ts';
+import { HoldRequest } from './schemas.ts';
+import { parseSearch, runSearch } from './support-search.ts';
+
+/** A person waits longer than a program, but not for ever. */
+const DEADLINE_MS = 4_000;
+
+/** The pages load from this server only, and nothing inline; nobody may frame them. */
+export const SUPPORT_POLICY = {
+  defaultSrc: ["'none'"],
+  scriptSrc: ["'self'"],
+  styleSrc: ["'self'"],
+  imgSrc: ["'self'", 'data:'],
+  connectSrc: ["'self'"],
+  formAction: ["'self'"],
+  baseUri: ["'none'"],
+  frameAncestors: ["'none'"],
+};
+
+type Env = { Variables: { viewer: Viewer & { user: SignedIn } } };
+
+/** `/admin/erasures` behind the dashboard's login: `support` looks, `ops` may also replay, start, hold and release. */
+export function supportRoutes(api: Api, { href }: Assets): Hono<Env> {
+  const { ctx, config, enqueue } = api;
+  const routes = new Hono<Env>();
+  const ours = new URL(config.LETHE_PUBLIC_URL).origin;
+
+  /** What a form's token is for: this sign-in of this user, and no other. */
+  const session = ({ name, expires }: SignedIn) => `${name}|${expires}`;
+
+  const find = async (c: HonoContext): Promise<Erasure> => {
+    const id = c.req.param('id') ?? '';
+    const found = isUuid(id) ? await withDeadline(DEADLINE_MS, findErasure(ctx.db, id)) : null;
+    if (!found) throw new LetheError('not_found', 'there is no such erasure');
+    return found;
+  };
+
+  /** The path's action, for somebody who may do it. */
+  const requireAction = (c: HonoContext<Env>): Action => {
+    const action = c.req.param('action') ?? '';
+    if (!isAction(action)) throw new LetheError('not_found', 'there is no such action');
+    const { role } = c.get('viewer').user;
+    if (role !== 'ops') throw new LetheError('forbidden', `the role ${role} may not do this`);
+    return action;
+  };
+
+  /** Does it; the answer is what to tell. Throws what is not about the erasure. */
+  const act = async (action: Action, id: string, by: string, reason: string): Promise<Notice> => {
+    if (action === 'hold') {
+      await holdErasure(ctx, id, by, reason);
+      return 'hold';
+    }
+    const dispatch =
+      action === 'release'
+        ? (await releaseErasure(ctx, id, by)).dispatch
+        : action === 'replay'
+          ? await replayErasure(ctx, id, by, notHeld)
+          : await startErasure(ctx, id, notHeld, by);
+    if (dispatch) await enqueue.dispatch(dispatch);
+    if (dispatch || action === 'release') return action;
+    // Somebody was faster, or the application holds the account.
+    const now = await findErasure(ctx.db, id);
+    if (now?.state === 'running') return action;
+    return now?.heldAt ? 'on_hold' : 'unfit';
+  };
+
+  routes.use(async (c, next) => {
+    c.header('Cache-Control', 'no-store');
+    const user = await currentUser(c, config);
+    if (user) {
+      c.set('viewer', { user, csrf: deriveToken(config.LETHE_SECRET, 'csrf', session(user)) });
+      return next();
+    }
+    if (isReading(c)) return c.redirect('/admin/login', 303);
+    throw new LetheError('unauthenticated', 'sign in at /admin/login');
+  });
+  // The address that a proxy in front is called by counts as ours: the request itself names the one behind it.
+  routes.use(csrf({ origin: (origin, c) => origin === new URL(c.req.url).origin || origin === ours }));
+
+  routes.get('/', async (c) => {
+    const found = await withDeadline(DEADLINE_MS, runSearch(api, parseSearch(c.req.query())));
+    if ('erasureId' in found) return c.redirect(`${ERASURES}/${found.erasureId}`, 303);
+    return c.html(listPage(href, c.get('viewer'), found, new Date()));
+  });
+
+  routes.get('/:id', async (c) => {
+    const erasure = await find(c);
+    const [progress, tasks, mails, history] = await withDeadline(
+      DEADLINE_MS,
+      Promise.all([
+        readProgress(ctx, erasure),
+        readTasks(ctx.db, erasure.id),
+        readMails(ctx.db, [erasure.id]),
+        readHistory(ctx.db, erasure.id),
+      ]),
+    );
+    const asked = c.req.query('notice');
+    const notice = isNotice(asked) ? asked : undefined;
+    return c.html(detailPage(href, c.get('viewer'), { erasure, progress, tasks, mails, history, notice }, new Date()));
+  });
+
+  routes.get('/:id/:action', async (c) => {
+    const action = requireAction(c);
+    const erasure = await find(c);
+    if (!WORDS[action].fits(erasure)) return c.redirect(`${ERASURES}/${erasure.id}?notice=unfit`, 303);
+    return c.html(confirmPage(href, c.get('viewer'), erasure, action));
+  });
+
+  routes.post('/:id/:action', async (c) => {
+    const { user } = c.get('viewer');
+    const action = requireAction(c);
+    // What cannot be read as a form carries no token.
+    const form: Record<string, unknown> = await c.req.parseBody().catch(() => ({}));
+    if (!verifyToken(config.LETHE_SECRET, 'csrf', session(user), String(form.csrf ?? '')))
+      throw new LetheError('forbidden', 'this form is not of this sign-in: go back, load the page again, and repeat');
+    const erasure = await find(c);
+    const tell = (notice: Notice) => c.redirect(`${ERASURES}/${erasure.id}?notice=${notice}`, 303);
+    if (!WORDS[action].fits(erasure)) return tell('unfit');
+    const reason = action === 'hold' ? parseReason(form.reason) : '';
+    if (typeof reason !== 'string') return c.html(confirmPage(href, c.get('viewer'), erasure, action, reason), 422);
+    ctx.log.info({ user: user.name, role: user.role, action, erasureId: erasure.id }, 'dashboard action');
+    return withDeadline(DEADLINE_MS, act(action, erasure.id, `user:${user.name}`, reason)).then(
+      tell,
+      (error: unknown) => {
+        const notice = noticeOf(toLetheError(error).code);
+        if (!notice) throw error;
+        return tell(notice);
+      },
+    );
+  });
+
+  // People get a page; what forms and programs send gets a problem document.
+  routes.onError((error, c) => {
+    const clean = toLetheError(error);
+    const viewer = c.get('viewer');
+    if (!viewer || !isReading(c)) throw error;
+    const { status, title } = ERRORS[clean.code];
+    if (status >= 500)
+      ctx.log.error(
+        { requestId: c.get('requestId' as never), code: clean.code, detail: clean.detail, stack: stackOf(error) },
+        'request failed',
+      );
+    c.header('Cache-Control', 'no-store');
+    const words =
+      clean.code === 'not_found'
+        ? 'There is no such erasure.'
+        : `${wordsOf(clean.code).words} ${wordsOf(clean.code).help}`;
+    return c.html(sayingPage(href, viewer.user, title, words), status as ContentfulStatusCode);
+  });
+  return routes;
+}
+
+const isReading = (c: HonoContext) => c.req.method === 'GET' || c.req.method === 'HEAD';
+
+/** The reason for a hold, or what is wrong with it and what was typed. */
+function parseReason(given: unknown): string | { problem: string; reason: string } {
+  const reason = typeof given === 'string' ? given.replaceAll('\r\n', '\n') : '';
+  const parsed = HoldRequest.shape.reason.safeParse(reason);
+  if (!parsed.success)
+    return { problem: `The reason needs 1 to 500 characters; this one has ${reason.trim().length}.`, reason };
+  if (/[^\P{Cc}\n\t]/u.test(parsed.data))
+    return { problem: 'The reason holds a character that cannot be shown.', reason };
+  return parsed.data;
+}

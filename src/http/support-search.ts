@@ -1,0 +1,95 @@
+import { validate as isUuid } from 'uuid';
+import { parseAccountId } from '../erasure/account-id.ts';
+import { type Filter, listErasures } from '../erasure/list.ts';
+import { readMails, readOverview } from '../erasure/overview.ts';
+import { canonicalKey } from '../erasure/request.ts';
+import { type Erasure, findErasure, isFinal, STATES, type State } from '../erasure/states.ts';
+import { readProgress } from '../erasure/status.ts';
+import { accountDigests } from '../tokens.ts';
+import type { Api } from './api.ts';
+import type { ListView, Row, Search } from './pages/support-list.ts';
+import { readQueueHealth } from './queue-health.ts';
+
+const PAGE = 25;
+/** Rows whose progress is read at once: a page must not take every connection of the pool. */
+const AT_ONCE = 5;
+
+/** The search as the address says it; what the form cannot have sent counts as nothing. */
+export function parseSearch(query: Record<string, string>): Search {
+  return {
+    q: (query.q ?? '').trim().slice(0, 200),
+    state: (STATES as readonly string[]).includes(query.state ?? '') ? (query.state as State) : '',
+    held: query.held === '1',
+    overdue: query.overdue === '1',
+    cursor: isUuid(query.cursor) ? (query.cursor as string) : '',
+  };
+}
+
+/** The list that a search asks for, or the erasure whose id it is. */
+export async function runSearch(api: Api, search: Search): Promise<ListView | { erasureId: string }> {
+  const { db } = api.ctx;
+  const account = await whatIsMeant(api, search.q);
+  if ('erasureId' in account) return account;
+  const hint = 'hint' in account ? account.hint : '';
+  const [overview, health, page] = await Promise.all([
+    readOverview(db),
+    readQueueHealth(api),
+    hint
+      ? { erasures: [], nextCursor: null }
+      : listErasures(
+          db,
+          { ...filterOf(search), ...(account as Filter) },
+          { limit: PAGE, cursor: search.cursor === '' ? undefined : search.cursor },
+        ),
+  ]);
+  return { search, overview, health, hint, nextCursor: page.nextCursor, rows: await withProgress(api, page.erasures) };
+}
+
+const filterOf = ({ state, held, overdue }: Search): Filter => ({
+  ...(state === '' ? {} : { state: state as State }),
+  // A hold on what is final says nothing any more.
+  ...(held ? { held: true, live: true } : {}),
+  ...(overdue ? { overdue: true } : {}),
+});
+
+type Meant = { erasureId: string } | { hint: string } | Pick<Filter, 'accountKey' | 'accountDigests'>;
+
+/** An erasure's id, or an account's as the application writes it: its digests find what was scrubbed. */
+async function whatIsMeant({ ctx, config }: Api, q: string): Promise<Meant> {
+  if (q === '') return {};
+  if (isUuid(q)) {
+    const found = await findErasure(ctx.db, q);
+    if (found) return { erasureId: found.id };
+  }
+  const { type } = ctx.catalog.account.key[0];
+  const kind = type === 'uuid' ? 'a uuid' : `a whole number (${type})`;
+  let key: [string];
+  try {
+    key = parseAccountId(ctx.catalog, q);
+  } catch {
+    return {
+      hint: isUuid(q)
+        ? `No erasure has this id. An account’s id is ${kind} here.`
+        : `This is neither an account’s id, which is ${kind} here, nor an erasure’s id in full (a uuid).`,
+    };
+  }
+  const accountKey = await canonicalKey(ctx.db, ctx, key);
+  return { accountKey, accountDigests: accountDigests(config.LETHE_SECRET, accountKey) };
+}
+
+/** Rows with what moves: only what is under way is asked for its progress. */
+async function withProgress({ ctx }: Api, erasures: readonly Erasure[]): Promise<Row[]> {
+  const mails = await readMails(
+    ctx.db,
+    erasures.map((e) => e.id),
+  );
+  const one = async (erasure: Erasure): Promise<Row> => {
+    const moving = erasure.startedAt !== null && !isFinal(erasure.state);
+    const { percent, etaSeconds } = moving ? await readProgress(ctx, erasure) : { percent: null, etaSeconds: null };
+    return { erasure, percent, etaSeconds, mails: mails.filter((mail) => mail.erasureId === erasure.id) };
+  };
+  const rows: Row[] = [];
+  for (let i = 0; i < erasures.length; i += AT_ONCE)
+    rows.push(...(await Promise.all(erasures.slice(i, i + AT_ONCE).map(one))));
+  return rows;
+}
