@@ -55,7 +55,7 @@ export class LetheError extends Error {
   /** The error whose message was stored with a task. */
   static parse(message: string): LetheError {
     const code = message.slice(0, Math.max(0, message.indexOf(': ')));
-    return code in ERRORS
+    return Object.hasOwn(ERRORS, code)
       ? new LetheError(code as ErrorCode, message.slice(code.length + 2))
       : new LetheError('internal_error', message);
   }

@@ -1,12 +1,11 @@
 import { Command } from 'commander';
 import { holdErasure } from '../erasure/hold.ts';
+import { parseReason, REASON_EXPECTED } from '../erasure/hold-reason.ts';
 import { UsageError } from '../errors.ts';
 import { erasureId } from './accounts.ts';
 import { withSession } from './open.ts';
 import { printErasure } from './print-erasure.ts';
 import type { Terminal } from './terminal.ts';
-
-const MOST = 500;
 
 export const holdCommand = (terminal: Terminal) =>
   new Command('hold')
@@ -16,9 +15,8 @@ export const holdCommand = (terminal: Terminal) =>
     .option('--json', 'one JSON document on standard output')
     .addHelpText('after', '\nExample: lethe hold 019a9f3e-5b7c-7d3a-9a55-0d6d3c1f2b10 --reason "legal case 7"')
     .action((id: string, options: { reason: string; json?: true }) => {
-      const reason = options.reason.trim();
-      if (reason.length < 1 || reason.length > MOST)
-        throw new UsageError([`--reason: expected 1 to ${MOST} characters`]);
+      const reason = parseReason(options.reason);
+      if (reason === null) throw new UsageError([`--reason: ${REASON_EXPECTED}`]);
       const checked = erasureId(id);
       return withSession(terminal, async ({ ctx }) => {
         await holdErasure(ctx, checked, 'cli', reason);

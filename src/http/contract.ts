@@ -28,6 +28,11 @@ export const location = {
   },
 };
 
+/** For routes that refuse nothing themselves: what the server answers before any route is asked. */
+export const tooLargeHeaders = {
+  431: { description: 'The headers have more than 16 KiB. Without a body: the server says so, not a route.' },
+};
+
 /** What every route below `/v1` may answer, beside its own. */
 const EVERYWHERE: readonly ErrorCode[] = [
   'unauthenticated',

@@ -1,4 +1,5 @@
 import { z } from '@hono/zod-openapi';
+import { isReason, REASON_EXPECTED } from '../erasure/hold-reason.ts';
 import { STATES } from '../erasure/states.ts';
 import { ERRORS, type ErrorCode } from '../errors.ts';
 
@@ -156,15 +157,18 @@ export const EraseRequest = z
   .openapi('EraseRequest');
 export type EraseRequest = z.infer<typeof EraseRequest>;
 
-const REASON = 'expected 1 to 500 characters';
 export const HoldRequest = z
   .strictObject({
     reason: z
-      .string(REASON)
+      .string(REASON_EXPECTED)
       .trim()
-      .min(1, REASON)
-      .max(500, REASON)
-      .openapi({ description: 'Why nothing may be deleted. Shown to operators only.', examples: ['Legal case 7'] }),
+      .min(1, REASON_EXPECTED)
+      .max(500, REASON_EXPECTED)
+      .refine(isReason, REASON_EXPECTED)
+      .openapi({
+        description: 'Why nothing may be deleted, without control characters. Shown to operators only.',
+        examples: ['Legal case 7'],
+      }),
   })
   .openapi('HoldRequest');
 

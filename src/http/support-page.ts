@@ -4,6 +4,7 @@ import type { ContentfulStatusCode } from 'hono/utils/http-status';
 import { validate as isUuid } from 'uuid';
 import { readHistory } from '../erasure/history.ts';
 import { holdErasure, releaseErasure } from '../erasure/hold.ts';
+import { parseReason, REASON_EXPECTED } from '../erasure/hold-reason.ts';
 import { readMails, readTasks } from '../erasure/overview.ts';
 import { replayErasure } from '../erasure/replay.ts';
 import { notHeld, startErasure } from '../erasure/start.ts';
@@ -21,7 +22,6 @@ import { detailPage } from './pages/support-detail.ts';
 import { ERASURES, sayingPage, type Viewer } from './pages/support-layout.ts';
 import { listPage } from './pages/support-list.ts';
 import { toLetheError } from './problem.ts';
-import { HoldRequest } from './schemas.ts';
 import { parseSearch, runSearch } from './support-search.ts';
 
 /** A person waits longer than a program, but not for ever. */
@@ -138,7 +138,7 @@ export function supportRoutes(api: Api, { href }: Assets): Hono<Env> {
     const erasure = await find(c);
     const tell = (notice: Notice) => c.redirect(`${ERASURES}/${erasure.id}?notice=${notice}`, 303);
     if (!WORDS[action].fits(erasure)) return tell('unfit');
-    const reason = action === 'hold' ? parseReason(form.reason) : '';
+    const reason = action === 'hold' ? reasonOf(form.reason) : '';
     if (typeof reason !== 'string') return c.html(confirmPage(href, c.get('viewer'), erasure, action, reason), 422);
     ctx.log.info({ user: user.name, role: user.role, action, erasureId: erasure.id }, 'dashboard action');
     return withDeadline(DEADLINE_MS, act(action, erasure.id, `user:${user.name}`, reason)).then(
@@ -175,12 +175,7 @@ export function supportRoutes(api: Api, { href }: Assets): Hono<Env> {
 const isReading = (c: HonoContext) => c.req.method === 'GET' || c.req.method === 'HEAD';
 
 /** The reason for a hold, or what is wrong with it and what was typed. */
-function parseReason(given: unknown): string | { problem: string; reason: string } {
-  const reason = typeof given === 'string' ? given.replaceAll('\r\n', '\n') : '';
-  const parsed = HoldRequest.shape.reason.safeParse(reason);
-  if (!parsed.success)
-    return { problem: `The reason needs 1 to 500 characters; this one has ${reason.trim().length}.`, reason };
-  if (/[^\P{Cc}\n\t]/u.test(parsed.data))
-    return { problem: 'The reason holds a character that cannot be shown.', reason };
-  return parsed.data;
+function reasonOf(given: unknown): string | { problem: string; reason: string } {
+  const typed = typeof given === 'string' ? given : '';
+  return parseReason(typed) ?? { problem: `The reason: ${REASON_EXPECTED}.`, reason: typed };
 }

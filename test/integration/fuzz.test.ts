@@ -1,3 +1,4 @@
+import { request as httpRequest } from 'node:http';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createDocument } from '../../src/http/openapi.ts';
@@ -82,11 +83,12 @@ function fitting(of: Schema): fc.Arbitrary<unknown> {
       );
   }
   if (schema.format === 'uuid') return fc.uuid();
-  return fc.string({
+  const plain = fc.string({
     unit: 'grapheme',
     minLength: schema.minLength ?? 0,
     maxLength: Math.min(schema.maxLength ?? 20, 20),
   });
+  return fc.oneof(plain, hostile);
 }
 
 /** A body that fits, lacks a field, has one too many, has wrong types, is huge, or is no JSON at all. */
@@ -126,6 +128,8 @@ let world: World;
 let domain: Resources;
 let base: string;
 let known: string[];
+/** A scheduled erasure that no random request knows. */
+let untouched: string;
 
 beforeAll(async () => {
   world = await createWorld();
@@ -135,6 +139,7 @@ beforeAll(async () => {
   const stalled = await subject(world.sql, LARGE);
   const ids = [await request(domain.ctx, scheduled.account), await request(domain.ctx, stalled.account)];
   await world.sql`UPDATE lethe.erasure SET state = 'stalled' WHERE id = ${ids[1] as string}`;
+  untouched = await request(domain.ctx, (await subject(world.sql, LARGE)).account);
   known = [...ids, (await subject(world.sql, SMALL)).account, scheduled.account];
 });
 afterAll(() => world.close());
@@ -233,4 +238,35 @@ describe('requests made from the description of the API', () => {
     },
     60_000,
   );
+
+  const withText = operations.flatMap((op) => {
+    const schema = op.requestBody && resolve(op.requestBody.content['application/json']?.schema ?? {});
+    const fields = Object.entries(schema?.properties ?? {}).filter(([, s]) => resolve(s).type === 'string');
+    return fields.flatMap(([field]) => HOSTILE.map((text) => ({ ...op, field, text })));
+  });
+
+  it.each(withText)('$operationId takes or refuses $field = $text', async ({ path, method, field, text }) => {
+    const to = path.replace(/\{\w+\}/, untouched);
+    const body = JSON.stringify({ [field]: text });
+    const answer = await send(
+      method,
+      { path: to, query: [], headers: { 'Content-Type': 'application/json' }, body },
+      KEYS.admin,
+    );
+    expect([200, 202, 422]).toContain(answer.status);
+    if (answer.status === 422) expect(JSON.parse(answer.text)).toMatchObject({ field });
+  });
+
+  it.each(operations)('$operationId is not asked when the headers are too large', async ({ path, method }) => {
+    const to = path.replace(/\{\w+\}/, untouched);
+    const status = await new Promise((resolve, reject) => {
+      const sent = httpRequest(base + to, { method, headers: { 'X-Large': 'x'.repeat(20_000) } }, (answer) => {
+        answer.resume();
+        resolve(answer.statusCode);
+      });
+      sent.on('error', reject);
+      sent.end();
+    });
+    expect(status).toBe(431);
+  });
 });

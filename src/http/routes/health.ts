@@ -2,7 +2,7 @@ import { createRoute, OpenAPIHono } from '@hono/zod-openapi';
 import { sql } from 'drizzle-orm';
 import { pendingMigrations } from '../../db/migrate.ts';
 import type { Api } from '../api.ts';
-import { noStore } from '../contract.ts';
+import { noStore, tooLargeHeaders } from '../contract.ts';
 import { withDeadline } from '../deadline.ts';
 import { Health, Readiness } from '../schemas.ts';
 
@@ -16,7 +16,10 @@ export const healthRoute = createRoute({
   summary: 'Is the process alive?',
   description: 'For a liveness probe: it asks neither Postgres nor Redis.',
   security: [],
-  responses: { 200: { description: 'It is.', content: { 'application/json': { schema: Health } } } },
+  responses: {
+    200: { description: 'It is.', content: { 'application/json': { schema: Health } } },
+    ...tooLargeHeaders,
+  },
 });
 
 const readiness = (description: string) => ({
@@ -33,7 +36,7 @@ export const readinessRoute = createRoute({
   summary: 'Can the process take requests?',
   description: 'For a readiness probe. Without Redis it still can: reconcile delivers later.',
   security: [],
-  responses: { 200: readiness('It can.'), 503: readiness('It cannot, for now.') },
+  responses: { 200: readiness('It can.'), 503: readiness('It cannot, for now.'), ...tooLargeHeaders },
 });
 
 /** `/healthz`: the process answers. `/readyz`: it can take requests; without Redis it still can. */
