@@ -107,8 +107,16 @@ describe('parseCatalog', () => {
       withLocations(POSTS.replace('}', ', sla: 24 }')),
       /^cat: locations\.0\.sla: .*expected string/,
     ],
-    ['threshold 0', withAccount('{ table: accounts, key: id, threshold: 0 }'), /^cat: account\.threshold: expected a number of rows from 1/],
-    ['threshold 1.5', withAccount('{ table: accounts, key: id, threshold: 1.5 }'), /^cat: account\.threshold: expected a number of rows/],
+    [
+      'threshold 0',
+      withAccount('{ table: accounts, key: id, threshold: 0 }'),
+      /^cat: account\.threshold: expected a number of rows from 1/,
+    ],
+    [
+      'threshold 1.5',
+      withAccount('{ table: accounts, key: id, threshold: 1.5 }'),
+      /^cat: account\.threshold: expected a number of rows/,
+    ],
     [
       'a huge threshold',
       withAccount('{ table: accounts, key: id, threshold: 100001 }'),
