@@ -1,17 +1,37 @@
-import type { Declaration } from './load.ts';
+import { type Declaration, parseDeclaration } from './load.ts';
+
+type Written = { account: Record<string, unknown>; locations: Record<string, unknown>[]; ignore?: unknown };
 
 const fullName = (table: string) => (table.includes('.') ? table : `public.${table}`);
 
+/** True when both mean the same accounts: with another table or key, 42 would be somebody else. */
+export const sameAccounts = (a: Declaration, b: Declaration): boolean =>
+  fullName(a.account.table) === fullName(b.account.table) && a.account.key === b.account.key;
+
 /**
- * The catalog that an erasure was accepted with, and the locations that the current one has besides.
- * What both know stays as it was accepted; a name that both use for different tables is told apart.
+ * The catalog that an erasure was accepted with, and what the current one has besides: locations, and
+ * the column of a legal hold. What both know stays as it was accepted; a name that both use for different tables is
+ * told apart. Nothing is added by a catalog of other accounts.
  */
 export function mergeDeclarations(accepted: Declaration, current: Declaration): Declaration {
+  if (!sameAccounts(accepted, current)) return accepted;
   const tables = new Set([accepted.account.table, ...accepted.locations.map((l) => l.table)].map(fullName));
   const names = new Set(accepted.locations.map((l) => l.name ?? l.table));
-  const added = current.locations
-    .filter((l) => !tables.has(fullName(l.table)))
-    .map((l) => (names.has(l.name ?? l.table) ? { ...l, name: `${fullName(l.table)} (added)`.slice(-63) } : l));
+  const written = accepted.source as Written;
+  const newer = current.source as Written;
+  const added = current.locations.flatMap((location, i) => {
+    if (tables.has(fullName(location.table))) return [];
+    const taken = names.has(location.name ?? location.table);
+    return [{ ...newer.locations[i], ...(taken ? { name: `${fullName(location.table)} (added)`.slice(-63) } : {}) }];
+  });
+  const { hold } = current.account;
+  const merged: Written = {
+    ...written,
+    account: { ...written.account, ...(hold === undefined ? {} : { hold }) },
+    locations: [...written.locations, ...added],
+  };
   // What is ignored is a matter of the database as it is now.
-  return { ...accepted, ignore: current.ignore, locations: [...accepted.locations, ...added] };
+  delete merged.ignore;
+  if (newer.ignore !== undefined) merged.ignore = newer.ignore;
+  return parseDeclaration(merged, 'the catalog of the request');
 }

@@ -71,7 +71,7 @@ export const erasure = lethe.table(
       .on(t.state, t.startsAt)
       .where(sql`state IN ('scheduled', 'running', 'awaiting', 'stalled')`),
     index('erasure_sign_out').on(t.signOutAt).where(sql`sign_out_at IS NOT NULL`),
-    index('erasure_held').on(t.heldBy).where(sql`held_at IS NOT NULL`),
+    index('erasure_held').on(t.heldAt).where(sql`held_at IS NOT NULL`),
     // Lists by state, newest first: ids are ordered by time.
     index('erasure_state').on(t.state, t.id),
     index('erasure_probe').on(t.probeAt).where(sql`probe_at IS NOT NULL`),

@@ -6,11 +6,10 @@ import { transaction } from '../db/transaction.ts';
 import { countUpTo } from '../erasers/probe.ts';
 import { LetheError } from '../errors.ts';
 import { appendEvent } from '../events/append.ts';
-import { withCatalogOf } from './catalog-of.ts';
+import { adoptCatalog, withCatalogOf } from './catalog-of.ts';
 import { closeIfNewerAccount } from './close-if-newer-account.ts';
 import { accountTuple, type Context, OWN_TABLES, PROBING } from './context.ts';
 import { type Dispatch, dispatchWindow } from './dispatch.ts';
-import { ensureTasks } from './ensure-tasks.ts';
 import { eraseStubborn } from './erase-stubborn.ts';
 import { finishErasure } from './finish.ts';
 import { holdForApplication } from './hold.ts';
@@ -53,8 +52,7 @@ export async function advanceErasure(current: Context, erasureId: string, step: 
     const ctx = await withCatalogOf(current, running);
     if (await closeIfNewerAccount(ctx, running)) return { kind: 'completed' };
     if (await holdForApplication(ctx, running)) return { kind: 'held' };
-    // Locations that came into the catalog after the request hold this account's data just as well.
-    if (ctx !== current) await ensureTasks(ctx.db, ctx.catalog, running);
+    if (running.catalogDigest !== ctx.catalog.digest) await adoptCatalog(ctx, running);
     const next = await decide(ctx, running, account);
     if (running.failures > 0) await ctx.db.update(erasure).set({ failures: 0 }).where(eq(erasure.id, erasureId));
     return next;

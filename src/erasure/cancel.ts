@@ -4,7 +4,7 @@ import { transaction } from '../db/transaction.ts';
 import { findAccount, flagAccount } from '../erasers/account.ts';
 import { LetheError } from '../errors.ts';
 import { forgetAddress } from '../mail/forget-address.ts';
-import { withCatalogOf } from './catalog-of.ts';
+import { withCatalogOrCurrent } from './catalog-of.ts';
 import { accountTuple, type Context } from './context.ts';
 import { type Erasure, transition } from './states.ts';
 
@@ -12,10 +12,10 @@ import { type Erasure, transition } from './states.ts';
  * Undoes a scheduled erasure: cancelled, the account's flag lifted, mails not yet sent skipped, in
  * one transaction. Throws `already_started` once the sweep was faster.
  */
-export async function cancelErasure(current: Context, seen: Erasure, by?: string): Promise<Erasure> {
+export async function cancelErasure(ctx: Context, seen: Erasure, by?: string): Promise<Erasure> {
   if (seen.state === 'cancelled') return seen;
   // An undo must not fail because the catalog has changed too much to erase with.
-  const ctx = await withCatalogOf(current, seen).catch(() => current);
+  const table = (await withCatalogOrCurrent(ctx, seen))?.catalog.account;
   const { lockBudgetMs } = ctx.settings;
   try {
     return await transaction(
@@ -23,7 +23,7 @@ export async function cancelErasure(current: Context, seen: Erasure, by?: string
       { statementMs: lockBudgetMs, lockMs: lockBudgetMs / 2, totalMs: lockBudgetMs },
       async (tx) => {
         const account = accountTuple(seen.accountKey as string);
-        await findAccount(tx, ctx.catalog.account, account, 'FOR NO KEY UPDATE');
+        if (table) await findAccount(tx, table, account, 'FOR NO KEY UPDATE');
         const cancelled = await transition(
           tx,
           seen.id,
@@ -37,7 +37,7 @@ export async function cancelErasure(current: Context, seen: Erasure, by?: string
             'already_started',
             `the erasure is ${seen.state === 'scheduled' ? 'no longer scheduled' : seen.state}`,
           );
-        await flagAccount(tx, ctx.catalog.account, account, false);
+        if (table) await flagAccount(tx, table, account, false);
         await forgetAddress(tx, seen.id);
         return { ...cancelled, email: null };
       },

@@ -1,6 +1,6 @@
 import { and, eq, ne, sql } from 'drizzle-orm';
 import type { Location } from '../catalog/types.ts';
-import { chunk, task } from '../db/schema.ts';
+import { chunk, erasure, task } from '../db/schema.ts';
 import { isContended, sanitize } from '../db/sql-errors.ts';
 import { afterCommit, setLimits, transaction } from '../db/transaction.ts';
 import { findAccount } from '../erasers/account.ts';
@@ -28,7 +28,6 @@ type Claim = {
   location: string;
   erasureId: string;
   accountKey: string;
-  catalogDigest: string;
   cursor: string[] | null;
   upper: string[];
   /** Completed once before: rows appeared later. */
@@ -42,11 +41,14 @@ type Slice = { finished: boolean; rows: number; full: boolean; stop?: boolean };
  * cursor, count. A process that dies loses the slice that it was in. Throws a LetheError without values.
  */
 export async function eraseChunk(
-  ctx: Context,
+  current: Context,
   chunkId: number,
   size: SliceSize,
   hooks: ChunkHooks,
 ): Promise<ChunkOutcome> {
+  const digest = await readDigest(current, chunkId);
+  if (!digest) return 'gone';
+  const ctx = await withCatalogOf(current, digest);
   let contended = 0;
   while (hooks.proceed()) {
     const started = performance.now();
@@ -85,10 +87,20 @@ export async function eraseChunk(
 
 type Tx = Parameters<Parameters<typeof transaction>[2]>[0];
 
+async function readDigest({ db }: Context, chunkId: number): Promise<{ catalogDigest: string } | undefined> {
+  const [row] = await db
+    .select({ catalogDigest: erasure.catalogDigest })
+    .from(chunk)
+    .innerJoin(task, eq(task.id, chunk.taskId))
+    .innerJoin(erasure, eq(erasure.id, task.erasureId))
+    .where(eq(chunk.id, chunkId));
+  return row;
+}
+
 /** Locks the chunk row for this slice; nothing when another worker has it or it must not run now. */
 async function claimChunk(tx: Tx, chunkId: number): Promise<Claim | undefined> {
   const [claim] = await tx.execute<Claim>(sql`
-    SELECT t.location, t.erasure_id AS "erasureId", e.account_key AS "accountKey", e.catalog_digest AS "catalogDigest",
+    SELECT t.location, t.erasure_id AS "erasureId", e.account_key AS "accountKey",
            coalesce(c.cursor, c.lower) AS cursor, c.upper, e.completed_at IS NOT NULL AS reopened
       FROM lethe.chunk c JOIN lethe.task t ON t.id = c.task_id JOIN lethe.erasure e ON e.id = t.erasure_id
      WHERE c.id = ${chunkId} AND c.finished_at IS NULL AND t.state = 'running'
@@ -99,13 +111,12 @@ async function claimChunk(tx: Tx, chunkId: number): Promise<Claim | undefined> {
 
 async function eraseSlice(
   tx: Tx,
-  current: Context,
+  ctx: Context,
   chunkId: number,
   claim: Claim,
   limit: number,
   skipLocked: boolean,
 ): Promise<Slice> {
-  const ctx = await withCatalogOf(current, claim);
   const location = ctx.catalog.locations.find((l) => l.name === claim.location) as Location | undefined;
   if (!location) throw new LetheError('location_missing', `${claim.location} is not in the catalog any more`);
   const account = accountTuple(claim.accountKey);
@@ -129,7 +140,7 @@ async function eraseSlice(
   });
   const own = deleted.rows.get(location.name) ?? 0;
   const counted = new Map(deleted.rows);
-  afterCommit(tx, () => current.onDeleted?.(counted));
+  afterCommit(tx, () => ctx.onDeleted?.(counted));
   deleted.rows.delete(location.name);
   await recordOutside(tx, claim.erasureId, deleted.rows, -chunkId);
   const finished = !deleted.more && String(upper) === String(claim.upper);

@@ -1,11 +1,11 @@
-import { and, asc, eq, gt, inArray, isNotNull, sql } from 'drizzle-orm';
+import { and, asc, eq, gt, inArray, isNotNull, isNull, sql } from 'drizzle-orm';
 import type { Executor } from '../db/client.ts';
 import { erasure } from '../db/schema.ts';
 import { transaction } from '../db/transaction.ts';
 import { isOnHold } from '../erasers/account.ts';
 import { LetheError } from '../errors.ts';
 import { appendEvent } from '../events/append.ts';
-import { withCatalogOf } from './catalog-of.ts';
+import { withCatalogOrCurrent } from './catalog-of.ts';
 import { accountTuple, type Context, OWN_TABLES, PROBING } from './context.ts';
 import { type Dispatch, dispatchWindow } from './dispatch.ts';
 import { NIL, orLogged } from './or-logged.ts';
@@ -49,11 +49,13 @@ export async function releaseErasure(
   if (!seen || isFinal(seen.state)) throw await refusal(ctx.db, id);
   if (await isHeldByApplication(ctx, seen))
     throw new LetheError('on_hold', 'the application holds the account (the column account.hold of the catalog)');
+  // One that a person has placed since is not the sweep's to lift.
+  const placed = by === BY_APPLICATION ? eq(erasure.heldBy, BY_APPLICATION) : undefined;
   const released = await transaction(ctx.db, OWN_TABLES, async (tx) => {
     const [row] = await tx
       .update(erasure)
       .set({ heldAt: null, heldBy: null, holdReason: null })
-      .where(and(eq(erasure.id, id), isNotNull(erasure.heldAt)))
+      .where(and(eq(erasure.id, id), isNotNull(erasure.heldAt), placed))
       .returning();
     if (row) await appendEvent(tx, id, 'erasure.released', { by });
     return row;
@@ -65,17 +67,25 @@ export async function releaseErasure(
 /** True when the application's own column says that the account must be kept. */
 export async function isHeldByApplication(ctx: Context, of: Erasure): Promise<boolean> {
   // A catalog that does not fit any more is the next step's to report.
-  const { catalog } = await withCatalogOf(ctx, of).catch(() => ctx);
-  if (!catalog.account.hold || of.accountKey === null) return false;
+  const catalog = (await withCatalogOrCurrent(ctx, of))?.catalog;
+  if (!catalog?.account.hold || of.accountKey === null) return false;
   const account = accountTuple(of.accountKey);
   return transaction(ctx.db, PROBING, (tx) => isOnHold(tx, catalog.account, account));
 }
 
-/** Holds the erasure if the application's column says so. True: it must not go on. */
+/** Holds the erasure if the application's column says so. True: it must not go on. An operator's hold stays theirs. */
 export async function holdForApplication(ctx: Context, of: Erasure): Promise<boolean> {
   if (!(await isHeldByApplication(ctx, of))) return false;
-  await holdErasure(ctx, of.id, BY_APPLICATION, HOLD_REASON);
-  ctx.log.info({ erasureId: of.id }, 'on hold: the application holds the account');
+  await transaction(ctx.db, OWN_TABLES, async (tx) => {
+    const held = await tx
+      .update(erasure)
+      .set({ heldAt: sql`now()`, heldBy: BY_APPLICATION, holdReason: HOLD_REASON })
+      .where(and(eq(erasure.id, of.id), inArray(erasure.state, [...LIVE]), isNull(erasure.heldAt)))
+      .returning({ id: erasure.id });
+    if (held.length === 0) return;
+    await appendEvent(tx, of.id, 'erasure.held', { by: BY_APPLICATION });
+    ctx.log.info({ erasureId: of.id }, 'on hold: the application holds the account');
+  });
   return true;
 }
 

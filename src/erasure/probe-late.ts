@@ -3,7 +3,7 @@ import { erasure, task } from '../db/schema.ts';
 import { transaction } from '../db/transaction.ts';
 import { findAccount } from '../erasers/account.ts';
 import { findRemaining } from '../erasers/probe.ts';
-import { withCatalogOf } from './catalog-of.ts';
+import { withCatalogOrCurrent } from './catalog-of.ts';
 import { accountTuple, type Context, OWN_TABLES, PROBING } from './context.ts';
 import { type Dispatch, dispatchWindow } from './dispatch.ts';
 import { ensureTasks } from './ensure-tasks.ts';
@@ -43,7 +43,8 @@ export async function probeLate(ctx: Context): Promise<Dispatch[]> {
 }
 
 async function probe(current: Context, done: Erasure): Promise<Dispatch | null> {
-  const ctx = await withCatalogOf(current, done);
+  const ctx = await withCatalogOrCurrent(current, done);
+  if (!ctx) return neverMind(current, done);
   const account = accountTuple(done.accountKey as string);
   const next = sql`CASE WHEN now() < completed_at + interval '1 day' THEN completed_at + interval '1 day' END`;
   const unguarded = ctx.catalog.locations.filter((l) => !l.guarded);
@@ -77,4 +78,14 @@ async function probe(current: Context, done: Erasure): Promise<Dispatch | null> 
     return row;
   });
   return running ? dispatchWindow(ctx, running) : null;
+}
+
+/** The catalog is about other accounts now: a location of those must not be asked for this key. */
+async function neverMind(ctx: Context, done: Erasure): Promise<null> {
+  await ctx.db.update(erasure).set({ probeAt: null }).where(eq(erasure.id, done.id));
+  ctx.log.error(
+    { erasureId: done.id },
+    'late rows cannot be looked for: the catalog of the request does not fit any more, and the current one is about other accounts',
+  );
+  return null;
 }

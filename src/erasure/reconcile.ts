@@ -69,6 +69,7 @@ export async function reconcile(ctx: Context, queues: Queues): Promise<Record<st
       .set({ nextAt: sql`now()` })
       .where(and(inArray(notification.id, ids), lte(notification.nextAt, sql`now() + interval '1 minute'`)));
   const signOuts = await takeSignOuts(ctx);
-  for (const id of signOuts) await queues.enqueueSignOut(id);
+  // Each that cannot be added takes its time; they come again in a minute.
+  for (const id of signOuts) if (!(await queues.enqueueSignOut(id))) break;
   return { started, dispatched, mails: mails.length - ids.length, signOuts: signOuts.length };
 }

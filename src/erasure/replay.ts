@@ -1,10 +1,10 @@
 import { and, eq, inArray, ne, notInArray, type SQL, sql } from 'drizzle-orm';
+import type { Catalog } from '../catalog/types.ts';
 import type { Transaction } from '../db/client.ts';
 import { task } from '../db/schema.ts';
 import { transaction } from '../db/transaction.ts';
-import { LetheError } from '../errors.ts';
 import { appendEvent } from '../events/append.ts';
-import { withCatalogOf } from './catalog-of.ts';
+import { keepCatalog, withCatalogOrCurrent } from './catalog-of.ts';
 import { type Context, OWN_TABLES } from './context.ts';
 import { type Dispatch, dispatchWindow } from './dispatch.ts';
 import { ensureTasks } from './ensure-tasks.ts';
@@ -20,7 +20,7 @@ export const BY_SWEEP = 'sweep';
  * Returns what to enqueue, or null when the erasure is not stalled any more.
  */
 export async function replayErasure(ctx: Context, id: string, by: string, where?: SQL): Promise<Dispatch | null> {
-  const adopt = by !== BY_SWEEP && (await fitsNoMore(ctx, id));
+  const taken = by === BY_SWEEP ? null : await catalogNow(ctx, id);
   const running = await transaction(ctx.db, OWN_TABLES, async (tx) => {
     const row = await transition(
       tx,
@@ -33,12 +33,12 @@ export async function replayErasure(ctx: Context, id: string, by: string, where?
         failures: 0,
         retryAt: null,
         dispatchedAt: sql`now()`,
-        ...(adopt ? { catalogDigest: ctx.catalog.digest } : {}),
+        ...(taken ? { catalogDigest: taken.digest } : {}),
       },
       { where, data: { by } },
     );
     if (!row) return null;
-    if (adopt) await dropUnlisted(tx, ctx, row);
+    if (taken) await dropUnlisted(tx, taken, row);
     const failed = await tx
       .update(task)
       .set({ state: 'pending', lastError: null })
@@ -56,20 +56,21 @@ export async function replayErasure(ctx: Context, id: string, by: string, where?
   return running ? dispatchWindow(ctx, running) : null;
 }
 
-async function fitsNoMore(ctx: Context, id: string): Promise<boolean> {
+/** The catalog that a person's replay goes by; null where the current one cannot take the place of the erasure's own. */
+async function catalogNow(ctx: Context, id: string): Promise<Catalog | null> {
   const found = await findErasure(ctx.db, id);
-  if (!found) return false;
-  return withCatalogOf(ctx, found).then(
-    () => false,
-    (error: unknown) => {
-      if (error instanceof LetheError && error.code === 'catalog_invalid') return true;
-      throw error;
-    },
-  );
+  if (!found) return null;
+  // Resolved anew: the table may have gone since this process looked.
+  ctx.pastCatalogs.delete(found.catalogDigest);
+  const now = await withCatalogOrCurrent(ctx, found);
+  if (!now) return null;
+  await keepCatalog(ctx.db, now.declared);
+  return now.catalog;
 }
 
-async function dropUnlisted(tx: Transaction, ctx: Context, running: Erasure): Promise<void> {
-  await ensureTasks(tx, ctx.catalog, running);
+/** Gives up the locations that the catalog does not list, each with an event: nobody could say how to erase them. */
+async function dropUnlisted(tx: Transaction, catalog: Catalog, running: Erasure): Promise<void> {
+  await ensureTasks(tx, catalog, running);
   const dropped = await tx
     .update(task)
     .set({ state: 'done', lastError: null, finishedAt: sql`now()` })
@@ -80,7 +81,7 @@ async function dropUnlisted(tx: Transaction, ctx: Context, running: Erasure): Pr
         ne(task.state, 'done'),
         notInArray(
           task.location,
-          ctx.catalog.locations.map((l) => l.name),
+          catalog.locations.map((l) => l.name),
         ),
       ),
     )

@@ -31,6 +31,8 @@ export type Request = {
 
 const SESSION_WAIT_MS = 100;
 const ATTEMPTS = 3;
+/** Longest statement that looks how large an account is. */
+const PROBE_MS = 500;
 
 /** `created`: accepted now. Otherwise the erasure that the account already has. */
 export type Accepted = { erasure: Erasure; created: boolean };
@@ -42,12 +44,14 @@ export type Accepted = { erasure: Erasure; created: boolean };
  */
 export async function requestErasure(ctx: Context, request: Request): Promise<Accepted> {
   const { lockBudgetMs } = ctx.settings;
+  // Before the account is held: on a cold index counting may take longer than that is allowed to.
+  const small = await isSmall(ctx, request.accountKey);
   for (let attempt = 1; ; attempt++) {
     try {
       return await transaction(
         ctx.db,
         { statementMs: lockBudgetMs, lockMs: lockBudgetMs / 2, totalMs: lockBudgetMs },
-        (tx) => accept(tx, ctx, request),
+        (tx) => accept(tx, ctx, request, small),
       );
     } catch (error) {
       if (!isContended(error)) throw error;
@@ -58,7 +62,7 @@ export async function requestErasure(ctx: Context, request: Request): Promise<Ac
   }
 }
 
-async function accept(tx: Transaction, ctx: Context, request: Request): Promise<Accepted> {
+async function accept(tx: Transaction, ctx: Context, request: Request, few: boolean): Promise<Accepted> {
   const { lockBudgetMs } = ctx.settings;
   const account = await findAccount(tx, ctx.catalog.account, request.accountKey, 'FOR NO KEY UPDATE');
   if (!account) return { erasure: await findFinished(tx, ctx, request.accountKey), created: false };
@@ -68,7 +72,7 @@ async function accept(tx: Transaction, ctx: Context, request: Request): Promise<
     return { erasure: live, created: false };
   }
   // On hold it must not be erased by this request; what else it is does not matter then.
-  const small = !account.onHold && (await isSmall(tx, ctx, account.key));
+  const small = few && !account.onHold;
   const created = await insertErasure(tx, ctx, request, account, small);
   await linkIdempotencyKey(tx, request, created.id);
   await flagAccount(tx, ctx.catalog.account, account.key, true);
@@ -80,9 +84,18 @@ async function accept(tx: Transaction, ctx: Context, request: Request): Promise<
 
 /**
  * Small: fewer rows than the threshold in every location, or less work than it allows. Probed with a
- * limit, never counted in full.
+ * limit, never counted in full; what takes long to probe is not small.
  */
-async function isSmall(tx: Transaction, ctx: Context, key: KeyValue): Promise<boolean> {
+async function isSmall(ctx: Context, key: KeyValue): Promise<boolean> {
+  try {
+    return await transaction(ctx.db, { statementMs: PROBE_MS, lockMs: PROBE_MS }, (tx) => hasFewRows(tx, ctx, key));
+  } catch (error) {
+    if (isContended(error)) return false;
+    throw error;
+  }
+}
+
+async function hasFewRows(tx: Transaction, ctx: Context, key: KeyValue): Promise<boolean> {
   const { threshold } = ctx.catalog.account;
   const rates = typeof threshold === 'number' ? undefined : await readRates(tx);
   let left = typeof threshold === 'number' ? 0 : threshold.ms;

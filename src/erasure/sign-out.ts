@@ -47,6 +47,7 @@ async function settle(ctx: Context, erasureId: string, type: EventType): Promise
 
 /** Erasures whose sign-out is due and has no job, moved on while they are taken. */
 export async function takeSignOuts(ctx: Context): Promise<string[]> {
+  if (!ctx.settings.signOut) return [];
   const rows = await ctx.db.execute<{ id: string }>(sql`
     UPDATE lethe.erasure SET sign_out_at = now() + interval '1 minute'
      WHERE id IN (SELECT id FROM lethe.erasure WHERE sign_out_at <= now() AND account_key IS NOT NULL

@@ -1,4 +1,4 @@
-import { and, eq } from 'drizzle-orm';
+import { and, eq, lte, sql } from 'drizzle-orm';
 import type { Database } from '../db/client.ts';
 import { notification } from '../db/schema.ts';
 import type { Dispatch } from '../erasure/dispatch.ts';
@@ -91,7 +91,14 @@ export function createEnqueue(producers: Producers, db: Database, log: Logger, p
         const open = await db
           .select({ id: notification.id })
           .from(notification)
-          .where(and(eq(notification.erasureId, erasureId), eq(notification.state, 'pending')));
+          // Not one that the provider has put off: it has its own time.
+          .where(
+            and(
+              eq(notification.erasureId, erasureId),
+              eq(notification.state, 'pending'),
+              lte(notification.nextAt, sql`now() + interval '1 minute'`),
+            ),
+          );
         for (const { id } of open) await mail(id);
       });
     },

@@ -213,4 +213,24 @@ describe('a hold in the application (account.hold)', () => {
     expect(await findErasure(ctx.db, id)).toMatchObject({ state: 'scheduled', heldBy: 'account.hold' });
     await other.close();
   });
+
+  it('never replaces an operator’s, and is never lifted with it', async () => {
+    const s = await subject(world.sql, 1_000);
+    const id = await request(domain.ctx, s.account);
+    await holdErasure(domain.ctx, id, 'key:ops', 'court order');
+    await keep(s.account, true);
+    expect(await startErasure(domain.ctx, id)).toBeNull();
+    await keep(s.account, false);
+    await world.sql`UPDATE lethe.erasure SET starts_at = now() WHERE id = ${id}`;
+    await sweep(domain.ctx, async () => {});
+    expect(await erasureOf(id)).toMatchObject({ state: 'scheduled', heldBy: 'key:ops', holdReason: 'court order' });
+  });
+
+  it('is not lifted by the sweep when an operator has placed one since it looked', async () => {
+    const { account } = await subject(world.sql, 1_000);
+    const id = await request(domain.ctx, account);
+    await holdErasure(domain.ctx, id, 'key:ops', 'court order');
+    expect((await releaseErasure(domain.ctx, id, 'account.hold')).dispatch).toBeNull();
+    expect(await erasureOf(id)).toMatchObject({ heldBy: 'key:ops' });
+  });
 });

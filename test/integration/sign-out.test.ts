@@ -129,6 +129,9 @@ describe('the sign-out call', () => {
 
   it('is not asked for where no address is configured', async () => {
     const { ctx } = await world.domain({ LETHE_SIGN_OUT_URL: '' });
+    const before = await request(domain.ctx, (await subject(world.sql, SMALL)).account);
+    expect(await pending(before)).not.toBeNull();
+    expect(await takeSignOuts(ctx)).toEqual([]);
     const id = await request(ctx, (await subject(world.sql, SMALL)).account);
     expect(await pending(id)).toBeNull();
   });

@@ -18,8 +18,5 @@ CREATE TABLE "lethe"."throughput" (
 	"measured_at" timestamp with time zone DEFAULT now() NOT NULL
 );
 --> statement-breakpoint
-ALTER TABLE "lethe"."erasure" ADD COLUMN "held_by" text;--> statement-breakpoint
-ALTER TABLE "lethe"."erasure" ADD COLUMN "sign_out_at" timestamp with time zone;--> statement-breakpoint
-CREATE INDEX "erasure_sign_out" ON "lethe"."erasure" USING btree ("sign_out_at") WHERE sign_out_at IS NOT NULL;--> statement-breakpoint
-CREATE INDEX "erasure_held" ON "lethe"."erasure" USING btree ("held_by") WHERE held_at IS NOT NULL;--> statement-breakpoint
-CREATE INDEX "erasure_state" ON "lethe"."erasure" USING btree ("state","id");
+CREATE INDEX IF NOT EXISTS "erasure_held" ON "lethe"."erasure" USING btree ("held_at") WHERE held_at IS NOT NULL;--> statement-breakpoint
+CREATE INDEX IF NOT EXISTS "erasure_state" ON "lethe"."erasure" USING btree ("state","id");

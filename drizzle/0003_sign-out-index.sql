@@ -1,0 +1,1 @@
+CREATE INDEX IF NOT EXISTS "erasure_sign_out" ON "lethe"."erasure" USING btree ("sign_out_at") WHERE sign_out_at IS NOT NULL;
