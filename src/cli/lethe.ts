@@ -1,19 +1,7 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
-import { catalogCommand } from './catalog.ts';
-import { eraseCommand } from './erase.ts';
 import { reportFailure, throwing } from './failure.ts';
-import { holdCommand } from './hold.ts';
-import { listCommand } from './list.ts';
-import { migrateCommand } from './migrate.ts';
-import { openapiCommand } from './openapi.ts';
-import { passwordCommand } from './password.ts';
-import { planCommand } from './plan.ts';
-import { releaseCommand } from './release.ts';
-import { replayCommand } from './replay.ts';
-import { apiCommand, workerCommand } from './serve.ts';
-import { statusCommand } from './status.ts';
 import { processTerminal } from './terminal.ts';
 
 const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
@@ -21,27 +9,37 @@ const { version } = JSON.parse(readFileSync(new URL('../../package.json', import
 };
 
 const terminal = processTerminal();
+
+/** A verb is loaded when it is asked for: all of them, with all that they stand on, take a second. */
+const VERBS: Record<string, () => Promise<Command>> = {
+  api: async () => (await import('./serve.ts')).apiCommand(),
+  worker: async () => (await import('./serve.ts')).workerCommand(),
+  migrate: async () => (await import('./migrate.ts')).migrateCommand(),
+  password: async () => (await import('./password.ts')).passwordCommand(),
+  openapi: async () => (await import('./openapi.ts')).openapiCommand(),
+  plan: async () => (await import('./plan.ts')).planCommand(terminal),
+  erase: async () => (await import('./erase.ts')).eraseCommand(terminal),
+  status: async () => (await import('./status.ts')).statusCommand(terminal),
+  list: async () => (await import('./list.ts')).listCommand(terminal),
+  hold: async () => (await import('./hold.ts')).holdCommand(terminal),
+  release: async () => (await import('./release.ts')).releaseCommand(terminal),
+  replay: async () => (await import('./replay.ts')).replayCommand(terminal),
+  catalog: async () => (await import('./catalog.ts')).catalogCommand(terminal),
+};
+
 const program = new Command('lethe')
   .description('Erases user accounts: durable, exact, and gentle to the database it works in.')
   .version(version)
-  .addCommand(apiCommand())
-  .addCommand(workerCommand())
-  .addCommand(migrateCommand())
-  .addCommand(passwordCommand())
-  .addCommand(openapiCommand())
-  .addCommand(planCommand(terminal))
-  .addCommand(eraseCommand(terminal))
-  .addCommand(statusCommand(terminal))
-  .addCommand(listCommand(terminal))
-  .addCommand(holdCommand(terminal))
-  .addCommand(releaseCommand(terminal))
-  .addCommand(replayCommand(terminal))
-  .addCommand(catalogCommand(terminal))
   .addHelpText(
     'after',
     '\nThe configuration is read from the environment; README.md lists it.\nExit codes: 0 done, 1 failed, 2 wrong usage or configuration.',
   )
   .showHelpAfterError('Try lethe --help.');
+
+const asked = process.argv[2] ?? '';
+const needed =
+  asked === '--version' || asked === '-V' ? [] : Object.hasOwn(VERBS, asked) ? [asked] : Object.keys(VERBS);
+for (const name of needed) program.addCommand((await VERBS[name]?.()) as Command);
 
 try {
   await throwing(program, terminal).parseAsync();

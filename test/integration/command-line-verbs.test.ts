@@ -184,6 +184,12 @@ describe('lethe plan', () => {
     ['an account without an erasure', ['status', '99999999'], 1, /^lethe: not_found: there is no erasure of this/],
     ['a hold without a reason', ['hold', UNKNOWN], 2, /^error: required option '--reason <text>'/],
     ['a hold with an empty reason', ['hold', UNKNOWN, '--reason', ' '], 2, /^lethe: --reason: expected 1 to 500/],
+    [
+      'a hold with escapes',
+      ['hold', UNKNOWN, '--reason', 'a\u001b[2J'],
+      2,
+      /^lethe: --reason: .*control characters\n$/,
+    ],
     ['a state that is none', ['list', '--state', 'lost'], 2, /Allowed choices are scheduled, running/],
     ['a limit that is none', ['list', '--limit', '0'], 2, /Expected a whole number from 1 to 1000/],
     ['an unknown verb of the catalog', ['catalog', 'mend'], 2, /unknown command 'mend'/],
@@ -280,7 +286,9 @@ describe('hold, release, replay and list', () => {
   it('hold an erasure and let it go on', async () => {
     const { account, before } = await subject(world.sql);
     const id = await begin(domain.ctx, account);
-    const reason = 'case \u001b]0;x\u0007 7\u202e\u009b31m\n!';
+    const reason = 'case 7\u202e\u2066\n!';
+    // What was stored before control characters were refused is shown without them all the same.
+    await world.sql`UPDATE lethe.erasure SET requested_by = ${'\u001b]0;x\u0007 \u009b31m'} WHERE id = ${id}`;
     const held = await letheJson(['hold', id, '--reason', reason]);
     expect(held.body).toMatchObject({ id, state: 'running', held: { by: 'cli', reason } });
     expect(await lethe(['replay', id])).toMatchObject({
