@@ -1,10 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { hashPassword } from '../../src/http/password.ts';
 import type { Resources } from '../../src/resources.ts';
 import { deriveToken } from '../../src/tokens.ts';
+import { cookieOf } from '../support/dashboard.ts';
 import { request } from '../support/run-by-hand.ts';
 import { subject } from '../support/subject.ts';
-import { createWorld, jwt, KEYS, READER_CATALOG, SECRET, type World } from '../support/world.ts';
+import { type Call, createWorld, jwt, KEYS, READER_CATALOG, SECRET, type World } from '../support/world.ts';
 
 /** Every table row of a section: the endpoint, and a status for each column's caller. */
 function tableOf(title: string): { endpoint: string; caller: string; status: number }[] {
@@ -103,5 +105,66 @@ describe('who may what', () => {
     if (status >= 400) expect(await erasures(s.account)).toBe(before);
     else if (method !== 'GET' && !endpoint.startsWith('DELETE /v1/erasures/{id}/hold'))
       expect(await erasures(s.account)).not.toBe(before);
+  });
+});
+
+/** How each column's caller of the pages shows who it is; a form of another site has no way to know its token. */
+const VISITORS: Record<string, () => { user: 'support' | 'ops' | null; site: string; auth: string | null }> = {
+  nobody: () => ({ user: null, site: 'same-origin', auth: null }),
+  support: () => ({ user: 'support', site: 'same-origin', auth: null }),
+  ops: () => ({ user: 'ops', site: 'same-origin', auth: null }),
+  'ops, other site': () => ({ user: 'ops', site: 'cross-site', auth: null }),
+  'admin key': () => ({ user: null, site: 'same-origin', auth: `Bearer ${KEYS.admin}` }),
+};
+
+describe('who may what behind the login', () => {
+  const cells = tableOf('The pages behind the login');
+  const cookies: Record<string, string> = {};
+  let pages: Call & { base: string };
+
+  beforeAll(async () => {
+    const hash = await hashPassword('a long password');
+    pages = await world.api({ LETHE_DASHBOARD_USERS: `support=support=${hash},ops=ops=${hash}` });
+    for (const name of ['support', 'ops']) cookies[name] = await cookieOf(pages, name, 'a long password');
+  });
+
+  /** The token of the forms that this user's pages carry. */
+  async function tokenFor(user: string, erasure: string): Promise<string> {
+    const headers = { Cookie: cookies[user] as string };
+    const page = await (await fetch(`${pages.base}/admin/erasures/${erasure}/hold`, { headers })).text();
+    return /name="csrf" value="([^"]+)"/.exec(page)?.[1] ?? '';
+  }
+
+  it.each(cells)('$endpoint by $caller: $status', async ({ endpoint, caller, status }) => {
+    const s = await someone(endpoint);
+    const { user, site, auth } = (VISITORS[caller] as () => ReturnType<(typeof VISITORS)[string]>)();
+    const [method, path] = endpoint.split(' ') as [string, string];
+    const csrf = method === 'POST' && user && site === 'same-origin' ? await tokenFor(user, s.erasure) : '';
+    if (endpoint.endsWith('/release'))
+      await world.sql`UPDATE lethe.erasure SET held_at = now(), held_by = 'user:ann' WHERE id = ${s.erasure}`;
+    const before = await erasures(s.account);
+    const response = await fetch(pages.base + path.replace('{id}', s.erasure), {
+      method,
+      redirect: 'manual',
+      headers: {
+        ...(auth ? { Authorization: auth } : {}),
+        ...(user ? { Cookie: cookies[user] as string } : {}),
+        ...(method === 'GET'
+          ? {}
+          : { 'Sec-Fetch-Site': site, Origin: site === 'same-origin' ? pages.base : 'https://evil.example' }),
+        ...(method === 'POST' ? { 'Content-Type': 'application/x-www-form-urlencoded' } : {}),
+      },
+      body: method === 'POST' ? new URLSearchParams({ csrf, reason: 'test' }).toString() : null,
+    });
+    await response.body?.cancel();
+    expect(response.status).toBe(status);
+    if (status === 303 && method === 'GET') expect(response.headers.get('location')).toBe('/admin/login');
+    if (method === 'POST' && status === 303) expect(await erasures(s.account)).not.toBe(before);
+    else expect(await erasures(s.account)).toBe(before);
+  });
+
+  it('has a caller for every column', () => {
+    expect([...new Set(cells.map((c) => c.caller))]).toEqual(Object.keys(VISITORS));
+    expect(cells.length).toBeGreaterThan(50);
   });
 });
