@@ -7,6 +7,7 @@ import { type SignOutCall, signOutCall } from './erasers/sign-out-call.ts';
 import { SliceSize } from './erasure/slice-size.ts';
 import { statusUrl } from './http/api.ts';
 import { createApp } from './http/app.ts';
+import { prepareClosing } from './http/closing.ts';
 import { createVerifyJwt } from './http/jwt.ts';
 import { type Inside, listenForMetrics } from './http/metrics.ts';
 import { createViewers, type ViewerLimits, type Viewers } from './http/viewers.ts';
@@ -55,18 +56,16 @@ export async function startApi(
     hostname: config.HOST,
     serverOptions: { requestTimeout: 15_000, headersTimeout: 10_000, keepAliveTimeout: 65_000 },
   }) as Server;
+  const close = prepareClosing(server);
   const failed = once(server, 'error').then(([error]) => Promise.reject(error));
   await Promise.race([once(server, 'listening'), failed]);
   const { port } = server.address() as AddressInfo;
   log.info({ port }, 'listening');
   const stop = async () => {
     log.info('stopping');
-    const closed = once(server, 'close').then(() => true);
-    server.close();
-    server.closeIdleConnections();
+    const closed = close(after(config.LETHE_SHUTDOWN_TIMEOUT));
     await viewers.close();
-    const clean = await Promise.race([closed, after(config.LETHE_SHUTDOWN_TIMEOUT)]);
-    server.closeAllConnections();
+    const clean = await closed;
     await closeAll(closables, log);
     log.info({ clean }, 'stopped');
     return clean;

@@ -14,11 +14,24 @@ export type FollowOptions = {
 
 const FINAL: readonly State[] = ['completed', 'cancelled'];
 const EVENTS: readonly string[] = ['snapshot', 'progress', 'state'];
+/** Attempts in vain after which whoever never reached Lethe has a wrong address, or is refused by CORS. */
+const MOST_UNREACHED = 10;
+/** A timer that is set to more than 24 days ends at once. */
+const LONGEST_PAUSE_MS = 3_600_000;
+
+/** Trying again is no use. */
+const isRefusal = (error: unknown): error is LetheProblem =>
+  error instanceof LetheProblem && error.status < 500 && error.status !== 429;
+
+/** `text`: the erasure's JSON; `live`: it came over a stream. `broken`: why nothing more comes. */
+type Heard = { erasure: Erasure; text: string; live: boolean } | { broken: unknown };
 
 /**
  * Follows an erasure: gives it as it is now, and again whenever it changed; ends after a final state.
- * Connects again, with a growing pause, whenever the stream breaks off, Lethe is away, or asks to wait.
- * Throws `LetheProblem` where trying again is no use, and the signal's reason when it aborts.
+ * Connects again, with a growing pause, whenever the stream breaks off, Lethe is away, or asks to wait; where
+ * Lethe has no room for a stream it gives what the status says.
+ * Throws `LetheProblem` where trying again is no use, what `fetch` throws when Lethe was never reached, and the
+ * signal's reason when it aborts.
  */
 export async function* follow(
   door: Door,
@@ -27,75 +40,101 @@ export async function* follow(
 ): AsyncGenerator<Erasure, void, void> {
   const { signal, minDelayMs = 1_000, maxDelayMs = 30_000, quietMs = 45_000 } = options;
   let failures = 0;
+  let reached = false;
   let last = '';
   for (;;) {
-    let wait = 0;
+    let broken: unknown;
     // Outside: that somebody is signed out is the caller's to know, not a connection to try again.
     const opened = { ...door, bearer: await askBearer(door) };
-    try {
-      for await (const text of readEvents(opened, erasureId, quietMs, signal)) {
-        failures = 0;
-        // After connecting again the snapshot is often what was said last.
-        if (text === last) continue;
-        last = text;
-        const erasure = JSON.parse(text) as Erasure;
-        yield erasure;
-        if (FINAL.includes(erasure.state)) return;
+    for await (const heard of listen(opened, erasureId, quietMs, signal)) {
+      if ('broken' in heard) {
+        broken = heard.broken;
+        continue;
       }
-    } catch (error) {
-      signal?.throwIfAborted();
-      if (error instanceof LetheProblem && error.status < 500 && error.status !== 429) throw error;
-      if (error instanceof LetheProblem) wait = (error.retryAfter ?? 0) * 1000;
+      reached = true;
+      if (heard.live) failures = 0;
+      // After connecting again the snapshot is often what was said last.
+      if (heard.text === last) continue;
+      last = heard.text;
+      yield heard.erasure;
+      if (FINAL.includes(heard.erasure.state)) return;
     }
-    const backoff = Math.min(maxDelayMs, minDelayMs * 2 ** failures++);
+    signal?.throwIfAborted();
+    if (isRefusal(broken)) throw broken;
+    const problem = broken instanceof LetheProblem ? broken : undefined;
+    reached ||= problem !== undefined;
+    failures++;
+    if (!reached && failures >= MOST_UNREACHED) throw broken ?? new Error('what answers is no event stream');
+    const backoff = Math.min(maxDelayMs, minDelayMs * 2 ** (failures - 1));
     // Everybody who was cut off by the same restart must not come back at the same moment.
-    await pause(Math.max(wait, backoff * (0.5 + 0.5 * Math.random())), signal);
+    const wait = Math.max((problem?.retryAfter ?? 0) * 1000, backoff * (0.5 + 0.5 * Math.random()));
+    await pause(Math.min(wait, LONGEST_PAUSE_MS), signal);
   }
 }
 
-/** The data of one connection's events, until it ends. Throws when it is silent for `quietMs`. */
-async function* readEvents(
+/**
+ * What one connection says, until it ends. It breaks when it is silent for `quietMs`. Why it broke is said, not
+ * thrown: what the caller throws into the iteration must not be taken for it.
+ */
+async function* listen(
   door: Door,
   erasureId: string,
   quietMs: number,
   signal: AbortSignal | undefined,
-): AsyncGenerator<string, void, void> {
+): AsyncGenerator<Heard, void, void> {
   const connection = new AbortController();
   const abort = () => connection.abort(signal?.reason);
   signal?.throwIfAborted();
   signal?.addEventListener('abort', abort);
   let timer: ReturnType<typeof setTimeout> | undefined;
-  const heard = () => {
+  const alive = () => {
     clearTimeout(timer);
     timer = setTimeout(() => connection.abort(new Error('the event stream went silent')), quietMs);
   };
+  const ask = (what: string, headers: Record<string, string> = {}) => {
+    alive();
+    const path = `/v1/erasures/${encodeURIComponent(erasureId)}${what}`;
+    return send(door, 'GET', path, { headers, signal: connection.signal });
+  };
   try {
-    heard();
-    const response = await send(door, 'GET', `/v1/erasures/${encodeURIComponent(erasureId)}/events`, {
-      headers: { Accept: 'text/event-stream' },
-      signal: connection.signal,
-    });
-    if (!response.body) return;
-    const found: string[] = [];
-    const parser = createParser({
-      onEvent: ({ event, data }) => {
-        if (EVENTS.includes(event ?? '')) found.push(data);
-      },
-    });
-    const reader = response.body.getReader();
-    const decoder = new TextDecoder();
-    for (;;) {
-      const { done, value } = await reader.read();
-      if (done) return;
-      heard();
-      parser.feed(decoder.decode(value, { stream: true }));
-      yield* found.splice(0);
+    const response = await ask('/events', { Accept: 'text/event-stream' });
+    for await (const text of eventsIn(response, alive)) yield { erasure: JSON.parse(text), text, live: true };
+  } catch (error) {
+    if (!(error instanceof LetheProblem && error.status === 429)) yield { broken: error };
+    else {
+      try {
+        const text = await (await ask('')).text();
+        yield { erasure: JSON.parse(text), text, live: false };
+        yield { broken: error };
+      } catch (refused) {
+        yield { broken: isRefusal(refused) ? refused : error };
+      }
     }
   } finally {
     clearTimeout(timer);
     signal?.removeEventListener('abort', abort);
     // Also when the caller has seen enough: the connection would stay open.
     connection.abort();
+  }
+}
+
+/** The data of a response's events. `alive` is called whenever something arrived. */
+async function* eventsIn(response: Response, alive: () => void): AsyncGenerator<string, void, void> {
+  if (!response.body) return;
+  const found: string[] = [];
+  const parser = createParser({
+    onEvent: ({ event, data }) => {
+      if (EVENTS.includes(event ?? '')) found.push(data);
+    },
+  });
+  const reader = response.body.getReader();
+  const decoder = new TextDecoder();
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return;
+    alive();
+    parser.feed(decoder.decode(value, { stream: true }));
+    yield* found.splice(0);
   }
 }
 

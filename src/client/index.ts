@@ -43,11 +43,11 @@ export type ListOptions = Cancellable & {
 
 /**
  * A client that signs in with a JWT or an API key. Every method throws `LetheProblem` for what Lethe refuses,
- * and what `fetch` throws when nobody answers.
+ * and what `fetch` throws when nobody answers. Throws a `TypeError` for a `baseUrl` without http: or https:.
  */
 export function createClient(options: ClientOptions) {
   const door: Door = {
-    baseUrl: String(options.baseUrl).replace(/\/+$/, ''),
+    baseUrl: addressOf(options.baseUrl),
     bearer: options.token,
     // A method of another object would refuse to run in a browser.
     fetch: options.fetch ?? ((input, init) => fetch(input, init)),
@@ -92,7 +92,7 @@ export function openStatusLink(statusUrl: string | URL, options: Partial<Omit<Cl
   const token = link.searchParams.get('token');
   if (folder === undefined || id === undefined || token === null) throw new TypeError('this is no status link');
   const on = onErasures({
-    baseUrl: String(options.baseUrl ?? `${link.origin}${folder}`).replace(/\/+$/, ''),
+    baseUrl: addressOf(options.baseUrl ?? `${link.origin}${folder}`),
     statusToken: token,
     fetch: options.fetch ?? ((input, init) => fetch(input, init)),
   });
@@ -107,6 +107,13 @@ export function openStatusLink(statusUrl: string | URL, options: Partial<Omit<Cl
 export type StatusLink = ReturnType<typeof openStatusLink>;
 
 const pathOf = (id: string) => `/v1/erasures/${encodeURIComponent(id)}`;
+
+/** `fetch` would refuse another address at every request anew; `localhost:8080` is one of a scheme `localhost`. */
+function addressOf(baseUrl: string | URL): string {
+  const text = String(baseUrl).replace(/\/+$/, '');
+  if (!/^https?:\/\//i.test(text) || !URL.canParse(text)) throw new TypeError('baseUrl: expected http:// or https://');
+  return text;
+}
 
 /** What a status link can do as well. */
 const onErasures = (door: Door) => ({

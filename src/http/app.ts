@@ -1,5 +1,6 @@
 import { Hono } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
+import { createMiddleware } from 'hono/factory';
 import { requestId } from 'hono/request-id';
 import { secureHeaders } from 'hono/secure-headers';
 import { LetheError, stackOf } from '../errors.ts';
@@ -27,10 +28,25 @@ const ADMIN_POLICY = {
   imgSrc: ["'self'", 'data:'],
   frameAncestors: ["'none'"],
   formAction: ["'self'"],
+  // Not 'none': the dashboard finds its files by its own <base>.
+  baseUri: ["'self'"],
 };
 
 /** With `no-referrer` browsers send `Origin: null` with a form: where they send no Sec-Fetch-Site (plain http) it would be refused. */
 const ADMIN_HEADERS = { referrerPolicy: 'same-origin', xFrameOptions: 'DENY' };
+
+/**
+ * Whether everything at this host, and below it, is reached over https for months is the proxy's to say: it ends TLS,
+ * and hono's default would hold for every subdomain of the application.
+ */
+const secured = (options: NonNullable<Parameters<typeof secureHeaders>[0]>) =>
+  secureHeaders({ strictTransportSecurity: false, ...options });
+
+/** What is shown behind the login must not be in the browser after signing out. The board's own files tell nothing. */
+const keepNoCopy = createMiddleware(async (c, next) => {
+  await next();
+  if (!c.req.path.startsWith('/admin/queues/static/')) c.header('Cache-Control', 'no-store');
+});
 
 /** The HTTP application. Composes only: every route has its own file. */
 export function createApp(api: Api): Hono {
@@ -40,10 +56,10 @@ export function createApp(api: Api): Hono {
   app.use(requestId({ limitLength: 64 }));
   // What comes first has the last word on a header.
   for (const path of ['/admin/erasures/*', '/admin/login'])
-    app.use(path, secureHeaders({ ...ADMIN_HEADERS, contentSecurityPolicy: SUPPORT_POLICY }));
-  app.use('/admin/*', secureHeaders({ ...ADMIN_HEADERS, contentSecurityPolicy: ADMIN_POLICY }));
-  app.use(secureHeaders({ referrerPolicy: 'no-referrer', xFrameOptions: 'DENY' }));
-  app.use('/status/*', secureHeaders({ contentSecurityPolicy: STATUS_POLICY }), pages.inWords);
+    app.use(path, secured({ ...ADMIN_HEADERS, contentSecurityPolicy: SUPPORT_POLICY }));
+  app.use('/admin/*', secured({ ...ADMIN_HEADERS, contentSecurityPolicy: ADMIN_POLICY }), keepNoCopy);
+  app.use(secured({ referrerPolicy: 'no-referrer', xFrameOptions: 'DENY' }));
+  app.use('/status/*', secured({ contentSecurityPolicy: STATUS_POLICY }), pages.inWords);
   app.use(async (c, next) => {
     const started = performance.now();
     await next();

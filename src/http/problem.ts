@@ -15,7 +15,8 @@ export function problem(c: HonoContext, error: LetheError): Response {
   const shown = status >= 500 && status !== 503 ? title : error.detail;
   c.header('Content-Type', 'application/problem+json');
   c.header('Cache-Control', 'no-store');
-  if (status < 500 ? retry === 'now' : status === 503) c.header('Retry-After', String(RETRY_AFTER));
+  if (status < 500 ? retry === 'now' : status === 503)
+    c.header('Retry-After', String(error.extra.retryAfter ?? RETRY_AFTER));
   if (status === 401)
     c.header(
       'WWW-Authenticate',

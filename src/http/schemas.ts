@@ -200,7 +200,9 @@ export const Readiness = z
       .enum(['ok', 'degraded', 'unavailable'])
       .openapi({ description: '`degraded`: without Redis requests are accepted, and erased a little later.' }),
     postgres: reachable,
-    migrations: z.enum(['ok', 'pending']),
+    migrations: z
+      .enum(['ok', 'pending', 'unknown'])
+      .openapi({ description: '`unknown`: Postgres did not say in time.' }),
     redis: reachable,
   })
   .openapi('Readiness');

@@ -17,8 +17,10 @@ export type ViewerLimits = StreamTimes & {
   readMs: number;
   /** Erasures that are read at once; the others wait, so that the pool is there for requests. */
   reads: number;
-  /** Streams in this process. */
+  /** Streams in this process, of one erasure, and of one API key. */
   viewers: number;
+  viewersOfErasure: number;
+  viewersOfKey: number;
 };
 
 const LIMITS: ViewerLimits = {
@@ -27,10 +29,15 @@ const LIMITS: ViewerLimits = {
   readMs: 5_000,
   reads: 4,
   viewers: 10_000,
+  viewersOfErasure: 2_000,
+  viewersOfKey: 5_000,
   heartbeatMs: 15_000,
   maxAgeMs: 15 * 60_000,
   stuckMs: 30_000,
 };
+
+/** Seconds after which somebody who found no room may try again; asking for the status meanwhile costs less. */
+const ROOM_RETRY_AFTER = 30;
 
 /** How long streams may take to end when the process stops, in milliseconds. */
 const CLOSE_MS = 800;
@@ -43,14 +50,17 @@ type Watch = {
   failures: number;
 };
 
-/** What `open` needs besides the erasure. */
-export type Viewer = { admin: boolean; connection: Connection | undefined };
+/** What `open` needs besides the erasure. `by`: who was let in, as `authorize` names them. */
+export type Viewer = { admin: boolean; by: string; connection: Connection | undefined };
 
 export type Viewers = ReturnType<typeof createViewers>;
 
 /**
  * Everybody who watches an erasure through this process. One poller per watched erasure serves all its
  * viewers; it starts with the first and stops with the last.
+ *
+ * Nobody can take all the room: an account and a status link see one erasure only, which has a fifth of it; a key
+ * sees all, and has half.
  */
 export function createViewers(ctx: Context, options: Partial<ViewerLimits> = {}) {
   const limits = { ...LIMITS, ...options };
@@ -58,6 +68,7 @@ export function createViewers(ctx: Context, options: Partial<ViewerLimits> = {})
   const reads = new Map<string, Promise<Reading>>();
   const turns = createTurns(limits.reads);
   const all = new Set<EventStream>();
+  const ofKey = new Map<string, number>();
   let ticking: NodeJS.Timeout | undefined;
   let away = false;
   let closed = false;
@@ -137,16 +148,30 @@ export function createViewers(ctx: Context, options: Partial<ViewerLimits> = {})
     },
 
     /**
-     * Opens a stream that begins with `first`. Throws `rate_limited` when this process has as many as
-     * it takes. Once closed it gives null: say what there is and let the client come back.
+     * Opens a stream that begins with `first`. Throws `rate_limited` when this process has as many as it takes: in
+     * all, of this erasure, or of this key. Once closed it gives null: say what there is and let the client come back.
      */
     open: (id: string, first: Reading, viewer: Viewer): ReadableStream<Uint8Array<ArrayBuffer>> | null => {
       if (closed) return null;
-      if (all.size >= limits.viewers)
-        throw new LetheError('rate_limited', `${limits.viewers} streams are open; ask for the status instead`);
       const found = watches.get(id);
+      const key = viewer.by.startsWith('key:') ? viewer.by : undefined;
+      for (const [open, most] of [
+        [all.size, limits.viewers],
+        [found?.streams.size ?? 0, limits.viewersOfErasure],
+        [key === undefined ? 0 : (ofKey.get(key) ?? 0), limits.viewersOfKey],
+      ] as const)
+        if (open >= most)
+          throw new LetheError('rate_limited', `${most} streams are open; ask for the status instead`, {
+            retryAfter: ROOM_RETRY_AFTER,
+          });
       const watch = found ?? { latest: first, streams: new Set(), timer: undefined, reading: false, failures: 0 };
       if (!found) watches.set(id, watch);
+      const count = (more: 1 | -1) => {
+        if (key === undefined) return;
+        const now = (ofKey.get(key) ?? 0) + more;
+        if (now > 0) ofKey.set(key, now);
+        else ofKey.delete(key);
+      };
       const stream = openEventStream({
         latest: () => watch.latest,
         admin: viewer.admin,
@@ -154,6 +179,7 @@ export function createViewers(ctx: Context, options: Partial<ViewerLimits> = {})
         connection: viewer.connection,
         left: () => {
           all.delete(stream);
+          count(-1);
           watch.streams.delete(stream);
           if (watch.streams.size === 0) {
             clearTimeout(watch.timer);
@@ -166,6 +192,7 @@ export function createViewers(ctx: Context, options: Partial<ViewerLimits> = {})
         },
       });
       all.add(stream);
+      count(1);
       watch.streams.add(stream);
       ticking ??= setInterval(tick, tickMs);
       publish(id, watch, first);

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import { setTimeout as pause } from 'node:timers/promises';
 import { releaseLease, takeLease } from '../db/lease.ts';
+import { isContended, sanitize } from '../db/sql-errors.ts';
 import type { Context } from '../erasure/context.ts';
 import { measureBacklog } from '../erasure/measure.ts';
 import type { Metrics } from '../metrics.ts';
@@ -13,6 +14,8 @@ const DUTY = 'gauges';
 const TIMES = { leaseMs: 15_000, tickMs: 5_000 };
 /** Reading takes at most a twentieth of the time: with a million live erasures it is no longer quick. */
 const REST = 20;
+/** A database that says nothing must not hold up the end of the process: the lease ends by itself. */
+const STOP_MS = 1_000;
 const STATES = ['waiting', 'prioritized', 'active', 'delayed', 'waiting-children', 'failed'] as const;
 
 /**
@@ -29,29 +32,43 @@ export function startExporting(
   const stopping = new AbortController();
 
   let restUntil = 0;
+  let measured = false;
 
   const lapse = () => {
     restUntil = 0;
+    measured = false;
     metrics.exportCluster(0);
+  };
+  const measure = async () => {
+    const begun = performance.now();
+    measured = false;
+    try {
+      await setBacklog(ctx, metrics);
+      measured = true;
+    } finally {
+      // Also after one that failed: what was too much for the database is not asked again at once.
+      restUntil = begun + REST * (performance.now() - begun);
+    }
   };
   const tick = async () => {
     // Counted from before the question, so that our time ends before the database's.
     const asked = performance.now();
     try {
       if (!(await takeLease(ctx.db, DUTY, holder, times.leaseMs))) return lapse();
-      if (asked >= restUntil) {
-        await setBacklog(ctx, metrics);
-        restUntil = asked + REST * (performance.now() - asked);
-      }
+      if (asked >= restUntil) await measure();
+      if (!measured) return;
       await setDepths(producers, metrics);
       metrics.exportCluster(stopping.signal.aborted ? 0 : times.leaseMs - (performance.now() - asked));
     } catch (error) {
+      ctx.log.debug({ code: sanitize(error).code }, 'gauges not read');
+      // What takes too long here takes as long in another process: the duty is kept, and rests.
+      if (isContended(error)) return metrics.exportCluster(0);
       lapse();
-      ctx.log.debug({ code: (error as Error).name }, 'gauges not read');
       // Another process may reach what this one does not.
-      await releaseLease(ctx.db, DUTY, holder).catch(() => {});
+      await release();
     }
   };
+  const release = () => releaseLease(ctx.db, DUTY, holder).catch(() => {});
   const running = (async () => {
     while (!stopping.signal.aborted) {
       await tick();
@@ -62,9 +79,8 @@ export function startExporting(
     stop: async () => {
       stopping.abort();
       metrics.exportCluster(0);
-      // A database that says nothing must not hold up the end of the process.
-      await Promise.race([running, pause(1000, undefined, { ref: false })]);
-      await releaseLease(ctx.db, DUTY, holder);
+      for (const step of [() => running, release])
+        await Promise.race([step(), pause(STOP_MS, undefined, { ref: false })]);
     },
   };
 }

@@ -268,6 +268,12 @@ describe('a status link', () => {
     const id = '019a9f3e-5b7c-7d3a-9a55-0d6d3c1f2b10';
     await openStatusLink(`https://x.test/lethe/status/${id}?token=v1.a`, { fetch: spy }).getErasure();
     expect(asked).toEqual([`https://x.test/lethe/v1/erasures/${id}?token=v1.a`]);
+    for (const baseUrl of ['localhost:8080', 'lethe.example.net', '/lethe', 'https://', ''])
+      for (const make of [
+        () => createClient({ baseUrl, token: 'x' }),
+        () => openStatusLink(`https://x.test/status/${id}?token=v1.a`, { baseUrl }),
+      ])
+        expect(make, baseUrl).toThrow(TypeError);
     for (const text of [`https://x.test/status/${id}`, `https://x.test/v1/erasures/${id}?token=v1.a`, 'nonsense'])
       expect(() => openStatusLink(text)).toThrow(TypeError);
   });
@@ -329,6 +335,84 @@ describe('following', () => {
     const next = erasures.next();
     controller.abort(new Error('enough'));
     await expect(next).rejects.toThrow('enough');
+  });
+
+  it('gives the status while there is no room for a stream, and comes back when it is told to', async () => {
+    const api = await startApi(world.config('api'), { viewers: 0 });
+    running.push(api);
+    const { id } = await withKey(KEYS.write).requestErasure((await subject(world.sql)).account);
+    const asked: string[] = [];
+    const fetchSooner: typeof fetch = async (input, init) => {
+      asked.push(new URL(String(input)).pathname.replace(id, ''));
+      const answer = await checkedFetch(input, init);
+      if (answer.status !== 429) return answer;
+      expect(answer.headers.get('Retry-After')).toBe('30');
+      return new Response(answer.body, {
+        status: 429,
+        headers: { 'Content-Type': String(answer.headers.get('Content-Type')), 'Retry-After': '1' },
+      });
+    };
+    const client = createClient({ baseUrl: `http://127.0.0.1:${api.port}`, token: KEYS.read, fetch: fetchSooner });
+    const erasures = client.follow(id, PAUSES);
+    expect((await erasures.next()).value).toMatchObject({ id, state: 'scheduled' });
+    const begun = performance.now();
+    await withKey(KEYS.admin).hold(id, 'Legal case 7');
+    expect((await erasures.next()).value).toMatchObject({ held: { since: expect.any(String) } });
+    expect(performance.now() - begun).toBeGreaterThan(900);
+    expect(asked).toEqual(['/v1/erasures//events', '/v1/erasures/', '/v1/erasures//events', '/v1/erasures/']);
+    await erasures.return();
+  });
+
+  it.each([
+    ['35 days', '3000000'],
+    ['a number too large', '9'.repeat(400)],
+    ['until a date', new Date(Date.now() + 90 * 86_400_000).toUTCString()],
+  ])('waits when it is told to wait for very long: %s', async (_, retryAfter) => {
+    let asked = 0;
+    const controller = new AbortController();
+    const away = createClient({
+      baseUrl: 'http://lethe.test',
+      token: 'x',
+      fetch: async () => {
+        asked++;
+        return new Response(null, { status: 503, headers: { 'Retry-After': retryAfter } });
+      },
+    });
+    const next = away.follow('x', { ...PAUSES, signal: controller.signal }).next();
+    const end = performance.now() + 300;
+    await until('time for many attempts has passed', () => performance.now() > end);
+    expect(asked).toBe(1);
+    controller.abort(new Error('enough'));
+    await expect(next).rejects.toThrow('enough');
+  });
+
+  it('gives up where Lethe was never reached, or what answers is something else', async () => {
+    let asked = 0;
+    const never = (fetch: () => Promise<Response>) =>
+      createClient({
+        baseUrl: 'http://lethe.test',
+        token: 'x',
+        fetch: () => {
+          asked++;
+          return fetch();
+        },
+      }).follow('x', { minDelayMs: 1, maxDelayMs: 2 });
+    await expect(never(() => Promise.reject(new TypeError('Failed to fetch'))).next()).rejects.toThrow(
+      new TypeError('Failed to fetch'),
+    );
+    expect(asked).toBe(10);
+    await expect(never(async () => new Response('<h1>Hello</h1>')).next()).rejects.toThrow('no event stream');
+    expect(asked).toBe(20);
+  });
+
+  it('throws what its caller throws into it, and closes the connection', async () => {
+    const api = await startApi(world.config('api'));
+    running.push(api);
+    const { id } = await withKey(KEYS.write).requestErasure((await subject(world.sql)).account);
+    const erasures = withKey(KEYS.read, `http://127.0.0.1:${api.port}`).follow(id, PAUSES);
+    await erasures.next();
+    await expect(erasures.throw(new Error('from the caller'))).rejects.toThrow('from the caller');
+    await until('nobody is connected', () => api.viewers.counts().viewers === 0);
   });
 
   it('closes its connection when the caller has seen enough, or the stream is silent', async () => {

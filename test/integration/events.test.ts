@@ -157,24 +157,48 @@ describe('events of an erasure', () => {
     const { base, viewers } = await api({ maxAgeMs: 300 });
     const { id } = await scheduled();
     const f = await watch(base, id);
-    await until('the stream has ended', () => f.ended(), 2_000);
+    await until('the stream has ended', () => f.ended());
     expect(f.ended()).toBe('clean');
     expect(names(f)).toEqual(['snapshot']);
-    expect(viewers.counts()).toEqual({ viewers: 0, watched: 0, reads: 0 });
+    await until('its place is free', () => viewers.counts().viewers === 0);
+    expect(viewers.counts().watched).toBe(0);
+    // A read that had begun ends after its last viewer has left.
+    await until('no read is left', () => viewers.counts().reads === 0);
     const next = await watch(base, id, { auth: read, headers: { 'Last-Event-ID': String(f.events[0]?.id) } });
     expect((await snapshot(next)).event).toBe('snapshot');
   });
 
-  it('are refused beyond as many as one process takes', async () => {
-    const { base } = await api({ viewers: 2 });
+  it.each([
+    ['one process takes', { viewers: 2 }],
+    ['one erasure may have', { viewersOfErasure: 2 }],
+    ['one key may have', { viewersOfKey: 2 }],
+  ])('are refused beyond as many as %s', async (_, limits) => {
+    const { base } = await api(limits);
     const { id } = await scheduled();
     const [first] = [await watch(base, id), await watch(base, id)];
     const third = await watch(base, id);
     await until('the answer is there', () => third.ended());
-    expect([third.status, JSON.parse(third.text()).code]).toEqual([429, 'rate_limited']);
-    expect(Number(third.headers['retry-after'])).toBeGreaterThan(0);
+    expect([third.status, third.headers['retry-after']]).toEqual([429, '30']);
+    expect(JSON.parse(third.text())).toMatchObject({ code: 'rate_limited', retryAfter: 30 });
     first.leave();
     await until('there is room again', async () => (await watch(base, id)).status === 200);
+  });
+
+  it('leave room for others when one erasure or one key has all that it may have', async () => {
+    const { base, viewers } = await api({ viewersOfErasure: 1, viewersOfKey: 2 });
+    const ids = [(await scheduled()).id, (await scheduled()).id, (await scheduled()).id] as const;
+    const admin = { auth: `Bearer ${KEYS.admin}` };
+    const statuses = async () => [
+      (await watch(base, ids[0])).status,
+      (await watch(base, ids[0], admin)).status,
+      (await watch(base, ids[1])).status,
+      (await watch(base, ids[2])).status,
+      (await watch(base, ids[2], admin)).status,
+    ];
+    expect(await statuses()).toEqual([200, 429, 200, 429, 200]);
+    for (const f of followers.splice(0)) f.leave();
+    await until('nobody is left', () => viewers.counts().viewers === 0);
+    expect(await statuses()).toEqual([200, 429, 200, 429, 200]);
   });
 
   it('leave nothing behind after a thousand connects and disconnects, nor after HEAD', async () => {

@@ -2,7 +2,7 @@ import postgres from 'postgres';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type RedisServer, startRedis } from '../../src/dev/redis.ts';
 import { measureBacklog } from '../../src/erasure/measure.ts';
-import { readReadiness } from '../../src/http/metrics.ts';
+import { readReadiness } from '../../src/http/readiness.ts';
 import { startExporting } from '../../src/jobs/export-gauges.ts';
 import { type Started, startApi, startWorker } from '../../src/main.ts';
 import { createMetrics } from '../../src/metrics.ts';
@@ -13,6 +13,7 @@ import { createWorld, KEYS, type World } from '../support/world.ts';
 
 const CLUSTER = 'lethe_erasures{';
 const QUICK = { leaseMs: 1_500, tickMs: 100 };
+const SLOW = { leaseMs: 15_000, tickMs: 100 };
 
 let redis: RedisServer;
 let world: World;
@@ -254,6 +255,51 @@ describe("the cluster's gauges", () => {
     await other.close();
   });
 
+  it('are not asked for again and again, in one process after another, when that takes too long', async () => {
+    const other = await createWorld();
+    let failed = 0;
+    const log = { debug: () => failed++ };
+    const exporters = await Promise.all(
+      [1, 2].map(async () => {
+        const { ctx, producers } = await other.domain();
+        const work = { ctx: { ...ctx, log: log as unknown as typeof ctx.log }, producers };
+        return () => startExporting({ ...work, metrics: createMetrics({ defaults: false }) }, SLOW);
+      }),
+    );
+    const running = await other.sql.begin(async (tx) => {
+      await tx`LOCK TABLE lethe.erasure IN ACCESS EXCLUSIVE MODE`;
+      const started = exporters.map((start) => start());
+      await until('one has given up', () => failed > 0);
+      const end = performance.now() + 3_000;
+      await until('time for two more has passed', () => performance.now() > end);
+      return started;
+    });
+    expect(failed).toBe(1);
+    await Promise.all(running.map((exporter) => exporter.stop()));
+    await other.close();
+  });
+
+  it('do not hold up the end of the process when the database says nothing', async () => {
+    const other = await createWorld();
+    const { ctx, producers } = await other.domain();
+    const metrics = createMetrics({ defaults: false });
+    const exporter = startExporting({ ctx, producers, metrics }, QUICK);
+    await until('it exports', async () => (await metrics.text()).includes(CLUSTER));
+    const backends = await other.sql`SELECT pid FROM pg_stat_activity
+      WHERE datname = current_database() AND application_name = 'domain'`;
+    for (const { pid } of backends) process.kill(pid, 'SIGSTOP');
+    try {
+      let stopped = false;
+      void exporter.stop().then(() => {
+        stopped = true;
+      });
+      await until('it has stopped', () => stopped, 4_000);
+    } finally {
+      for (const { pid } of backends) process.kill(pid, 'SIGCONT');
+    }
+    await other.close();
+  });
+
   it('never walk the finished erasures', async () => {
     const other = await createWorld();
     const { ctx } = await other.domain();
@@ -361,6 +407,15 @@ describe('when something is away', () => {
       WHERE id = (SELECT max(id) FROM lethe_migrations.__drizzle_migrations) RETURNING *`;
     expect(await readReadiness(inside)).toMatchObject({ status: 'unavailable', migrations: 'pending' });
     await world.sql`INSERT INTO lethe_migrations.__drizzle_migrations ${world.sql(last ?? {})}`;
+  });
+
+  it('says that the migrations are unknown while Postgres does not tell', async () => {
+    const states = await world.sql.begin(async (tx) => {
+      await tx`LOCK TABLE lethe_migrations.__drizzle_migrations IN ACCESS EXCLUSIVE MODE`;
+      return Promise.all([api.port, api.metricsPort, worker.metricsPort].map(ready));
+    });
+    for (const state of states)
+      expect(state).toMatchObject({ status: 'unavailable', postgres: 'ok', migrations: 'unknown', code: 503 });
   });
 
   it('a port that is taken ends the start with an error', async () => {

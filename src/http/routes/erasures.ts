@@ -24,6 +24,9 @@ import * as route from './erasures-routes.ts';
 const DEADLINE_MS = 1_800;
 const ADMIN: Need = { scopes: ['admin'], account: false, token: false, recent: false };
 
+/** `leftMs`: what is left of the deadline after the caller was let in. */
+type Known = Authorized & { leftMs: number };
+
 /** `/v1/erasures`: list; `/v1/erasures/{id}`: look, undo, start, replay, hold, release. */
 export function erasureRoutes(api: Api): OpenAPIHono {
   const { ctx, enqueue } = api;
@@ -31,18 +34,19 @@ export function erasureRoutes(api: Api): OpenAPIHono {
 
   /** Runs before the validators: who may not do it learns nothing about what would be valid. */
   const only = (need: Need) =>
-    createMiddleware<{ Variables: Authorized }>((c, next) =>
-      withDeadline(
-        DEADLINE_MS,
-        (async () => {
-          const { erasure, by, admin } = await authorize(c, api, need);
-          c.set('erasure', erasure);
-          c.set('by', by);
-          c.set('admin', admin);
-          await next();
-        })(),
-      ),
-    );
+    createMiddleware<{ Variables: Known }>(async (c, next) => {
+      const begun = performance.now();
+      const { erasure, by, admin } = await withDeadline(DEADLINE_MS, authorize(c, api, need));
+      c.set('erasure', erasure);
+      c.set('by', by);
+      c.set('admin', admin);
+      c.set('leftMs', DEADLINE_MS - (performance.now() - begun));
+      await next();
+    });
+
+  /** Comes after the body was read: a client that sends it slowly must not be told that the database is away. */
+  const inTime = createMiddleware<{ Variables: Known }>((c, next) => withDeadline(c.get('leftMs'), next()));
+  const onlyInTime = (need: Need): [ReturnType<typeof only>, typeof inTime] => [only(need), inTime];
 
   const onlyAdminKeys = createMiddleware((c, next) =>
     withDeadline(
@@ -58,7 +62,7 @@ export function erasureRoutes(api: Api): OpenAPIHono {
 
   const find = async (id: string) => (await findErasure(ctx.db, id)) as Erasure;
 
-  const show = async (c: HonoContext<{ Variables: Authorized }>, now?: Erasure) => {
+  const show = async (c: HonoContext<{ Variables: Known }>, now?: Erasure) => {
     const found = now ?? (await find(c.get('erasure').id));
     const body = erasureResource(found, await readProgress(ctx, found), c.get('admin'));
     if (!isFinal(found.state)) c.header('Retry-After', found.state === 'running' ? '2' : '30');
@@ -69,7 +73,7 @@ export function erasureRoutes(api: Api): OpenAPIHono {
   app.openapi(
     {
       ...route.showErasure,
-      middleware: only({ scopes: ['erasures:read'], account: true, token: true, recent: false }),
+      middleware: onlyInTime({ scopes: ['erasures:read'], account: true, token: true, recent: false }),
     },
     async (c) => c.json(await show(c), 200),
   );
@@ -77,7 +81,7 @@ export function erasureRoutes(api: Api): OpenAPIHono {
   app.openapi(
     {
       ...route.cancelErasureRoute,
-      middleware: only({ scopes: ['erasures:write'], account: true, token: true, recent: false }),
+      middleware: onlyInTime({ scopes: ['erasures:write'], account: true, token: true, recent: false }),
     },
     async (c) => {
       await cancelErasure(ctx, c.get('erasure'), c.get('by'));
@@ -88,7 +92,7 @@ export function erasureRoutes(api: Api): OpenAPIHono {
   app.openapi(
     {
       ...route.startErasureRoute,
-      middleware: only({ scopes: ['erasures:write'], account: true, token: true, recent: true }),
+      middleware: onlyInTime({ scopes: ['erasures:write'], account: true, token: true, recent: true }),
     },
     async (c) => {
       const { id } = c.get('erasure');
@@ -104,7 +108,7 @@ export function erasureRoutes(api: Api): OpenAPIHono {
     },
   );
 
-  app.openapi({ ...route.replayErasureRoute, middleware: only(ADMIN) }, async (c) => {
+  app.openapi({ ...route.replayErasureRoute, middleware: onlyInTime(ADMIN) }, async (c) => {
     const { id } = c.get('erasure');
     const dispatch = await replayErasure(ctx, id, c.get('by'), notHeld);
     if (dispatch) await enqueue.dispatch(dispatch);
@@ -117,12 +121,12 @@ export function erasureRoutes(api: Api): OpenAPIHono {
     return c.json(await show(c), 202);
   });
 
-  app.openapi({ ...route.holdErasureRoute, middleware: [only(ADMIN), jsonBody] as const }, async (c) => {
+  app.openapi({ ...route.holdErasureRoute, middleware: [only(ADMIN), jsonBody, inTime] as const }, async (c) => {
     const held = await holdErasure(ctx, c.get('erasure').id, c.get('by'), c.req.valid('json').reason);
     return c.json(await show(c, held), 200);
   });
 
-  app.openapi({ ...route.releaseErasureRoute, middleware: only(ADMIN) }, async (c) => {
+  app.openapi({ ...route.releaseErasureRoute, middleware: onlyInTime(ADMIN) }, async (c) => {
     const released = await releaseErasure(ctx, c.get('erasure').id, c.get('by'));
     if (released.dispatch) await enqueue.dispatch(released.dispatch);
     return c.json(await show(c), 200);

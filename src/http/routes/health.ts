@@ -1,12 +1,8 @@
 import { createRoute, OpenAPIHono } from '@hono/zod-openapi';
-import { sql } from 'drizzle-orm';
-import { pendingMigrations } from '../../db/migrate.ts';
 import type { Api } from '../api.ts';
 import { noStore, tooLargeHeaders } from '../contract.ts';
-import { withDeadline } from '../deadline.ts';
+import { readReadiness } from '../readiness.ts';
 import { Health, Readiness } from '../schemas.ts';
-
-const DEADLINE_MS = 1_500;
 
 export const healthRoute = createRoute({
   method: 'get',
@@ -45,32 +41,9 @@ export function healthRoutes(api: Api): OpenAPIHono {
   app.openapi(healthRoute, (c) => c.json({ status: 'ok' as const }, 200));
 
   app.openapi(readinessRoute, async (c) => {
-    const [postgres, migrations, redis] = await Promise.all([
-      check(async () => void (await api.ctx.db.execute(sql`SELECT 1`))),
-      check(async () => {
-        if ((await pendingMigrations(api.ctx.db)) > 0) throw new Error('pending');
-      }),
-      check(async () => void (await api.producers.redis.ping())),
-    ]);
-    const ready = postgres && migrations;
-    const status = !ready ? ('unavailable' as const) : redis ? ('ok' as const) : ('degraded' as const);
-    const word = (ok: boolean) => (ok ? ('ok' as const) : ('away' as const));
+    const state = await readReadiness({ ctx: api.ctx, producers: api.producers });
     c.header('Cache-Control', 'no-store');
-    return c.json(
-      {
-        status,
-        postgres: word(postgres),
-        migrations: migrations ? ('ok' as const) : ('pending' as const),
-        redis: word(redis),
-      },
-      ready ? 200 : 503,
-    );
+    return c.json(state, state.status === 'unavailable' ? 503 : 200);
   });
   return app;
 }
-
-const check = (probe: () => Promise<void>) =>
-  withDeadline(DEADLINE_MS, probe()).then(
-    () => true,
-    () => false,
-  );

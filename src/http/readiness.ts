@@ -1,0 +1,43 @@
+import { sql } from 'drizzle-orm';
+import { pendingMigrations } from '../db/migrate.ts';
+import type { Context } from '../erasure/context.ts';
+import type { Producers } from '../jobs/connection.ts';
+import { withDeadline } from './deadline.ts';
+
+const DEADLINE_MS = 1_500;
+
+/** What readiness is about. `working` is asked of workers: whether every queue is being consumed. */
+export type Probed = {
+  ctx: Pick<Context, 'db'>;
+  producers: Pick<Producers, 'redis'>;
+  working?: () => boolean;
+};
+
+/**
+ * Whether this process can do its work: `unavailable` without a database that accepts writes and has
+ * all migrations; a worker also without Redis, or while it consumes nothing. An API survives without
+ * Redis: `degraded`. `migrations` is `unknown` where the database did not say.
+ */
+export async function readReadiness({ ctx, producers, working }: Probed) {
+  const [standby, pending, redis] = await Promise.all([
+    answerOf(async () => (await ctx.db.execute<{ is: boolean }>(sql`SELECT pg_is_in_recovery() AS is`))[0]?.is),
+    answerOf(() => pendingMigrations(ctx.db)),
+    answerOf(() => producers.redis.ping()),
+  ]);
+  const consuming = working?.();
+  const postgres = standby === false;
+  const reached = redis !== undefined;
+  const ready = postgres && pending === 0 && (consuming === undefined || (reached && consuming));
+  const word = (ok: boolean) => (ok ? ('ok' as const) : ('away' as const));
+  return {
+    status: !ready ? ('unavailable' as const) : reached ? ('ok' as const) : ('degraded' as const),
+    postgres: word(postgres),
+    migrations: pending === undefined ? ('unknown' as const) : pending > 0 ? ('pending' as const) : ('ok' as const),
+    redis: word(reached),
+    ...(consuming === undefined ? {} : { queues: consuming ? ('ok' as const) : ('not consumed' as const) }),
+  };
+}
+
+/** Undefined when there was none in time. */
+const answerOf = <T>(probe: () => Promise<T>): Promise<T | undefined> =>
+  withDeadline(DEADLINE_MS, probe()).catch(() => undefined);
