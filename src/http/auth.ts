@@ -32,6 +32,9 @@ export async function authenticate(c: HonoContext, config: AuthConfig, ctx: Cont
 }
 
 const BEARER = /^Bearer ([\x21-\x7e]{1,8192})$/i;
+/** What stands behind `Authorization: Bearer`; undefined when there is no such thing. */
+export const bearerOf = (c: HonoContext): string | undefined => BEARER.exec(c.req.header('Authorization') ?? '')?.[1];
+
 /** The limits and the route ask for the same request's: a signature is checked once. */
 const read = new WeakMap<object, Promise<Credential>>();
 
@@ -39,13 +42,12 @@ const read = new WeakMap<object, Promise<Credential>>();
 export function readCredential(c: HonoContext, config: AuthConfig): Promise<Credential> {
   const known = read.get(c.req);
   if (known) return known;
-  const credential = verify(c.req.header('Authorization') ?? '', config);
+  const credential = verify(bearerOf(c), config);
   read.set(c.req, credential);
   return credential;
 }
 
-async function verify(header: string, config: AuthConfig): Promise<Credential> {
-  const [, bearer] = BEARER.exec(header) ?? [];
+async function verify(bearer: string | undefined, config: AuthConfig): Promise<Credential> {
   if (!bearer) throw denied('send Authorization: Bearer with a JWT or an API key');
   if (!/^[\w-]+\.[\w-]+\.[\w-]*$/.test(bearer)) return verifyApiKey(bearer, config);
   return { kind: 'jwt', ...(await config.verifyJwt(bearer)) };
@@ -107,6 +109,6 @@ export function hasStatusToken(c: HonoContext, config: AuthConfig, erasureId: st
   const token = c.req.query('token');
   if (token === undefined) return false;
   if (!verifyToken(config.LETHE_SECRET, 'status', erasureId, token))
-    throw denied('the status token is not valid for this erasure');
+    throw new NotOurs('the status token is not valid for this erasure');
   return true;
 }

@@ -5,11 +5,11 @@ import { BullMQAdapter } from '@bull-board/api/bullMQAdapter';
 import { HonoAdapter } from '@bull-board/hono';
 import { serveStatic } from '@hono/node-server/serve-static';
 import { Hono } from 'hono';
-import { csrf } from 'hono/csrf';
 import type { DashboardRole } from '../config.ts';
 import { LetheError } from '../errors.ts';
 import type { Api } from './api.ts';
 import { currentUser } from './login.ts';
+import { ownForms } from './own-forms.ts';
 
 const BASE = '/admin/queues';
 
@@ -28,7 +28,7 @@ const ALLOWED: Record<DashboardRole, RegExp[]> = {
 export function boardRoutes(api: Api): Hono {
   const boards: Record<DashboardRole, Hono> = { support: createBoard(api, true), ops: createBoard(api, false) };
   const app = new Hono();
-  app.use(csrf());
+  app.use(ownForms(api.config));
   app.all('/*', async (c) => {
     const user = await currentUser(c, api.config);
     const path = c.req.path.slice(BASE.length);

@@ -1,4 +1,4 @@
-import { decodeProtectedHeader, errors, type JWTPayload, jwtVerify } from 'jose';
+import { decodeProtectedHeader, errors, type JWTPayload, type JWTVerifyOptions, jwtVerify } from 'jose';
 import type { Config } from '../config.ts';
 import { LetheError } from '../errors.ts';
 import { remoteKeys } from './remote-keys.ts';
@@ -11,13 +11,15 @@ export type VerifyJwt = (token: string) => Promise<Claims>;
 
 export type JwtConfig = Pick<Config, 'LETHE_JWT_SECRET' | 'LETHE_JWKS_URL' | 'LETHE_JWT_ISSUER' | 'LETHE_JWT_AUDIENCE'>;
 
-/** A JWT that the application did not sign: it was guessed or forged, not merely outlived. */
+/** A credential that is not ours, such as a JWT that the application did not sign: guessed or forged, not merely outlived. */
 export class NotOurs extends LetheError {
   constructor(detail: string) {
     super('unauthenticated', detail);
   }
 }
 
+/** Keys that a token without `kid` is tried with: each costs a verification, and anybody may send one. */
+const MOST_TRIED = 5;
 const SHARED = ['HS256'];
 const PUBLIC = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519'];
 
@@ -41,7 +43,8 @@ export function createVerifyJwt(config: JwtConfig): VerifyJwt {
       return claims(jwtVerify(token, secret, { ...options, algorithms: SHARED }));
     }
     if (keys && PUBLIC.includes(alg)) {
-      return claims(jwtVerify(token, keys, { ...options, algorithms: PUBLIC }).catch(notUsable));
+      const checks = { ...options, algorithms: PUBLIC };
+      return claims(jwtVerify(token, keys, checks).catch(withEach(token, checks)).catch(notUsable));
     }
     throw new NotOurs(secret || keys ? 'the JWT is not valid (alg)' : 'JWTs are not accepted here');
   };
@@ -54,6 +57,28 @@ function algorithmOf(token: string): string {
     throw new NotOurs('the JWT is not valid (header)');
   }
 }
+
+/**
+ * Tries the keys one by one when several fit: during a rotation a provider publishes two, and a token without `kid`
+ * does not say which signed it.
+ */
+const withEach = (token: string, checks: JWTVerifyOptions) => async (error: unknown) => {
+  if (!(error instanceof errors.JWKSMultipleMatchingKeys)) throw error;
+  let refusal: unknown = new Error('none of the keys can be read');
+  let tried = 0;
+  for await (const key of error) {
+    try {
+      return await jwtVerify(token, key, checks);
+    } catch (reason) {
+      // Anything else is looked at behind the signature: no other key would do better.
+      if (reason instanceof errors.JOSEError && !(reason instanceof errors.JWSSignatureVerificationFailed))
+        throw reason;
+      refusal = reason;
+    }
+    if (++tried === MOST_TRIED) break;
+  }
+  throw refusal;
+};
 
 /** A key of the provider that cannot be used is the provider's mistake, not the caller's. */
 const notUsable = (error: unknown): never => {

@@ -4,12 +4,13 @@ import { createAskRedis, deadlineFromNow } from './patience.ts';
 import { countedAs } from './rate-limit.ts';
 
 const DAY_SECONDS = 86_400;
+const HOUR_SECONDS = 3_600;
 /** Wrong passwords of one name from one address that cost nothing yet; the next wait doubles each time. */
 const FREE_FAILURES = 5;
 const FIRST_WAIT_SECONDS = 30;
-const LONGEST_WAIT_SECONDS = 3_600;
-/** Wrong passwords from one address, whatever the names. */
-const FAILURES_PER_DAY = 100;
+const LONGEST_WAIT_SECONDS = HOUR_SECONDS;
+/** Wrong passwords from one address, whatever the names. Behind a proxy that is not trusted it is everybody's. */
+const FAILURES_PER_HOUR = 100;
 
 export type LoginAttempts = {
   /** Seconds until this address may try this name again; 0: now. */
@@ -25,8 +26,8 @@ export type LoginAttempts = {
  */
 export function createLoginAttempts(api: Api): LoginAttempts {
   const askRedis = createAskRedis(api.ctx.log, 'failed sign-ins are counted in this process only');
-  const counter = (name: string, points: number) => {
-    const options = { keyPrefix: `${api.config.LETHE_REDIS_PREFIX}:login:${name}`, points, duration: DAY_SECONDS };
+  const counter = (name: string, points: number, duration = DAY_SECONDS) => {
+    const options = { keyPrefix: `${api.config.LETHE_REDIS_PREFIX}:login:${name}`, points, duration };
     const shared = new RateLimiterRedis({ ...options, storeClient: api.producers.redis });
     const own = new RateLimiterMemory(options);
     return async <T>(use: (counter: RateLimiterAbstract) => Promise<T>): Promise<T> =>
@@ -34,7 +35,7 @@ export function createLoginAttempts(api: Api): LoginAttempts {
   };
   const pairs = counter('failures', FREE_FAILURES);
   const waits = counter('waits', 0);
-  const addresses = counter('addresses', FAILURES_PER_DAY);
+  const addresses = counter('addresses', FAILURES_PER_HOUR, HOUR_SECONDS);
   const pairOf = (name: string, address: string) => countedAs(api, 'login', address, name);
   const addressKey = (address: string) => countedAs(api, 'login', address);
 
@@ -44,8 +45,8 @@ export function createLoginAttempts(api: Api): LoginAttempts {
         waits((counter) => counter.get(pairOf(name, address))),
         addresses((counter) => counter.get(addressKey(address))),
       ]);
-      const day = ofAddress && ofAddress.consumedPoints >= FAILURES_PER_DAY ? ofAddress.msBeforeNext : 0;
-      return Math.ceil(Math.max(wait?.msBeforeNext ?? 0, day) / 1000);
+      const hour = ofAddress && ofAddress.consumedPoints >= FAILURES_PER_HOUR ? ofAddress.msBeforeNext : 0;
+      return Math.ceil(Math.max(wait?.msBeforeNext ?? 0, hour) / 1000);
     },
     failed: async (name, address) => {
       const pair = pairOf(name, address);

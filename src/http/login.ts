@@ -1,11 +1,12 @@
 import { Hono, type Context as HonoContext, type MiddlewareHandler } from 'hono';
 import { deleteCookie, getSignedCookie, setSignedCookie } from 'hono/cookie';
-import { csrf } from 'hono/csrf';
 import type { Config, DashboardRole } from '../config.ts';
 import { LetheError } from '../errors.ts';
+import { deriveToken, verifyToken } from '../tokens.ts';
 import type { Api } from './api.ts';
 import type { Assets } from './assets.ts';
 import { createLoginAttempts } from './login-attempts.ts';
+import { ownForms } from './own-forms.ts';
 import { signInPage } from './pages/support-layout.ts';
 import { hashPassword, verifyPassword } from './password.ts';
 import { addressOf, countedAs } from './rate-limit.ts';
@@ -13,27 +14,33 @@ import { addressOf, countedAs } from './rate-limit.ts';
 export type DashboardUser = { name: string; role: DashboardRole };
 /** `expires`: when the sign-in ends, in milliseconds since 1970. */
 export type SignedIn = DashboardUser & { expires: number };
+type User = Config['LETHE_DASHBOARD_USERS'][number];
 type LoginConfig = Pick<Config, 'LETHE_DASHBOARD_USERS' | 'LETHE_SECRET' | 'LETHE_PUBLIC_URL'>;
 
 const COOKIE = 'lethe_dashboard';
 const LIFE_SECONDS = 8 * 3600;
+/** The cookie holds a token of the password's hash: a new password ends what the old one, perhaps leaked, opened. */
+const PURPOSE = 'dashboard password';
 /** Compared when the name is unknown, so that timing does not tell names apart. */
 const NOBODY = hashPassword('nobody');
 
-/** Attempts that may wait for their turn. */
+/** Attempts that may wait for their turn, in all and from one address: a flood from one leaves room for the others. */
 const MOST_WAITING = 10;
-let waiting = 0;
+const MOST_WAITING_OF_ONE = 2;
+/** The addresses of those who wait. */
+const line: string[] = [];
 let turn: Promise<unknown> = Promise.resolve();
 
 /**
  * One attempt at a time, and few in line: each costs 32 MB and a tenth of a second of a processor, which anybody
  * could make us spend. Throws `too_many_attempts`.
  */
-async function inTurn<T>(attempt: () => Promise<T>): Promise<T> {
-  if (waiting >= MOST_WAITING) throw new LetheError('too_many_attempts', 'too many sign-ins at once; try again');
-  waiting += 1;
+async function inTurn<T>(address: string, attempt: () => Promise<T>): Promise<T> {
+  if (line.length >= MOST_WAITING || line.filter((one) => one === address).length >= MOST_WAITING_OF_ONE)
+    throw new LetheError('too_many_attempts', 'too many sign-ins at once; try again');
+  line.push(address);
   const mine = turn.then(attempt).finally(() => {
-    waiting -= 1;
+    line.splice(line.indexOf(address), 1);
   });
   turn = mine.catch(() => 'the next one has its turn all the same');
   return mine;
@@ -44,9 +51,11 @@ export async function currentUser(c: Parameters<MiddlewareHandler>[0], config: L
   for (const secret of config.LETHE_SECRET) {
     const value = await getSignedCookie(c, secret, COOKIE);
     if (!value) continue;
-    const [name, expires] = value.split('|');
+    const [name, expires, proof = ''] = value.split('|');
     const user = config.LETHE_DASHBOARD_USERS.find((u) => u.name === name);
-    return user && Number(expires) > Date.now() ? { name: user.name, role: user.role, expires: Number(expires) } : null;
+    if (!user || !(Number(expires) > Date.now())) return null;
+    if (!verifyToken(config.LETHE_SECRET, PURPOSE, user.hash, proof)) return null;
+    return { name: user.name, role: user.role, expires: Number(expires) };
   }
   return null;
 }
@@ -62,10 +71,11 @@ export function loginRoutes(api: Api, { href }: Pick<Assets, 'href'>): Hono {
   const attempts = createLoginAttempts(api);
   const secure = config.LETHE_PUBLIC_URL.startsWith('https:');
   const options = { path: '/admin', httpOnly: true, sameSite: 'Strict', secure, maxAge: LIFE_SECONDS } as const;
-  app.use(csrf());
+  app.use(ownForms(config));
 
   /** The user whose password this is, or null; the seconds to wait when it was not looked at. */
-  const attempt = async (name: string, password: string, address: string): Promise<DashboardUser | null | number> => {
+  const attempt = async (name: string, password: string, address: string): Promise<User | null | number> => {
+    // Again: those before it in the line may have failed meanwhile.
     const seconds = await attempts.waitFor(name, address);
     if (seconds > 0) return seconds;
     const user = config.LETHE_DASHBOARD_USERS.find((u) => u.name === name);
@@ -90,17 +100,16 @@ export function loginRoutes(api: Api, { href }: Pick<Assets, 'href'>): Hono {
   app.post('/login', async (c) => {
     // What cannot be read as a form names nobody.
     const form: Record<string, unknown> = await c.req.parseBody().catch(() => ({}));
-    const address = addressOf(c, config);
-    const user = await inTurn(() => attempt(String(form.name ?? ''), String(form.password ?? ''), address));
+    const [name, password] = [String(form.name ?? ''), String(form.password ?? '')];
+    const address = addressOf(c, api);
+    // Who has to wait takes no place in the line.
+    const seconds = await attempts.waitFor(name, address);
+    const user = seconds > 0 ? seconds : await inTurn(address, () => attempt(name, password, address));
     if (typeof user === 'number') return wait(c, user);
     if (!user) return c.html(page('Name or password is wrong.'), 401);
-    await setSignedCookie(
-      c,
-      COOKIE,
-      `${user.name}|${Date.now() + LIFE_SECONDS * 1000}`,
-      config.LETHE_SECRET[0] as string,
-      options,
-    );
+    const expires = Date.now() + LIFE_SECONDS * 1000;
+    const value = `${user.name}|${expires}|${deriveToken(config.LETHE_SECRET, PURPOSE, user.hash)}`;
+    await setSignedCookie(c, COOKIE, value, config.LETHE_SECRET[0] as string, options);
     return c.redirect('/admin/erasures', 303);
   });
   app.post('/logout', (c) => {

@@ -1,11 +1,10 @@
 import { getConnInfo } from '@hono/node-server/conninfo';
 import type { Context as HonoContext, MiddlewareHandler } from 'hono';
 import { RateLimiterRedis, type RateLimiterRes } from 'rate-limiter-flexible';
-import type { Config } from '../config.ts';
 import { LetheError } from '../errors.ts';
 import { deriveToken } from '../tokens.ts';
 import type { Api } from './api.ts';
-import { hasStatusToken, readCredential } from './auth.ts';
+import { bearerOf, hasStatusToken, readCredential } from './auth.ts';
 import { clientAddress } from './client-address.ts';
 import { NotOurs } from './jwt.ts';
 import { createAskRedis, deadlineFromNow } from './patience.ts';
@@ -17,9 +16,19 @@ const FAILED_SHARE = 10;
 const MOST_PROVEN = 10_000;
 const ERASURE = /^\/(?:v1\/erasures|status)\/([\da-f-]{36})(?:\/|$)/i;
 
+const told = new WeakSet<Api>();
+
 /** Who sends this request, as `clientAddress` says it. */
-export const addressOf = (c: HonoContext, config: Pick<Config, 'LETHE_TRUSTED_PROXIES'>): string =>
-  clientAddress(getConnInfo(c).remote.address, c.req.header('X-Forwarded-For'), config.LETHE_TRUSTED_PROXIES);
+export function addressOf(c: HonoContext, api: Api): string {
+  const forwardedFor = c.req.header('X-Forwarded-For');
+  const proxies = api.config.LETHE_TRUSTED_PROXIES;
+  // Behind a proxy all callers would share one budget, and nobody would know why. Once: anybody can send the header.
+  if (forwardedFor !== undefined && proxies === 0 && !told.has(api)) {
+    told.add(api);
+    api.ctx.log.warn('X-Forwarded-For is ignored: set LETHE_TRUSTED_PROXIES when a proxy is in front');
+  }
+  return clientAddress(getConnInfo(c).remote.address, forwardedFor, proxies);
+}
 
 /** A name under which Redis counts, of which nothing can be read back: keyed with the first secret. */
 export const countedAs = (api: Api, ...who: string[]) => deriveToken(api.config.LETHE_SECRET, 'rate', who.join('\n'));
@@ -47,48 +56,61 @@ export function rateLimit(api: Api): MiddlewareHandler {
 
   return async (c, next) => {
     const deadline = deadlineFromNow();
-    const address = addressOf(c, api.config);
-    const presented = credentialOf(c);
-    if (presented !== '' && !proven.has(countedAs(api, presented))) {
+    const address = addressOf(c, api);
+    const presented = presentedBy(c, api);
+    if (!presented.every(({ digest }) => proven.has(digest))) {
       const failed = await askRedis(() => failures.get(countedAs(api, address)), deadline);
       if (failed && failed.consumedPoints >= failures.points) return refuse(c, failures, failed);
     }
-    const caller = await identify(c, api);
-    if (caller.genuine) proven.add(countedAs(api, presented));
-    else if (caller.guessed) await askRedis(() => failures.penalty(countedAs(api, address)), deadline);
-    const key = countedAs(api, caller.genuine ? caller.name : `address:${address}`);
+    const { verified, guessed } = await verifyEach(presented);
+    if (guessed) await askRedis(() => failures.penalty(countedAs(api, address)), deadline);
+    const key = countedAs(api, (!guessed && verified[0]?.name) || `address:${address}`);
     const used = await askRedis(() => requests.penalty(key), deadline);
     if (used && used.consumedPoints > limit) return refuse(c, requests, used);
+    for (const { digest } of verified) proven.add(digest);
     await next();
     if (used) show(c.res.headers, requests, used);
   };
 }
 
-type Identity = { genuine: true; name: string } | { genuine: false; guessed: boolean };
+/** `digest` is of the credential alone: what else stands in the request must not make one count as many. */
+type Presented = { digest: string; verify: () => Promise<string> };
 
-/** All that the request shows to be let in; '' when it shows nothing. */
-const credentialOf = (c: HonoContext): string =>
-  [
-    c.req.header('Authorization'),
-    c.req.query('token') === undefined ? undefined : `${c.req.path}?${c.req.query('token')}`,
-  ]
-    .filter(Boolean)
-    .join('\n');
-
-async function identify(c: HonoContext, api: Api): Promise<Identity> {
+/** All that the request shows to be let in, whichever its route looks at; `verify` gives the caller's name. */
+function presentedBy(c: HonoContext, api: Api): Presented[] {
+  const presented: Presented[] = [];
+  const bearer = bearerOf(c);
+  if (bearer !== undefined) {
+    const verify = async () => {
+      const credential = await readCredential(c, api.auth);
+      return credential.kind === 'key' ? `key:${credential.name}` : `account:${credential.sub}`;
+    };
+    presented.push({ digest: countedAs(api, 'bearer', bearer), verify });
+  }
   const erasureId = ERASURE.exec(c.req.path)?.[1];
-  try {
-    if (erasureId && hasStatusToken(c, api.auth, erasureId)) return { genuine: true, name: `erasure:${erasureId}` };
-  } catch {
-    return { genuine: false, guessed: true };
+  const token = c.req.query('token');
+  if (erasureId !== undefined && token !== undefined) {
+    const verify = async () => {
+      hasStatusToken(c, api.auth, erasureId);
+      return `erasure:${erasureId}`;
+    };
+    presented.push({ digest: countedAs(api, 'status', erasureId, token), verify });
   }
-  try {
-    const credential = await readCredential(c, api.auth);
-    return { genuine: true, name: credential.kind === 'key' ? `key:${credential.name}` : `account:${credential.sub}` };
-  } catch (error) {
-    // A JWT that has expired was not guessed: a page left open must not close the door to its whole office.
-    return { genuine: false, guessed: error instanceof NotOurs };
+  return presented;
+}
+
+async function verifyEach(presented: Presented[]) {
+  const verified: { name: string; digest: string }[] = [];
+  let guessed = false;
+  for (const { digest, verify } of presented) {
+    try {
+      verified.push({ name: await verify(), digest });
+    } catch (error) {
+      // A JWT that has expired was not guessed: a page left open must not close the door to its whole office.
+      if (error instanceof NotOurs) guessed = true;
+    }
   }
+  return { verified, guessed };
 }
 
 function refuse(c: HonoContext, counter: RateLimiterRedis, used: RateLimiterRes): Response {

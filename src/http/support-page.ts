@@ -1,5 +1,4 @@
 import { Hono, type Context as HonoContext } from 'hono';
-import { csrf } from 'hono/csrf';
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
 import { validate as isUuid } from 'uuid';
 import { readHistory } from '../erasure/history.ts';
@@ -16,6 +15,7 @@ import type { Api } from './api.ts';
 import type { Assets } from './assets.ts';
 import { withDeadline } from './deadline.ts';
 import { currentUser, type SignedIn } from './login.ts';
+import { ownForms } from './own-forms.ts';
 import { wordsOf } from './pages/error-words.ts';
 import { type Action, confirmPage, isAction, isNotice, type Notice, noticeOf, WORDS } from './pages/support-actions.ts';
 import { detailPage } from './pages/support-detail.ts';
@@ -45,7 +45,6 @@ type Env = { Variables: { viewer: Viewer & { user: SignedIn } } };
 export function supportRoutes(api: Api, { href }: Assets): Hono<Env> {
   const { ctx, config, enqueue } = api;
   const routes = new Hono<Env>();
-  const ours = new URL(config.LETHE_PUBLIC_URL).origin;
 
   /** What a form's token is for: this sign-in of this user, and no other. */
   const session = ({ name, expires }: SignedIn) => `${name}|${expires}`;
@@ -96,8 +95,7 @@ export function supportRoutes(api: Api, { href }: Assets): Hono<Env> {
     if (isReading(c)) return c.redirect('/admin/login', 303);
     throw new LetheError('unauthenticated', 'sign in at /admin/login');
   });
-  // The address that a proxy in front is called by counts as ours: the request itself names the one behind it.
-  routes.use(csrf({ origin: (origin, c) => origin === new URL(c.req.url).origin || origin === ours }));
+  routes.use(ownForms(config));
 
   routes.get('/', async (c) => {
     const found = await withDeadline(DEADLINE_MS, runSearch(api, parseSearch(c.req.query())));

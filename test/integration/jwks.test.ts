@@ -175,6 +175,42 @@ describe('keys that change', () => {
   });
 });
 
+describe('keys that fit a token without a key id', () => {
+  const NO_ID = { kid: undefined };
+
+  it('are each tried: during a rotation the old one and the new one open, a stranger’s does not', async () => {
+    const next = await signingKey('RS256', 'next');
+    provider.keys = [key('RS256').jwk, next.jwk];
+    const api = await fresh();
+    for (const one of [key('RS256'), next]) {
+      expect((await look(api, await signed(one, { sub: account }, NO_ID))).status).toBe(200);
+      const expired = await look(api, await signed(one, { sub: account, exp: now() - 60 }, NO_ID));
+      expectProblem(expired, 401, 'unauthenticated');
+      expect(expired.body.detail).toContain('ERR_JWT_EXPIRED');
+    }
+    expectProblem(await look(api, await signed(stranger, { sub: account }, NO_ID)), 401, 'unauthenticated');
+  });
+
+  it('are tried up to five', async () => {
+    const many = await Promise.all(Array.from({ length: 6 }, (_, n) => signingKey('ES256', `many-${n}`)));
+    provider.keys = many.map((one) => one.jwk);
+    const api = await fresh();
+    const statuses: number[] = [];
+    for (const one of many) statuses.push((await look(api, await signed(one, { sub: account }, NO_ID))).status);
+    expect(statuses).toEqual([200, 200, 200, 200, 200, 401]);
+  });
+
+  it('give 503 when none of them can be used', async () => {
+    const broken = { ...key('RS256').jwk, n: 'AQAB' };
+    provider.keys = [broken, { ...broken, kid: 'other' }];
+    expectProblem(
+      await look(await fresh(), await signed(key('RS256'), { sub: account }, NO_ID)),
+      503,
+      'keys_unavailable',
+    );
+  });
+});
+
 const FAILING: [string, (response: import('node:http').ServerResponse) => void][] = [
   ['says 500', (r) => r.writeHead(500).end('{"keys":[]}')],
   ['hangs up', (r) => r.destroy()],

@@ -187,6 +187,41 @@ describe('trying credentials', () => {
     expect((await ask(known)).status).toBe(404);
   });
 
+  it.each<[string, (n: number) => Promise<string>]>([
+    ['keys', async (n) => bearer(`guess-${n}`)],
+    ['JWTs', (n) => jwt({ sub: '1', secret: `${n}`.repeat(40) })],
+  ])('%s beside a status link is refused after a few all the same', async (_, guess) => {
+    const own = { headers: { 'X-Forwarded-For': '192.0.2.205' }, body: {} };
+    const { id, link } = await accepted(call, (await subject(world.sql)).account, own);
+    const replay = async (n: number) =>
+      call('POST', link.replace(id, `${id}/replay`), {
+        auth: await guess(n),
+        headers: { 'X-Forwarded-For': address },
+      });
+    for (let n = 1; n <= FAILURES; n++) expect((await replay(n)).status).toBe(401);
+    expectRefused(await replay(8), FAILURES);
+    // Who is known goes on working here, a link alone and with a JWT.
+    const elsewhere = { 'X-Forwarded-For': '192.0.2.206' };
+    for (const auth of [null, await jwt({ sub: '4008' })]) {
+      expect((await ask(auth, elsewhere, link)).status).toBe(200);
+      expect((await ask(auth, {}, link)).status).toBe(200);
+    }
+  });
+
+  it('beside a genuine status link does not make those forgotten who had come in before', async () => {
+    const own = { headers: { 'X-Forwarded-For': '192.0.2.207' }, body: {} };
+    const { link } = await accepted(call, (await subject(world.sql)).account, own);
+    const known = await jwt({ sub: '4007' });
+    expect((await ask(known)).status).toBe(404);
+    let left = 10_200;
+    const some = async () => {
+      for (; left > 0; left--) await ask(`Basic ${left}`, { 'X-Forwarded-For': '192.0.2.208' }, link);
+    };
+    await Promise.all(Array.from({ length: 20 }, some));
+    await exhaust(() => ask(bearer('guess')));
+    expect((await ask(known)).status).toBe(404);
+  }, 120_000);
+
   it('is not what an expired JWT or a missing one does', async () => {
     for (let n = 0; n <= FAILURES; n++) {
       expect((await ask(await jwt({ sub: '4005', exp: Date.now() / 1000 - 60 }))).status).toBe(401);
