@@ -15,9 +15,11 @@ const splitList = (text: string) =>
     .map((part) => part.trim())
     .filter(Boolean);
 
+const WITH_UNIT = /^\d+(\.\d+)?\s*(ms|s|m|h|d)$/;
 const duration = (min: number, max: number) =>
   z.string().transform((text, ctx) => {
-    const value = text === '0' ? 0 : ms(text as StringValue);
+    // Without a unit the library takes milliseconds: nobody who writes 3600 means 3.6 seconds.
+    const value = text === '0' ? 0 : WITH_UNIT.test(text) ? ms(text as StringValue) : undefined;
     if (typeof value === 'number' && value >= min && value <= max) return value;
     ctx.addIssue(`expected a duration such as 30s or 24h, from ${ms(min)} to ${ms(max)}`);
     return z.NEVER;
@@ -33,7 +35,7 @@ const url = (...protocols: string[]) =>
     .string()
     .refine(
       (text) => URL.canParse(text) && protocols.includes(new URL(text).protocol),
-      `expected a URL that begins with ${protocols.join(' or ')}//`,
+      `expected a URL that begins with ${protocols.map((p) => `${p}//`).join(' or ')}`,
     );
 
 const origins = z.string().transform((text, ctx) =>

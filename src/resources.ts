@@ -2,11 +2,11 @@ import { checkCatalog, readDeadlockTimeout } from './catalog/check.ts';
 import { loadCatalog } from './catalog/load.ts';
 import type { Config } from './config.ts';
 import { type Connection, connect } from './db/client.ts';
+import { firstError } from './db/first-error.ts';
 import { pendingMigrations } from './db/migrate.ts';
-import { sanitize } from './db/sql-errors.ts';
 import { keepCatalog } from './erasure/catalog-of.ts';
 import type { Context } from './erasure/context.ts';
-import { LetheError, UsageError } from './errors.ts';
+import { UsageError } from './errors.ts';
 import { openProducers, type Producers } from './jobs/connection.ts';
 import type { Logger } from './logger.ts';
 
@@ -58,11 +58,7 @@ export async function openResources(
     };
   } catch (error) {
     await closeAll(closables, log);
-    if (error instanceof UsageError) throw error;
-    const clean = sanitize(error);
-    throw clean.code === 'database_unavailable'
-      ? new LetheError('database_unavailable', `DATABASE_URL: ${clean.detail}`)
-      : clean;
+    throw firstError(error, 'DATABASE_URL');
   }
 }
 

@@ -10,10 +10,14 @@ const table = z
   .string()
   .regex(/^[^.\s]+(\.[^.\s]+)?$/, 'expected a table, or schema.table')
   .describe('A table of schema public, or schema.table.');
+const WITH_UNIT = /^\d+(\.\d+)?\s*(ms|s|m|h|d|w|y)$/;
 const duration = z
   .string()
-  // `ms` throws for an empty text.
-  .refine((text) => text !== '' && (ms(text as StringValue) ?? 0) > 0, 'expected a duration such as 24h or 30d')
+  // Without a unit the library takes milliseconds, and it throws for an empty text.
+  .refine(
+    (text) => WITH_UNIT.test(text) && (ms(text as StringValue) ?? 0) > 0,
+    'expected a duration such as 24h or 30d',
+  )
   .transform((text) => ms(text as StringValue));
 
 /** Rows in any one location, or the time that deleting all of the account is predicted to take. */

@@ -21,6 +21,8 @@ const VERBS: Record<string, () => Promise<Command>> = {
   erase: async () => (await import('./erase.ts')).eraseCommand(terminal),
   status: async () => (await import('./status.ts')).statusCommand(terminal),
   list: async () => (await import('./list.ts')).listCommand(terminal),
+  start: async () => (await import('./start.ts')).startCommand(terminal),
+  undo: async () => (await import('./undo.ts')).undoCommand(terminal),
   hold: async () => (await import('./hold.ts')).holdCommand(terminal),
   release: async () => (await import('./release.ts')).releaseCommand(terminal),
   replay: async () => (await import('./replay.ts')).replayCommand(terminal),
@@ -32,7 +34,7 @@ const program = new Command('lethe')
   .version(version)
   .addHelpText(
     'after',
-    '\nThe configuration is read from the environment; README.md lists it.\nExit codes: 0 done, 1 failed, 2 wrong usage or configuration.',
+    '\nThe configuration is read from the environment; .env.example explains each option.\nExit codes: 0 done, 1 failed, 2 wrong usage or configuration.',
   )
   .showHelpAfterError('Try lethe --help.');
 

@@ -1,12 +1,24 @@
 import { Command } from 'commander';
 import { loadConfig } from '../config.ts';
+import { firstError } from '../db/first-error.ts';
 import { migrate } from '../db/migrate.ts';
+import { sqlState } from '../db/sql-errors.ts';
+import { UsageError } from '../errors.ts';
 
 export const migrateCommand = () =>
-  new Command('migrate').description('bring the schema lethe up to date; safe to run at any time').action(async () => {
-    const config = loadConfig('migrate');
-    const applied = await migrate(config.LETHE_DIRECT_DATABASE_URL ?? config.DATABASE_URL);
-    process.stdout.write(
-      applied === 0 ? 'lethe: the schema is up to date\n' : `lethe: ${applied} migration(s) applied\n`,
-    );
-  });
+  new Command('migrate')
+    .description('bring the schema lethe up to date; safe to run at any time')
+    .addHelpText('after', '\nExample: LETHE_DIRECT_DATABASE_URL=postgres://lethe_owner@db/app lethe migrate')
+    .action(async () => {
+      const config = loadConfig('migrate');
+      const url = config.LETHE_DIRECT_DATABASE_URL;
+      const variable = url ? 'LETHE_DIRECT_DATABASE_URL' : 'DATABASE_URL';
+      const applied = await migrate(url ?? config.DATABASE_URL).catch((error: unknown) => {
+        if (sqlState(error) === '42501')
+          throw new UsageError([`${variable}: the role may not change schema lethe: migrate as its owner (42501)`]);
+        throw firstError(error, variable);
+      });
+      process.stdout.write(
+        applied === 0 ? 'lethe: the schema is up to date\n' : `lethe: ${applied} migration(s) applied\n`,
+      );
+    });

@@ -4,8 +4,9 @@ import { type Declaration, loadCatalog } from '../catalog/load.ts';
 import type { Catalog } from '../catalog/types.ts';
 import { loadConfig } from '../config.ts';
 import { connect, type Database } from '../db/client.ts';
+import { firstError } from '../db/first-error.ts';
+import { missingGrants } from '../db/grants.ts';
 import { pendingMigrations } from '../db/migrate.ts';
-import { sanitize } from '../db/sql-errors.ts';
 import { keepCatalog } from '../erasure/catalog-of.ts';
 import type { Context } from '../erasure/context.ts';
 import { LetheError, UsageError } from '../errors.ts';
@@ -40,6 +41,9 @@ export async function withSession<T>(terminal: Terminal, work: (session: Session
   const { db } = connection;
   try {
     await answers(db);
+    const grants = await missingGrants(db);
+    if (grants.length > 0)
+      throw new UsageError(grants.map((g) => `missing grant: GRANT ${g} TO the role of DATABASE_URL`));
     const pending = await pendingMigrations(db);
     if (pending > 0) throw new UsageError([`the database lacks ${pending} migration(s): run lethe migrate`]);
     const fit = await readCatalog(db, config.LETHE_CATALOG);
@@ -82,10 +86,7 @@ export async function answers(db: Database): Promise<void> {
   try {
     await Promise.race([db.execute(sql`SELECT 1`), late]);
   } catch (error) {
-    const clean = sanitize(error);
-    throw clean.code === 'database_unavailable'
-      ? new LetheError('database_unavailable', `DATABASE_URL: ${clean.detail}`)
-      : clean;
+    throw firstError(error, 'DATABASE_URL');
   }
 }
 

@@ -6,6 +6,7 @@ import { hashPassword } from '../http/password.ts';
 export const passwordCommand = () =>
   new Command('password')
     .description('read a password from standard input and print its hash for LETHE_DASHBOARD_USERS')
+    .addHelpText('after', '\nExample: printf %s "$PASSWORD" | lethe password')
     .action(async () => {
       const password = (await text(process.stdin)).replace(/\r?\n$/, '');
       if (password.length < 12) throw new UsageError(['the password needs 12 characters or more']);

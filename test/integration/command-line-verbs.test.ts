@@ -10,7 +10,7 @@ import { runVerb } from '../support/command-line.ts';
 import { expectErased, rowsOf } from '../support/evidence.ts';
 import { stateOf } from '../support/progress.ts';
 import { begin, request, run } from '../support/run-by-hand.ts';
-import { erasuresOf, LARGE, SMALL, subject } from '../support/subject.ts';
+import { erasuresOf, isFlagged, LARGE, SMALL, subject } from '../support/subject.ts';
 import { until } from '../support/until.ts';
 import { createWorld, READER_CATALOG, type World } from '../support/world.ts';
 
@@ -206,6 +206,8 @@ describe('every verb', () => {
     ['erase', 'lethe erase 4711 --now'],
     ['status', 'lethe status 4711 --watch'],
     ['list', 'lethe list --state stalled'],
+    ['start', `lethe start ${UNKNOWN}`],
+    ['undo', `lethe undo ${UNKNOWN}`],
     ['hold', `lethe hold ${UNKNOWN} --reason`],
     ['release', `lethe release ${UNKNOWN}`],
     ['replay', `lethe replay ${UNKNOWN}`],
@@ -279,6 +281,47 @@ describe('lethe erase', () => {
     expect(event?.data).toEqual({ from: 'scheduled', by: 'cli' });
     const waiting = await domain.producers.queues.erasures.getJobs();
     expect(waiting.map((job) => job.data.erasureId)).toContain(first.body.id);
+  });
+});
+
+describe('start and undo', () => {
+  it('undo gives a scheduled one up, once and for all', async () => {
+    const { account } = await subject(world.sql);
+    const id = await request(domain.ctx, account);
+    expect(await lethe(['undo', id])).toMatchObject({ code: 0, err: '', out: `Erasure ${id} is cancelled.\n` });
+    expect(await isFlagged(world.sql, account)).toBe(false);
+    expect(await lethe(['start', id])).toMatchObject({ code: 1, err: 'lethe: not_live: the erasure is cancelled\n' });
+    const running = await begin(domain.ctx, (await subject(world.sql)).account);
+    expect(await lethe(['undo', running])).toMatchObject({
+      code: 1,
+      err: expect.stringMatching(/^lethe: already_started: /),
+    });
+  });
+
+  it('start skips the wait, but not a hold', async () => {
+    const id = await request(domain.ctx, (await subject(world.sql)).account);
+    await lethe(['hold', id, '--reason', 'x']);
+    expect(await lethe(['start', id])).toMatchObject({
+      code: 1,
+      err: `lethe: on_hold: release it first: lethe release ${id}\n`,
+    });
+    await lethe(['release', id]);
+    expect(await letheJson(['start', id])).toMatchObject({ code: 0, body: { id, state: 'running' } });
+    const [event] = await world.sql`SELECT data FROM lethe.event WHERE erasure_id = ${id} AND type = 'erasure.running'`;
+    expect(event?.data).toEqual({ from: 'scheduled', by: 'cli' });
+  });
+
+  it('a database that refuses is named with its variable, exit code 2', async () => {
+    for (const [url, state] of [
+      [world.url.replace(/[^/]+$/, 'nowhere'), '3D000'],
+      [world.url.replace(/\/\/[^@]+@/, '//nobody:wrong@'), '28'],
+    ] as const) {
+      const { code, err } = await lethe(['list'], { env: { DATABASE_URL: url } });
+      expect([code, err]).toEqual([
+        2,
+        expect.stringMatching(new RegExp(`^lethe: DATABASE_URL: the server refuses .*\\(${state}`)),
+      ]);
+    }
   });
 });
 

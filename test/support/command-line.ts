@@ -8,8 +8,10 @@ import { listCommand } from '../../src/cli/list.ts';
 import { planCommand } from '../../src/cli/plan.ts';
 import { releaseCommand } from '../../src/cli/release.ts';
 import { replayCommand } from '../../src/cli/replay.ts';
+import { startCommand } from '../../src/cli/start.ts';
 import { statusCommand } from '../../src/cli/status.ts';
 import type { Output, Terminal } from '../../src/cli/terminal.ts';
+import { undoCommand } from '../../src/cli/undo.ts';
 
 export type Ran = { code: number; out: string; err: string };
 type Options = {
@@ -50,6 +52,8 @@ export async function runVerb(env: Record<string, string>, args: string[], optio
     eraseCommand,
     statusCommand,
     listCommand,
+    startCommand,
+    undoCommand,
     holdCommand,
     releaseCommand,
     replayCommand,

@@ -68,10 +68,10 @@ describe('loadConfig', () => {
   });
 
   it.each<[string, string, RegExp]>([
-    ['DATABASE_URL', 'mysql://localhost/app', /begins with postgres: or postgresql:/],
+    ['DATABASE_URL', 'mysql://localhost/app', /begins with postgres:\/\/ or postgresql:\/\//],
     ['DATABASE_URL', 'localhost', /begins with/],
     ['LETHE_DIRECT_DATABASE_URL', 'http://localhost', /begins with postgres/],
-    ['REDIS_URL', 'http://localhost:6379', /begins with redis: or rediss:/],
+    ['REDIS_URL', 'http://localhost:6379', /begins with redis:\/\/ or rediss:\/\//],
     ['LETHE_REDIS_PREFIX', 'lethe', /hash tag/],
     ['PORT', '70000', /from 0 to 65535/],
     ['PORT', 'http', /expected a whole number/],
@@ -167,6 +167,14 @@ describe('what each role needs', () => {
     ).toEqual([]);
     expect(problemsOf('api', { ...ENV, LETHE_JWKS_URL: 'id.example.com' })).toHaveLength(3);
   });
+
+  it.each(['5', '3600', '1.5', '10 apples', '-1s'])(
+    'a duration of "%s" has no unit that is known, so it is refused',
+    (text) => {
+      const problems = problemsOf('worker', { ...ENV, LETHE_UNDO_WINDOW: text });
+      expect(problems).toEqual([expect.stringMatching(/^LETHE_UNDO_WINDOW: expected a duration such as 30s/)]);
+    },
+  );
 
   it('a worker needs no authentication, but a way to send mail', () => {
     expect(problemsOf('worker', without('LETHE_API_KEYS'))).toEqual([]);

@@ -1,0 +1,16 @@
+import { LetheError, UsageError } from '../errors.ts';
+import { sanitize, sqlState } from './sql-errors.ts';
+
+/**
+ * What to say when the first statement of a process fails: the variable that names the database, and
+ * for what no retry mends a UsageError (exit code 2).
+ */
+export function firstError(error: unknown, variable: string): Error {
+  if (error instanceof UsageError) return error;
+  const state = sqlState(error) ?? '';
+  if (state.startsWith('28') || state === '3D000')
+    return new UsageError([`${variable}: the server refuses the user, the password or the database (${state})`]);
+  const clean = sanitize(error);
+  if (clean.code !== 'database_unavailable') return clean;
+  return new LetheError('database_unavailable', `${variable}: ${clean.detail}`);
+}
