@@ -66,5 +66,6 @@ function describe(e: Erasure, terminal: Terminal): string[] {
     `State    ${paint(colour, e.heldAt ? `${e.state}, on hold` : e.state)}`,
     e.state === 'completed' ? `Done     ${time(e.completedAt as Date)}` : `Start    ${time(e.startedAt ?? e.startsAt)}`,
     ...(e.state === 'completed' ? [] : [`Watch    lethe status ${e.id} --watch`]),
+    ...(e.state === 'scheduled' ? [`Undo     lethe undo ${e.id}`] : []),
   ];
 }

@@ -3,7 +3,7 @@ import { v7 as uuidv7 } from 'uuid';
 import type { KeyValue } from '../catalog/types.ts';
 import type { Executor, Transaction } from '../db/client.ts';
 import { erasure, idempotency } from '../db/schema.ts';
-import { isContended } from '../db/sql-errors.ts';
+import { isContended, sqlState } from '../db/sql-errors.ts';
 import { afterCommit, setLimits, transaction } from '../db/transaction.ts';
 import { type AccountRow, findAccount, flagAccount } from '../erasers/account.ts';
 import { countUpTo } from '../erasers/probe.ts';
@@ -31,8 +31,6 @@ export type Request = {
 
 const SESSION_WAIT_MS = 100;
 const ATTEMPTS = 3;
-/** Longest statement that looks how large an account is. */
-const PROBE_MS = 500;
 
 /** `created`: accepted now. Otherwise the erasure that the account already has. */
 export type Accepted = { erasure: Erasure; created: boolean };
@@ -44,14 +42,12 @@ export type Accepted = { erasure: Erasure; created: boolean };
  */
 export async function requestErasure(ctx: Context, request: Request): Promise<Accepted> {
   const { lockBudgetMs } = ctx.settings;
-  // Before the account is held: on a cold index counting may take longer than that is allowed to.
-  const small = await isSmall(ctx, request.accountKey);
   for (let attempt = 1; ; attempt++) {
     try {
       return await transaction(
         ctx.db,
         { statementMs: lockBudgetMs, lockMs: lockBudgetMs / 2, totalMs: lockBudgetMs },
-        (tx) => accept(tx, ctx, request, small),
+        (tx) => accept(tx, ctx, request),
       );
     } catch (error) {
       if (!isContended(error)) throw error;
@@ -62,7 +58,7 @@ export async function requestErasure(ctx: Context, request: Request): Promise<Ac
   }
 }
 
-async function accept(tx: Transaction, ctx: Context, request: Request, few: boolean): Promise<Accepted> {
+async function accept(tx: Transaction, ctx: Context, request: Request): Promise<Accepted> {
   const { lockBudgetMs } = ctx.settings;
   const account = await findAccount(tx, ctx.catalog.account, request.accountKey, 'FOR NO KEY UPDATE');
   if (!account) return { erasure: await findFinished(tx, ctx, request.accountKey), created: false };
@@ -72,7 +68,7 @@ async function accept(tx: Transaction, ctx: Context, request: Request, few: bool
     return { erasure: live, created: false };
   }
   // On hold it must not be erased by this request; what else it is does not matter then.
-  const small = few && !account.onHold;
+  const small = !account.onHold && (await isSmall(tx, ctx, account.key));
   const created = await insertErasure(tx, ctx, request, account, small);
   await linkIdempotencyKey(tx, request, created.id);
   await flagAccount(tx, ctx.catalog.account, account.key, true);
@@ -84,13 +80,20 @@ async function accept(tx: Transaction, ctx: Context, request: Request, few: bool
 
 /**
  * Small: fewer rows than the threshold in every location, or less work than it allows. Probed with a
- * limit, never counted in full; what takes long to probe is not small.
+ * limit, never counted in full; what takes long to probe is not small: the account is held meanwhile.
  */
-async function isSmall(ctx: Context, key: KeyValue): Promise<boolean> {
+async function isSmall(tx: Transaction, ctx: Context, key: KeyValue): Promise<boolean> {
+  const { lockBudgetMs } = ctx.settings;
+  const statementMs = lockBudgetMs / 2 / ctx.catalog.locations.length;
   try {
-    return await transaction(ctx.db, { statementMs: PROBE_MS, lockMs: PROBE_MS }, (tx) => hasFewRows(tx, ctx, key));
+    return await tx.transaction(async (probing) => {
+      await probing.execute(sql`SELECT set_config('statement_timeout', ${`${Math.ceil(statementMs)}ms`}, true)`);
+      const few = await hasFewRows(probing, ctx, key);
+      await probing.execute(sql`SELECT set_config('statement_timeout', ${`${Math.ceil(lockBudgetMs)}ms`}, true)`);
+      return few;
+    });
   } catch (error) {
-    if (isContended(error)) return false;
+    if (sqlState(error) === '57014') return false;
     throw error;
   }
 }

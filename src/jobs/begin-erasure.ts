@@ -1,4 +1,5 @@
 import type { Context } from '../erasure/context.ts';
+import type { Dispatch } from '../erasure/dispatch.ts';
 import type { Accepted } from '../erasure/request.ts';
 import { eraseNow, notHeld, startErasure } from '../erasure/start.ts';
 import { type Erasure, findErasure } from '../erasure/states.ts';
@@ -16,14 +17,14 @@ export async function beginErasure(
   startNow: boolean,
 ): Promise<Erasure> {
   if (created) ctx.log.info({ erasureId: erasure.id, mode: erasure.mode, requestedBy: by }, 'erasure requested');
-  if (created && ctx.settings.signOut) await enqueue.signOut(erasure.id);
-  if (created && erasure.mode === 'immediate') {
-    const dispatch = await eraseNow(ctx, erasure);
-    if (dispatch) await enqueue.dispatch(dispatch);
-  } else if (startNow && erasure.state === 'scheduled') {
-    const dispatch = await startErasure(ctx, erasure.id, notHeld, by);
-    if (dispatch) await enqueue.dispatch(dispatch);
-  }
-  if (created) await enqueue.mailsOf(erasure.id);
+  // Together: each waits for a silent Redis as long as a request may, and the caller for the longest only.
+  const told: Promise<unknown>[] = [];
+  if (created && ctx.settings.signOut) told.push(enqueue.signOut(erasure.id));
+  let dispatch: Dispatch | null = null;
+  if (created && erasure.mode === 'immediate') dispatch = await eraseNow(ctx, erasure);
+  else if (startNow && erasure.state === 'scheduled') dispatch = await startErasure(ctx, erasure.id, notHeld, by);
+  if (dispatch) told.push(enqueue.dispatch(dispatch));
+  if (created) told.push(enqueue.mailsOf(erasure.id));
+  await Promise.all(told);
   return (await findErasure(ctx.db, erasure.id)) as Erasure;
 }

@@ -128,3 +128,25 @@ describe('a threshold in time', () => {
     expect(() => parseCatalog(CATALOG.replace('1s', threshold))).toThrow(/account\.threshold: expected/);
   });
 });
+
+describe('a location that takes long to look at', () => {
+  it('makes the account one for the workers, instead of a request that fails', async () => {
+    const slow = await createWorld({
+      catalog: `${READER_CATALOG}  - { table: notes, account: account_id, owner: notes }\n`,
+    });
+    await slow.sql.unsafe(`
+      CREATE TABLE notes (id bigint PRIMARY KEY, account_id bigint NOT NULL);
+      CREATE FUNCTION slowly() RETURNS boolean LANGUAGE plpgsql STABLE AS $$ BEGIN PERFORM pg_sleep(0.4); RETURN true; END $$`);
+    const { ctx } = await slow.domain();
+    const { account } = await subject(slow.sql, 20);
+    await slow.sql`INSERT INTO notes VALUES (1, ${account})`;
+    // A view that takes its time stands for an index that is not in memory.
+    await slow.sql.unsafe(`
+      ALTER TABLE notes RENAME TO really;
+      CREATE VIEW notes AS SELECT * FROM really WHERE slowly()`);
+    const erasure = await findErasure(ctx.db, await request(ctx, account));
+    expect(erasure).toMatchObject({ mode: 'scheduled', state: 'scheduled' });
+    expect((await rowsOf(slow.sql, account)).sessions).toBe(0);
+    await slow.close();
+  });
+});
