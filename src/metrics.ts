@@ -71,7 +71,7 @@ export function createMetrics(options: { defaults: boolean }) {
     reconciledAt,
 
     erasures: gauge(cluster, 'erasures', 'Live erasures by state', ['state']),
-    held: gauge(cluster, 'erasures_held', 'Live erasures on hold'),
+    held: gauge(cluster, 'erasures_held', 'Live erasures on hold by state', ['state']),
     oldestHold: gauge(cluster, 'oldest_hold_age_seconds', 'Age of the oldest hold; 0 without any'),
     oldestLive: gauge(cluster, 'oldest_live_erasure_age_seconds', 'Age of the oldest live erasure; 0 without any'),
     overdueErasures: gauge(cluster, 'erasures_overdue', 'Live erasures past their deadline'),

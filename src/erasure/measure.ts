@@ -6,7 +6,8 @@ import { LIVE } from './states.ts';
 /** What the whole cluster has to do; ages and times in seconds. */
 export type Measures = {
   states: Record<string, number>;
-  held: number;
+  /** Of the same states, those on hold. */
+  held: Record<string, number>;
   oldestHold: number;
   oldestLive: number;
   dueNotStarted: number;
@@ -22,7 +23,8 @@ export type Measures = {
  */
 const MEASURING = { statementMs: 4_500, lockMs: 2_000 } as const;
 
-type Row = Record<'held' | 'hold_age' | 'live_age' | 'due_age' | 'overdue' | (typeof LIVE)[number], number> & {
+type Live = (typeof LIVE)[number];
+type Row = Record<'hold_age' | 'live_age' | 'due_age' | 'overdue' | Live | `held_${Live}`, number> & {
   swept_at: number | null;
 };
 
@@ -37,13 +39,16 @@ export async function measureBacklog(db: Database): Promise<Measures> {
       sql`SELECT set_config('enable_seqscan', 'off', true), set_config('max_parallel_workers_per_gather', '0', true)`,
     );
     const counts = sql.join(
-      LIVE.map((state) => sql.raw(`count(*) FILTER (WHERE state = '${state}')::int AS ${state}`)),
+      LIVE.map((state) =>
+        sql.raw(`count(*) FILTER (WHERE state = '${state}')::int AS ${state},
+                 count(*) FILTER (WHERE state = '${state}' AND held_at IS NOT NULL)::int AS held_${state}`),
+      ),
       sql`, `,
     );
     const age = (since: string, where: string) =>
       sql.raw(`coalesce(extract(epoch FROM now() - min(${since}) FILTER (WHERE ${where})), 0)::float8`);
     const [row] = await tx.execute<Row>(sql`
-      SELECT ${counts}, count(*) FILTER (WHERE held_at IS NOT NULL)::int AS held,
+      SELECT ${counts},
              ${age('held_at', 'held_at IS NOT NULL')} AS hold_age, ${age('requested_at', 'true')} AS live_age,
              ${age('starts_at', "state = 'scheduled' AND starts_at <= now() AND held_at IS NULL")} AS due_age,
              count(*) FILTER (WHERE due_at < now())::int AS overdue,
@@ -54,7 +59,7 @@ export async function measureBacklog(db: Database): Promise<Measures> {
        WHERE e.${IS_LIVE} AND t.due_at < now() AND t.state NOT IN ('done', 'retained')`);
     return {
       states: Object.fromEntries(LIVE.map((state) => [state, row?.[state] ?? 0])),
-      held: row?.held ?? 0,
+      held: Object.fromEntries(LIVE.map((state) => [state, row?.[`held_${state}`] ?? 0])),
       oldestHold: row?.hold_age ?? 0,
       oldestLive: row?.live_age ?? 0,
       dueNotStarted: row?.due_age ?? 0,

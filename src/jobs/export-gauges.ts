@@ -88,7 +88,7 @@ export function startExporting(
 async function setBacklog(ctx: Pick<Context, 'db'>, metrics: Metrics): Promise<void> {
   const now = await measureBacklog(ctx.db);
   for (const [state, count] of Object.entries(now.states)) metrics.erasures.set({ state }, count);
-  metrics.held.set(now.held);
+  for (const [state, count] of Object.entries(now.held)) metrics.held.set({ state }, count);
   metrics.oldestHold.set(now.oldestHold);
   metrics.oldestLive.set(now.oldestLive);
   metrics.dueNotStarted.set(now.dueNotStarted);

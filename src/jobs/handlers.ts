@@ -110,7 +110,14 @@ export async function handle(work: Work, job: Job, signal: AbortSignal): Promise
     work.metrics.jobs.inc({ name, outcome: clean.retry === 'never' ? 'failed' : 'retried' });
     if (name === 'chunk.erase') work.metrics.chunksFailed.inc({ code: clean.code });
     if (clean.code === 'mail_deferred') work.metrics.mails.inc({ outcome: 'deferred' });
-    const line = { job: name, jobId: job.id, attempt: job.attemptsMade + 1, code: clean.code, detail: clean.detail };
+    const line = {
+      job: name,
+      jobId: job.id,
+      ...('erasureId' in payload.data ? { erasureId: payload.data.erasureId } : {}),
+      attempt: job.attemptsMade + 1,
+      code: clean.code,
+      detail: clean.detail,
+    };
     if (['contended', 'mail_deferred', 'sign_out_deferred'].includes(clean.code))
       work.ctx.log.info(line, 'job will be tried again');
     else if (clean.code === 'internal_error') work.ctx.log.error({ ...line, stack: stackOf(error) }, 'job failed');

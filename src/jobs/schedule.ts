@@ -1,4 +1,5 @@
 import { setInterval } from 'node:timers';
+import { sanitize } from '../db/sql-errors.ts';
 import type { Context } from '../erasure/context.ts';
 import { reconcile } from '../erasure/reconcile.ts';
 import type { Producers } from './connection.ts';
@@ -51,10 +52,7 @@ export function startReconciling(
       options.onRound?.();
       if (Object.values(done).some((n) => n > 0)) ctx.log.info(done, 'reconciled');
     } catch (error) {
-      ctx.log.warn(
-        { code: (error as NodeJS.ErrnoException).code ?? (error as Error).name },
-        'reconcile will try again',
-      );
+      ctx.log.warn(reasonOf(error as Error, producers), 'reconcile will try again');
     } finally {
       busy = false;
     }
@@ -67,4 +65,12 @@ export function startReconciling(
     setTimeout(() => timers.push(setInterval(round, options.intervalMs)), Math.random() * options.intervalMs),
   );
   return { stop: () => timers.forEach(clearInterval) };
+}
+
+/** Whose failure it is: a refused connection has the same code from Redis as from Postgres. */
+function reasonOf(error: Error, { redis }: Producers): { code: string; detail?: string | undefined } {
+  const ofRedis = /^(ReplyError|MaxRetriesPerRequestError)$/.test(error.name) || error.message === 'Command timed out';
+  if (ofRedis || redis.status !== 'ready') return { code: 'redis' };
+  const { code, detail } = sanitize(error);
+  return { code, detail };
 }

@@ -1,9 +1,16 @@
+import type { Job } from 'bullmq';
 import postgres from 'postgres';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { connect } from '../../src/db/client.ts';
 import { type RedisServer, startRedis } from '../../src/dev/redis.ts';
 import { measureBacklog } from '../../src/erasure/measure.ts';
+import { LetheError } from '../../src/errors.ts';
 import { readReadiness } from '../../src/http/readiness.ts';
+import { openProducers } from '../../src/jobs/connection.ts';
+import type { Enqueue } from '../../src/jobs/enqueue.ts';
 import { startExporting } from '../../src/jobs/export-gauges.ts';
+import { handle, type Work } from '../../src/jobs/handlers.ts';
+import { startReconciling } from '../../src/jobs/schedule.ts';
 import { type Started, startApi, startWorker } from '../../src/main.ts';
 import { createMetrics } from '../../src/metrics.ts';
 import { ledger, mails } from '../support/evidence.ts';
@@ -224,6 +231,7 @@ describe("the cluster's gauges", () => {
     await insert('scheduled', { starts_at: ago(700) });
     await insert('scheduled', { starts_at: ago(9000), held_at: ago(800), held_by: 'cli' });
     const [late] = await insert('running', { due_at: ago(60) });
+    await insert('running', { held_at: ago(300), held_by: 'cli' });
     await insert('stalled', { due_at: ago(60) });
     await insert('completed', { due_at: ago(60), requested_at: ago(90_000), held_at: ago(90_000) });
     for (const state of ['pending', 'done', 'failed'])
@@ -239,8 +247,13 @@ describe("the cluster's gauges", () => {
         now
       );
     });
-    expect(sumBy([text], 'lethe_erasures', 'state')).toEqual({ scheduled: 3, running: 1, awaiting: 0, stalled: 1 });
-    expect(value(text, 'lethe_erasures_held')).toBe(1);
+    expect(sumBy([text], 'lethe_erasures', 'state')).toEqual({ scheduled: 3, running: 2, awaiting: 0, stalled: 1 });
+    expect(sumBy([text], 'lethe_erasures_held', 'state')).toEqual({
+      scheduled: 1,
+      running: 1,
+      awaiting: 0,
+      stalled: 0,
+    });
     expect(value(text, 'lethe_erasures_overdue')).toBe(2);
     expect(value(text, 'lethe_sweep_done_timestamp_seconds')).toBe(1_700_000_000);
     const near = (name: string, seconds: number) =>
@@ -333,6 +346,56 @@ describe("the cluster's gauges", () => {
     }
     await other.close();
   });
+});
+
+it('a job that is tried again is logged with its erasure and counted', async () => {
+  const { ctx } = await world.domain();
+  const [row] =
+    await world.sql`INSERT INTO lethe.erasure (id, account_key, state, mode, starts_at, due_at, catalog_digest, sign_out_at)
+    VALUES (gen_random_uuid(), 'somebody', 'completed', 'scheduled', now(), now(), 'd', now()) RETURNING id`;
+  const lines: unknown[] = [];
+  const log = { ...ctx.log, info: (...line: unknown[]) => lines.push(line) } as unknown as typeof ctx.log;
+  const metrics = createMetrics({ defaults: false });
+  const signOut = () => Promise.reject(new LetheError('sign_out_deferred', 'the application answered 500'));
+  const job = { name: 'account.sign-out', id: 'j', attemptsMade: 0, data: { erasureId: row?.id } } as unknown as Job;
+  const work = { ctx: { ...ctx, log }, signOut, metrics } as unknown as Work;
+  await expect(handle(work, job, new AbortController().signal)).rejects.toThrow('the application answered 500');
+  expect(lines).toEqual([
+    [expect.objectContaining({ erasureId: row?.id, code: 'sign_out_deferred' }), 'job will be tried again'],
+  ]);
+  const of = { name: 'account.sign-out', outcome: 'retried' };
+  expect(value(await metrics.text(), 'lethe_jobs_total', of)).toBe(1);
+});
+
+it('a reconcile that fails says whether it was Redis or Postgres', async () => {
+  const { ctx, producers } = await world.domain();
+  await until('Redis is there', () => producers.redis.status === 'ready');
+  const lines: unknown[] = [];
+  const log = { ...ctx.log, warn: (...line: unknown[]) => lines.push(line) } as unknown as typeof ctx.log;
+  const enqueue = {} as Enqueue;
+  const failing = async (work: { ctx: typeof ctx; producers: typeof producers }) => {
+    lines.length = 0;
+    const reconciling = startReconciling({ ...work, enqueue }, { intervalMs: 50, globalConcurrency: 2 });
+    await until('it has failed', () => lines.length > 0);
+    reconciling.stop();
+    return lines[0];
+  };
+  // The driver's own error, as a server that is away causes it.
+  const away = connect('postgres://127.0.0.1:1/none', { max: 1, applicationName: 'away' });
+  expect(await failing({ ctx: { ...ctx, log, db: away.db }, producers })).toEqual([
+    expect.objectContaining({ code: 'database_unavailable' }),
+    'reconcile will try again',
+  ]);
+  await away.close();
+  const lost = openProducers({ url: 'redis://127.0.0.1:1', prefix: '{none}' }, {
+    ...log,
+    warn: () => {},
+  } as typeof log);
+  expect(await failing({ ctx: { ...ctx, log }, producers: lost })).toEqual([
+    { code: 'redis' },
+    'reconcile will try again',
+  ]);
+  await lost.close();
 });
 
 describe('when something is away', () => {

@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs';
 import postgres from 'postgres';
 import { afterAll, expect, it } from 'vitest';
+import { connect } from '../../src/db/client.ts';
+import { missingGrants } from '../../src/db/grants.ts';
 import { migrate } from '../../src/db/migrate.ts';
 import { expectErased } from '../support/evidence.ts';
 import { accepted, SMALL, subject } from '../support/subject.ts';
@@ -41,6 +43,10 @@ it('the grants of docs/operations.md, pasted as they stand, are enough to migrat
   await migrate(as(owner, 'change-me-too'));
   const owning = postgres(as(owner, 'change-me-too'), { max: 1 });
   await owning.unsafe(after);
+  await owning`CREATE TABLE lethe.of_a_later_version (id int)`;
+  const serving = connect(as(role, 'change-me'), { max: 1, applicationName: 'grants' });
+  expect(await missingGrants(serving.db)).toEqual([]);
+  await serving.close();
   await owning.end();
   const { account, before: rows } = await subject(world.sql, SMALL);
   const call = await world.api({ DATABASE_URL: as(role, 'change-me'), LETHE_METRICS_PORT: '0' });

@@ -46,6 +46,15 @@ describe('docs/operations.md', () => {
     for (const { alert } of rules) expect(page, alert).toMatch(new RegExp(`\`${alert}\``));
   });
 
+  it('names only commands that exist, where it says what to type', () => {
+    const verbs = [...readFileSync('src/cli/lethe.ts', 'utf8').matchAll(/^ {2}(\w+): async \(\) =>/gm)].map(
+      (m) => m[1],
+    );
+    const typed = [...page.matchAll(/(?:^|`)lethe ([a-z]+)/gm)].map((m) => m[1]);
+    expect(typed.length).toBeGreaterThan(10);
+    for (const verb of typed) expect(verbs, verb).toContain(verb);
+  });
+
   it('links to headings that exist', () => {
     const anchors = headings.map(anchor);
     for (const [, link] of page.matchAll(/\]\(#([^)]+)\)/g)) expect(anchors, link).toContain(link);
@@ -66,6 +75,15 @@ describe('ops/alerts.yaml', () => {
       expect(headings.map(anchor)).toContain(to);
     },
   );
+
+  it('counts what is on hold only where it is compared with what runs', () => {
+    const { expr } = rules.find((rule) => rule.alert === 'LetheNothingDeleted') ?? { expr: '' };
+    const selected = [...expr.matchAll(/(lethe_erasures\w*)(\{[^}]*\})?/g)].map((m) => m.slice(1));
+    expect(selected).toEqual([
+      ['lethe_erasures', '{state="running"}'],
+      ['lethe_erasures_held', '{state="running"}'],
+    ]);
+  });
 
   it('selects only labels that the metrics have', () => {
     for (const { expr } of rules)

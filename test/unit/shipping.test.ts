@@ -75,6 +75,21 @@ describe('docker-compose.yml', () => {
     expect(read('docker-compose.yml')).toMatch(/\$\{POSTGRES_PASSWORD:\?/);
   });
 
+  it('takes a secret from a file, as its head says, although it insists on the variable', () => {
+    expect(read('docker-compose.yml')).toContain('put LETHE_SECRET=unused into .env');
+    const path = join(folder, 'lethe_secret.txt');
+    writeFileSync(path, 's'.repeat(32));
+    const env = { DATABASE_URL: 'postgres://localhost/app', LETHE_MAIL: 'outbox', REDIS_URL: 'redis://localhost' };
+    const config = loadConfig('worker', { ...env, LETHE_SECRET: 'unused', LETHE_SECRET_FILE: path });
+    expect(config.LETHE_SECRET).toEqual(['s'.repeat(32)]);
+  });
+
+  it('keeps the password of the schema’s owner from what serves', () => {
+    for (const name of ['api', 'worker'])
+      expect(own.services[name]?.environment).toMatchObject({ LETHE_DIRECT_DATABASE_URL: '' });
+    expect(own.services.migrate?.environment).not.toHaveProperty('LETHE_DIRECT_DATABASE_URL');
+  });
+
   it('can be scaled: a worker has no name and no port of its own, and none publishes the metrics', () => {
     for (const name of OURS) {
       expect(service(name).container_name).toBeUndefined();
