@@ -35,12 +35,15 @@ export const board =
 
 /** Every key under the prefix with all that it holds, as text. */
 export async function dump(redis: Redis, prefix: string): Promise<string> {
-  const lines: string[] = [];
+  const keys = new Set<string>();
   for (let cursor = '0', first = true; first || cursor !== '0'; first = false) {
-    const [next, keys] = await redis.scan(cursor, 'MATCH', `${prefix}*`, 'COUNT', 500);
+    const [next, found] = await redis.scan(cursor, 'MATCH', `${prefix}*`, 'COUNT', 500);
     cursor = next;
-    for (const key of keys) lines.push(key, JSON.stringify(await read(redis, key)));
+    for (const key of found) keys.add(key);
   }
+  // In an order of their own: Redis gives another one while it grows its table.
+  const lines: string[] = [];
+  for (const key of [...keys].sort()) lines.push(key, JSON.stringify(await read(redis, key)));
   return lines.join('\n');
 }
 
