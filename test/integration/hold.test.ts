@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { advanceErasure } from '../../src/erasure/advance.ts';
 import { eraseChunk } from '../../src/erasure/erase-chunk.ts';
+import { finishErasure } from '../../src/erasure/finish.ts';
 import { readHistory } from '../../src/erasure/history.ts';
 import { holdErasure, releaseErasure } from '../../src/erasure/hold.ts';
 import { SliceSize } from '../../src/erasure/slice-size.ts';
@@ -201,6 +202,17 @@ describe('a hold in the application (account.hold)', () => {
     await keep(s.account, false);
     await releaseErasure(domain.ctx, id, 'key:ops');
     expect((await run(domain.ctx, id)).kind).toBe('completed');
+  });
+
+  it('placed after the step has looked: the last transaction looks again, under the account’s lock', async () => {
+    const s = await subject(world.sql, 1_000);
+    const id = await begin(domain.ctx, s.account);
+    const before = await rowsOf(world.sql, s.account);
+    await keep(s.account, true);
+    const running = await erasureOf(id);
+    if (!running) throw new Error('no erasure');
+    expect(await finishErasure(domain.ctx, running, { rows: 5_000, ms: 5_000 })).toBe('held');
+    expect(await rowsOf(world.sql, s.account)).toEqual(before);
   });
 
   it('may be a timestamp: set means held', async () => {
