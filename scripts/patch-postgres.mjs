@@ -1,5 +1,5 @@
-// Mends four defects of postgres.js 3.4.9 that show when a connection dies
-// (docs/decisions/003-driver-patch.md). Runs after every installation; fails when the driver has changed.
+// Mends four defects of postgres.js 3.4.9 that show when a connection dies, and saves a round trip for each
+// statement with parameters (docs/decisions/003-driver-patch.md). Runs after every installation; fails when the driver has changed.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
@@ -36,11 +36,29 @@ const SECOND_EDITS = [
   [/closedTime = performance\.now\(\)\n/, (found) => `query = null ${SECOND_MARK}\n    ${found}`],
 ];
 
+const THIRD_MARK = '/* lethe: described only for what needs its type */';
+const THIRD_EDITS = [
+  // Without prepared statements the driver asks for the types of all parameters, waits, and only then sends them:
+  // two round trips for every statement. Text, numbers and booleans are sent as text whatever their type.
+  [
+    /q\.describeFirst = q\.onlyDescribe \|\| \(parameters\.length && !q\.prepared\)\n/,
+    () =>
+      `q.describeFirst = q.onlyDescribe || (parameters.length && !q.prepared ${THIRD_MARK}\n      && (q.prepare || parameters.some(x => x !== null && typeof x === 'object')))\n`,
+  ],
+  // Without that wait a full pool would put a statement behind a slow one; with `max_pipeline: 0` it waits for the first
+  // free connection instead, and a transaction still gets hold of its own.
+  [/&& sent\.length < max_pipeline\n/, () => '&& (q.options.onexecute || sent.length < max_pipeline)\n'],
+];
+
 for (const path of ['src/connection.js', 'cjs/src/connection.js']) {
   const file = fileURLToPath(new URL(`../node_modules/postgres/${path}`, import.meta.url));
   if (!existsSync(file)) continue;
   let source = readFileSync(file, 'utf8');
-  const missing = [...(source.includes(MARK) ? [] : EDITS), ...(source.includes(SECOND_MARK) ? [] : SECOND_EDITS)];
+  const missing = [
+    [MARK, EDITS],
+    [SECOND_MARK, SECOND_EDITS],
+    [THIRD_MARK, THIRD_EDITS],
+  ].flatMap(([mark, edits]) => (source.includes(mark) ? [] : edits));
   if (missing.length === 0) continue;
   for (const [pattern, edit] of missing) {
     const count = [...source.matchAll(new RegExp(pattern, 'g'))].length;

@@ -85,7 +85,8 @@ export function resolveCatalog(
       continue;
     }
     const leading = [t.account, ...key.map((c) => c.name)];
-    if (!table.indexes.some((index) => startsWith(index, leading))) {
+    const ordered = table.indexes.some((index) => startsWith(index, leading));
+    if (!ordered) {
       warnings.push(
         `${name}: no index leads with (${list(leading)}), so each slice reads too much: CREATE INDEX CONCURRENTLY ON ${name} (${list(leading)})`,
       );
@@ -101,6 +102,7 @@ export function resolveCatalog(
       account: [{ name: t.account, type }],
       key,
       stage: order.stages.get(name) as number,
+      ordered,
       children: foreignKeys
         .filter((fk) => fk.parent === name && byTable.has(fk.child))
         .map((fk) => ({

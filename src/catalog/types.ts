@@ -33,6 +33,8 @@ export type Location = TableName & {
   readonly key: KeyColumns;
   /** 0 is erased first: children before parents. */
   readonly stage: number;
+  /** An index leads with account and key: bounds can be sought in it. */
+  readonly ordered: boolean;
   readonly children: readonly Reference[];
   /** A foreign key to the account keeps new rows out once the account row is locked. */
   readonly guarded: boolean;

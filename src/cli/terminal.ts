@@ -18,8 +18,8 @@ export function processTerminal(): Terminal {
   return { out: process.stdout, err: process.stderr, input: process.stdin, exitCode: 0 };
 }
 
-/** What moves the cursor, changes colours, hides or reorders text. Joiners stay: scripts and emoji need them. */
-const UNPRINTABLE = /(?![\u200c\u200d])[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;
+/** What moves the cursor, changes colours, hides or reorders text, also where it is not assigned yet. Joiners stay: scripts and emoji need them. */
+const UNPRINTABLE = /(?![\u200c\u200d])[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\u2060-\u206f\u{e0000}-\u{e007f}]/gu;
 
 /** Text of a database or a user on one line, without anything that a terminal would obey. */
 export function printable(text: string): string {

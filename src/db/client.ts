@@ -7,6 +7,9 @@ export type Transaction = Parameters<Parameters<Database['transaction']>[0]>[0];
 /** Either works where a verb only runs statements. */
 export type Executor = Database | Transaction;
 
+/** The driver's `max_pipeline`, which its types leave out: no statement waits on a connection behind a slow one. */
+const ONE_AT_A_TIME: object = { max_pipeline: 0 };
+
 export type Connection = { db: Database; close: () => Promise<void> };
 
 /**
@@ -18,6 +21,7 @@ export function connect(url: string, options: { max: number; applicationName: st
   const client = postgres(url, {
     max: options.max,
     prepare: false,
+    ...ONE_AT_A_TIME,
     connect_timeout: 1,
     idle_timeout: 60,
     max_lifetime: 30 * 60,

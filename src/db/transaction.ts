@@ -9,6 +9,8 @@ export type Limits = {
   lockMs: number;
   /** From now to commit, where the server can enforce it (PostgreSQL 17 and newer); elsewhere idle time is capped. */
   totalMs?: number;
+  /** Rows are read in the order of their pages, gathered from an index before (a bitmap). */
+  byPage?: boolean;
 };
 
 /** No transaction of ours idles for so long: a process that stands still must not keep its locks. */
@@ -30,20 +32,39 @@ export async function setLimits(tx: Transaction, limits: Limits): Promise<void> 
   limited.set(tx, { since: performance.now(), totalMs: limits.totalMs ?? Number.POSITIVE_INFINITY });
   const ms = (value: number) => `${Math.max(1, Math.round(value))}ms`;
   const total = limits.totalMs === undefined ? '0' : ms(limits.totalMs);
-  await tx.execute(sql`
-    SELECT set_config('row_security', 'off', true),
+  const [row] = await tx.execute<{ isolation: string }>(sql`
+    SELECT current_setting('transaction_isolation') AS isolation,
+           set_config('row_security', 'off', true),
            set_config('statement_timeout', ${ms(limits.statementMs)}, true),
            set_config('lock_timeout', ${ms(limits.lockMs)}, true),
            set_config('idle_in_transaction_session_timeout', ${ms(limits.totalMs ?? IDLE_MS)}, true),
            CASE WHEN current_setting('server_version_num')::int >= 170000
-                THEN set_config('transaction_timeout', ${total}, true) END`);
+                THEN set_config('transaction_timeout', ${total}, true) END
+           ${limits.byPage ? sql`, set_config('enable_indexscan', 'off', true)` : sql``}`);
+  if (row?.isolation !== ISOLATION) throw new OtherIsolation();
 }
+
+const ISOLATION = 'read committed';
+/** Databases or roles whose default is another isolation level: each transaction says there what it needs. */
+const strict = new WeakSet<Database>();
+class OtherIsolation extends Error {}
 
 /**
  * Runs `work` in a READ COMMITTED transaction with limits. `row_security = off` turns a policy that
  * would hide rows into an error: filtered, a DELETE reports 0 rows while the rows stand there.
  */
 export async function transaction<T>(db: Database, limits: Limits, work: (tx: Transaction) => Promise<T>): Promise<T> {
+  try {
+    return await attempt(db, limits, work);
+  } catch (error) {
+    if (!(error instanceof OtherIsolation) || strict.has(db)) throw error;
+    // Asking for the level costs every transaction a round trip; almost everywhere it is the default.
+    strict.add(db);
+    return await attempt(db, limits, work);
+  }
+}
+
+async function attempt<T>(db: Database, limits: Limits, work: (tx: Transaction) => Promise<T>): Promise<T> {
   let running: Transaction | undefined;
   let working: Promise<T> | undefined;
   try {
@@ -53,7 +74,7 @@ export async function transaction<T>(db: Database, limits: Limits, work: (tx: Tr
         working = setLimits(tx, limits).then(() => work(tx));
         return working;
       },
-      { isolationLevel: 'read committed' },
+      strict.has(db) ? { isolationLevel: ISOLATION } : undefined,
     );
     for (const follow of (running && followUps.get(running)) ?? []) follow();
     return result;

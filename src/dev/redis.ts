@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Redis } from 'ioredis';
 import { freePort, type Running, start, stop, waitForOutput } from './process.ts';
 import { sweepUp } from './reaper.ts';
 
@@ -11,6 +12,8 @@ export type RedisServer = {
   /** `SIGKILL` loses what is in memory, which is everything: nothing is written to disk. */
   stop: (signal?: NodeJS.Signals) => Promise<void>;
   start: () => Promise<void>;
+  /** Highest memory of the data so far, in MiB, as Redis counts it. */
+  peakMemory: () => Promise<number>;
   destroy: () => Promise<void>;
 };
 
@@ -27,8 +30,8 @@ export function findRedis(): string | null {
   return null;
 }
 
-/** Starts a Redis of its own on a free port of loopback, in memory only. */
-export async function startRedis(): Promise<RedisServer> {
+/** Starts a Redis of its own on a free port of loopback: in memory only, or `durable` with an append-only file. */
+export async function startRedis({ durable = false } = {}): Promise<RedisServer> {
   const command = findRedis();
   if (!command) throw new Error('neither redis-server nor valkey-server is on the PATH');
   const folder = mkdtempSync(join(tmpdir(), 'lethe-redis-'));
@@ -44,7 +47,7 @@ export async function startRedis(): Promise<RedisServer> {
       '--save',
       '',
       '--appendonly',
-      'no',
+      durable ? 'yes' : 'no',
       '--dir',
       folder,
       '--maxmemory-policy',
@@ -68,6 +71,12 @@ export async function startRedis(): Promise<RedisServer> {
     pid: () => running?.pid ?? -1,
     stop: halt,
     start: launch,
+    peakMemory: async () => {
+      const redis = new Redis(port, '127.0.0.1');
+      const info = await redis.info('memory');
+      redis.disconnect();
+      return Number(/used_memory_peak:(\d+)/.exec(info)?.[1]) / 2 ** 20;
+    },
     destroy: async () => {
       await halt();
       rmSync(folder, { recursive: true, force: true });

@@ -2,7 +2,7 @@ import { and, eq, ne, sql } from 'drizzle-orm';
 import type { Location } from '../catalog/types.ts';
 import { chunk, erasure, task } from '../db/schema.ts';
 import { isContended, sanitize } from '../db/sql-errors.ts';
-import { afterCommit, setLimits, transaction } from '../db/transaction.ts';
+import { afterCommit, type Limits, setLimits, transaction } from '../db/transaction.ts';
 import { findAccount } from '../erasers/account.ts';
 import { eraseRows, findBound, walkReferences } from '../erasers/table.ts';
 import { LetheError } from '../errors.ts';
@@ -30,6 +30,8 @@ type Claim = {
   accountKey: string;
   cursor: string[] | null;
   upper: string[];
+  /** Rows of the plan that are still to delete. */
+  left: number;
   /** Completed once before: rows appeared later. */
   reopened: boolean;
 };
@@ -46,26 +48,20 @@ export async function eraseChunk(
   size: SliceSize,
   hooks: ChunkHooks,
 ): Promise<ChunkOutcome> {
-  const digest = await readDigest(current, chunkId);
-  if (!digest) return 'gone';
-  const ctx = await withCatalogOf(current, digest);
+  const task = await readTask(current, chunkId);
+  if (!task) return 'gone';
+  const ctx = await withCatalogOf(current, task);
+  const { location } = task;
   let contended = 0;
   while (hooks.proceed()) {
     const started = performance.now();
-    let location = '';
-    let limit = 0;
+    const limit = size.for(location);
     try {
-      const slice = await transaction(
-        ctx.db,
-        { statementMs: 60_000, lockMs: ctx.settings.lockBudgetMs / 2 },
-        async (tx) => {
-          const claim = await claimChunk(tx, chunkId);
-          if (!claim) return null;
-          location = claim.location;
-          limit = size.for(location);
-          return eraseSlice(tx, ctx, chunkId, claim, limit, size.skipLocked(location));
-        },
-      );
+      const limits = limitsOf(ctx, locationOf(ctx, location));
+      const slice = await transaction(ctx.db, limits, async (tx) => {
+        const claim = await claimChunk(tx, chunkId);
+        return claim ? eraseSlice(tx, ctx, chunkId, claim, limit, size.skipLocked(location)) : null;
+      });
       if (!slice || slice.stop) return 'gone';
       const ms = performance.now() - started;
       size.record(location, slice.rows, ms, slice.full);
@@ -87,9 +83,12 @@ export async function eraseChunk(
 
 type Tx = Parameters<Parameters<typeof transaction>[2]>[0];
 
-async function readDigest({ db }: Context, chunkId: number): Promise<{ catalogDigest: string } | undefined> {
+async function readTask(
+  { db }: Context,
+  chunkId: number,
+): Promise<{ location: string; catalogDigest: string } | undefined> {
   const [row] = await db
-    .select({ catalogDigest: erasure.catalogDigest })
+    .select({ location: task.location, catalogDigest: erasure.catalogDigest })
     .from(chunk)
     .innerJoin(task, eq(task.id, chunk.taskId))
     .innerJoin(erasure, eq(erasure.id, task.erasureId))
@@ -97,11 +96,36 @@ async function readDigest({ db }: Context, chunkId: number): Promise<{ catalogDi
   return row;
 }
 
+function locationOf(ctx: Context, name: string): Location {
+  const location = ctx.catalog.locations.find((l) => l.name === name);
+  if (!location) throw new LetheError('location_missing', `${name} is not in the catalog any more`);
+  return location;
+}
+
+/** While the application's rows are locked: end before a session of it that waits looks for a deadlock. */
+function holding({ settings }: Context, location: Location): Limits {
+  const budget = settings.lockBudgetMs;
+  // A parent takes several statements, which before PostgreSQL 17 nothing limits together.
+  const share = location.children.length > 0 ? 0.25 : 0.7;
+  return { statementMs: budget * share, lockMs: GIVE_WAY_MS, totalMs: budget };
+}
+
+/**
+ * Limits of a slice from its begin. A location without children goes straight to its rows, which lie
+ * together: read by page that costs half of what the planner's choice does, the table's own key with a
+ * filter. Above children the dead entries of their index are walked first, which may take long.
+ */
+const limitsOf = (ctx: Context, location: Location): Limits =>
+  location.children.length > 0
+    ? { statementMs: 60_000, lockMs: ctx.settings.lockBudgetMs / 2 }
+    : { ...holding(ctx, location), byPage: location.ordered };
+
 /** Locks the chunk row for this slice; nothing when another worker has it or it must not run now. */
 async function claimChunk(tx: Tx, chunkId: number): Promise<Claim | undefined> {
   const [claim] = await tx.execute<Claim>(sql`
     SELECT t.location, t.erasure_id AS "erasureId", e.account_key AS "accountKey",
-           coalesce(c.cursor, c.lower) AS cursor, c.upper, e.completed_at IS NOT NULL AS reopened
+           coalesce(c.cursor, c.lower) AS cursor, c.upper, (c.rows_planned - c.rows_deleted)::float8 AS left,
+           e.completed_at IS NOT NULL AS reopened
       FROM lethe.chunk c JOIN lethe.task t ON t.id = c.task_id JOIN lethe.erasure e ON e.id = t.erasure_id
      WHERE c.id = ${chunkId} AND c.finished_at IS NULL AND t.state = 'running'
        AND e.state = 'running' AND e.held_at IS NULL
@@ -117,21 +141,20 @@ async function eraseSlice(
   limit: number,
   skipLocked: boolean,
 ): Promise<Slice> {
-  const location = ctx.catalog.locations.find((l) => l.name === claim.location) as Location | undefined;
-  if (!location) throw new LetheError('location_missing', `${claim.location} is not in the catalog any more`);
+  const location = locationOf(ctx, claim.location);
   const account = accountTuple(claim.accountKey);
   if (claim.reopened && (await findAccount(tx, ctx.catalog.account, account))) {
     // The rows may be those of a newer account with the same key; the next step closes the erasure.
     return { finished: false, rows: 0, full: false, stop: true };
   }
-  const bound = await findBound(tx, location, account, claim.cursor, claim.upper, limit);
+  // What is left of the plan fits: its own end is the bound. Not where more may have come than was planned.
+  const fits = claim.left <= limit && !skipLocked;
+  const bound = fits ? null : await findBound(tx, location, account, claim.cursor, claim.upper, limit);
   const upper = bound ?? claim.upper;
-  await walkReferences(tx, ctx.catalog, location, account, { lower: claim.cursor, upper });
-  const budget = ctx.settings.lockBudgetMs;
-  // From here on the application's rows are locked: end before a waiting application looks for a deadlock.
-  // A parent takes several statements, which before PostgreSQL 17 nothing limits together.
-  const share = location.children.length > 0 ? 0.25 : 0.7;
-  await setLimits(tx, { statementMs: budget * share, lockMs: GIVE_WAY_MS, totalMs: budget });
+  if (location.children.length > 0) {
+    await walkReferences(tx, ctx.catalog, location, account, { lower: claim.cursor, upper });
+    await setLimits(tx, holding(ctx, location));
+  }
   const deleted = await eraseRows(tx, ctx.catalog, location, account, {
     lower: claim.cursor,
     upper,
@@ -154,7 +177,7 @@ async function eraseSlice(
     })
     .where(eq(chunk.id, chunkId));
   const rows = own + [...deleted.rows.values()].reduce((a, b) => a + b, 0);
-  return { finished, rows, full: bound !== null };
+  return { finished, rows, full: bound !== null || rows >= limit };
 }
 
 /** Marks the chunk's task as failed for good, with what an operator needs to know. */

@@ -1,7 +1,9 @@
-import { and, eq, sql } from 'drizzle-orm';
-import type { KeyValue } from '../catalog/types.ts';
+import { and, eq, inArray, sql } from 'drizzle-orm';
+import type { KeyValue, Location } from '../catalog/types.ts';
+import type { Transaction } from '../db/client.ts';
 import { chunk, task } from '../db/schema.ts';
 import { transaction } from '../db/transaction.ts';
+import { countAll } from '../erasers/probe.ts';
 import { planRanges } from '../erasers/ranges.ts';
 import { LetheError } from '../errors.ts';
 import { type Context, PROBING } from './context.ts';
@@ -29,7 +31,8 @@ export async function planTask(ctx: Context, pending: Task, account: KeyValue): 
       .limit(1);
     // A replayed task goes on with the chunks that it has.
     if (planned) return;
-    const ranges = await planRanges(tx, location, account, pending.id, pending.pass, ctx.settings.chunkRows);
+    const rows = await rowsPerChunk(tx, ctx, location, account, pending);
+    const ranges = await planRanges(tx, location, account, pending.id, pending.pass, rows);
     await tx
       .update(task)
       .set({ rowsPlanned: sql`coalesce(rows_planned, 0) + ${ranges.rows}` })
@@ -39,4 +42,25 @@ export async function planTask(ctx: Context, pending: Task, account: KeyValue): 
       'task planned',
     );
   });
+}
+
+/**
+ * A parent takes as long as the entries of its deleted children that the foreign key walks past: it
+ * counts as itself and its share of them, or 300 feeds of a million posts would be one chunk.
+ */
+async function rowsPerChunk(
+  tx: Transaction,
+  { settings }: Context,
+  location: Location,
+  account: KeyValue,
+  { erasureId }: Task,
+): Promise<number> {
+  if (location.children.length === 0) return settings.chunkRows;
+  const below = location.children.map((reference) => reference.location);
+  const [planned] = await tx
+    .select({ rows: sql<number>`coalesce(sum(rows_planned), 0)::float8` })
+    .from(task)
+    .where(and(eq(task.erasureId, erasureId), inArray(task.location, below)));
+  const parents = Math.max(1, await countAll(tx, location, account));
+  return Math.max(1, Math.floor(settings.chunkRows / (1 + (planned?.rows ?? 0) / parents)));
 }

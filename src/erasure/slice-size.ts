@@ -1,5 +1,5 @@
 export const SMALLEST_SLICE = 100;
-export const LARGEST_SLICE = 10_000;
+export const LARGEST_SLICE = 50_000;
 const FIRST_SLICE = 1_000;
 /** How long a location counts as contended after the application's locks were met there. */
 const CONTENDED_MS = 60_000;
@@ -27,7 +27,7 @@ export class SliceSize {
     const current = this.for(location);
     if (rows === 0 || (!full && ms <= this.#targetMs)) return;
     const wanted = (rows / Math.max(ms, 1)) * this.#targetMs;
-    const next = (current + Math.min(wanted, current * 2)) / 2;
+    const next = wanted > current ? Math.min(wanted, current * 2) : (current + wanted) / 2;
     this.#set(location, Math.min(LARGEST_SLICE, Math.max(Math.min(SMALLEST_SLICE, current * 2), next)));
   }
 

@@ -1,0 +1,103 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Sql } from 'postgres';
+import { peakMemory } from '../src/dev/evidence.ts';
+import { type Running, start, stop, waitForOutput } from '../src/dev/process.ts';
+import { sweepUp } from '../src/dev/reaper.ts';
+import type { RedisServer } from '../src/dev/redis.ts';
+
+export type Deployment = {
+  base: string;
+  /** Sends a request with the key of an administrator. */
+  call: (method: string, path: string, body?: object) => Promise<Response>;
+  /** Milliseconds of processor time that each worker has used. */
+  workerPids: readonly number[];
+  /** Highest resident memory of a worker so far, in MiB. */
+  workerMemory: () => number;
+  stop: () => Promise<void>;
+};
+
+const secret = () => randomBytes(24).toString('base64url');
+
+/** The API and workers as they are deployed: the built code, real processes, on this database and Redis. */
+export async function deploy(
+  databaseUrl: string,
+  redis: Pick<RedisServer, 'url'>,
+  workers: number,
+  env: Record<string, string> = {},
+): Promise<Deployment> {
+  const folder = mkdtempSync(join(tmpdir(), 'lethe-bench-'));
+  sweepUp(folder);
+  const key = secret();
+  const all = {
+    PATH: process.env.PATH,
+    NODE_ENV: 'production',
+    DATABASE_URL: databaseUrl,
+    REDIS_URL: redis.url,
+    HOST: '127.0.0.1',
+    PORT: '0',
+    LETHE_SECRET: secret(),
+    LETHE_API_KEYS: `bench=admin=${createHash('sha256').update(key).digest('hex')}`,
+    LETHE_MAIL: 'outbox',
+    LETHE_MAIL_OUTBOX: join(folder, 'outbox'),
+    LETHE_RATE_LIMIT: '0',
+    LETHE_SHUTDOWN_TIMEOUT: '5s',
+    ...env,
+  };
+  const run = (role: string) => start(process.execPath, ['dist/cli/lethe.js', role], { env: all });
+  const api = run('api');
+  const running: Running[] = [api];
+  for (let i = 0; i < workers; i++) running.push(run('worker'));
+  const port = /"port":(\d+)/;
+  await waitForOutput(api, (output) => port.test(output), 30_000, 'the API');
+  for (const worker of running.slice(1))
+    await waitForOutput(worker, (output) => output.includes('"working"'), 30_000, 'a worker');
+  const base = `http://127.0.0.1:${port.exec(api.output())?.[1]}`;
+  const workerPids = running.slice(1).map((worker) => worker.pid);
+  return {
+    base,
+    call: (method, path, body) =>
+      fetch(base + path, {
+        method,
+        headers: { Authorization: `Bearer ${key}`, ...(body ? { 'Content-Type': 'application/json' } : {}) },
+        ...(body ? { body: JSON.stringify(body) } : {}),
+      }),
+    workerPids,
+    workerMemory: () => Math.max(...workerPids.map((pid) => peakMemory(pid) ?? Number.NaN)),
+    stop: async () => {
+      await Promise.all(running.map((process) => stop(process)));
+    },
+  };
+}
+
+/** Asks for an erasure that starts at once and returns its id. */
+export async function ask(lethe: Deployment, account: string): Promise<string> {
+  const response = await lethe.call('POST', `/v1/accounts/${account}/erasure`, { startNow: true });
+  if (!response.ok) throw new Error(`POST: ${response.status} ${await response.text()}`);
+  return ((await response.json()) as { id: string }).id;
+}
+
+/** Waits until none of these erasures is live; looks where it costs next to nothing: at the primary key. */
+export async function waitForCompletion(sql: Sql, ids: readonly string[], limitMs: number): Promise<void> {
+  const end = performance.now() + limitMs;
+  for (;;) {
+    const [row] = await sql<{ open: number; bad: string | null }[]>`
+      SELECT count(*) FILTER (WHERE state <> 'completed')::int AS open, min(state) FILTER (WHERE state = 'stalled') AS bad
+        FROM lethe.erasure WHERE id = ANY(${ids as string[]}::uuid[])`;
+    if (row?.open === 0) return;
+    if (row?.bad) throw new Error('an erasure has stalled');
+    if (performance.now() > end) throw new Error(`not completed within ${limitMs} ms: ${row?.open} of ${ids.length}`);
+    await pause(ids.length > 1 ? 50 : 5);
+  }
+}
+
+/** Seconds from the plan of a location to its last chunk. */
+export async function stageSeconds(sql: Sql, erasureId: string, location: string): Promise<number> {
+  const [row] = await sql<{ seconds: number }[]>`
+    SELECT extract(epoch FROM finished_at - started_at)::float8 AS seconds FROM lethe.task
+     WHERE erasure_id = ${erasureId} AND location = ${location}`;
+  return row?.seconds ?? Number.NaN;
+}
