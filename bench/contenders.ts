@@ -30,7 +30,7 @@ const lethe = (pace: string, workers: number): Contender => ({
   prepare: async ({ sql, url, redis, account }) => {
     const deployed = await deploy(url, redis, workers, {
       LETHE_PACE: pace,
-      LETHE_CONCURRENCY: String(Math.ceil(2 / workers)), ...(process.env.XENV ? JSON.parse(process.env.XENV) : {}),
+      LETHE_CONCURRENCY: String(Math.ceil(2 / workers)),
     });
     return {
       erase: async () => {

@@ -74,7 +74,7 @@ export function settingsOf(config: Config, deadlockMs: number): Context['setting
     slots: config.LETHE_GLOBAL_CONCURRENCY,
     sliceMs: config.LETHE_SLICE_TIME,
     immediateMs: config.LETHE_IMMEDIATE_TIME,
-    windowChunks: 4 * config.LETHE_GLOBAL_CONCURRENCY,
+    windowChunks: 16 * config.LETHE_GLOBAL_CONCURRENCY,
     stalledRetryMs: config.LETHE_STALLED_RETRY,
     ledgerRetentionMs: config.LETHE_LEDGER_RETENTION,
     evidenceRetentionMs: config.LETHE_EVIDENCE_RETENTION,

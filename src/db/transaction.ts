@@ -9,8 +9,6 @@ export type Limits = {
   lockMs: number;
   /** From now to commit, where the server can enforce it (PostgreSQL 17 and newer); elsewhere idle time is capped. */
   totalMs?: number;
-  /** Rows are read in the order of their pages, gathered from an index before (a bitmap). */
-  byPage?: boolean;
 };
 
 /** No transaction of ours idles for so long: a process that stands still must not keep its locks. */
@@ -39,8 +37,7 @@ export async function setLimits(tx: Transaction, limits: Limits): Promise<void> 
            set_config('lock_timeout', ${ms(limits.lockMs)}, true),
            set_config('idle_in_transaction_session_timeout', ${ms(limits.totalMs ?? IDLE_MS)}, true),
            CASE WHEN current_setting('server_version_num')::int >= 170000
-                THEN set_config('transaction_timeout', ${total}, true) END
-           ${limits.byPage ? sql`, set_config('enable_indexscan', 'off', true)` : sql``}`);
+                THEN set_config('transaction_timeout', ${total}, true) END`);
   if (row?.isolation !== ISOLATION) throw new OtherIsolation();
 }
 
@@ -48,6 +45,20 @@ const ISOLATION = 'read committed';
 /** Databases or roles whose default is another isolation level: each transaction says there what it needs. */
 const strict = new WeakSet<Database>();
 class OtherIsolation extends Error {}
+
+/**
+ * How the planner reads the application's tables for the rest of the transaction. Ours know more than its statistics,
+ * which promise until the next ANALYZE what has just been deleted. `pages`: many rows in the order of their
+ * pages, gathered from an index before (a bitmap). `index`: hardly any are left; also the foreign keys' own
+ * statements then walk the index, which passes over entries that are known to be dead.
+ */
+export async function readBy(tx: Transaction, reads: 'pages' | 'index'): Promise<void> {
+  await tx.execute(
+    reads === 'pages'
+      ? sql`SET LOCAL enable_indexscan = off`
+      : sql`SELECT set_config('enable_seqscan', 'off', true), set_config('enable_bitmapscan', 'off', true)`,
+  );
+}
 
 /**
  * Runs `work` in a READ COMMITTED transaction with limits. `row_security = off` turns a policy that

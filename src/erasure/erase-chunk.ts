@@ -2,7 +2,7 @@ import { and, eq, ne, sql } from 'drizzle-orm';
 import type { Location } from '../catalog/types.ts';
 import { chunk, erasure, task } from '../db/schema.ts';
 import { isContended, sanitize } from '../db/sql-errors.ts';
-import { afterCommit, type Limits, setLimits, transaction } from '../db/transaction.ts';
+import { afterCommit, type Limits, readBy, setLimits, transaction } from '../db/transaction.ts';
 import { findAccount } from '../erasers/account.ts';
 import { eraseRows, findBound, walkReferences } from '../erasers/table.ts';
 import { LetheError } from '../errors.ts';
@@ -111,14 +111,13 @@ function holding({ settings }: Context, location: Location): Limits {
 }
 
 /**
- * Limits of a slice from its begin. A location without children goes straight to its rows, which lie
- * together: read by page that costs half of what the planner's choice does, the table's own key with a
- * filter. Above children the dead entries of their index are walked first, which may take long.
+ * Limits of a slice from its begin: a location without children goes straight to its rows. Above children the
+ * dead entries of their index are walked first, which may take long.
  */
 const limitsOf = (ctx: Context, location: Location): Limits =>
   location.children.length > 0
     ? { statementMs: 60_000, lockMs: ctx.settings.lockBudgetMs / 2 }
-    : { ...holding(ctx, location), byPage: location.ordered };
+    : holding(ctx, location);
 
 /** Locks the chunk row for this slice; nothing when another worker has it or it must not run now. */
 async function claimChunk(tx: Tx, chunkId: number): Promise<Claim | undefined> {
@@ -154,6 +153,10 @@ async function eraseSlice(
   if (location.children.length > 0) {
     await walkReferences(tx, ctx.catalog, location, account, { lower: claim.cursor, upper });
     await setLimits(tx, holding(ctx, location));
+    await readBy(tx, 'index');
+  } else if (location.ordered) {
+    // The planner's own choice is the table's key with a filter, which reads everybody's rows: twice the time.
+    await readBy(tx, 'pages');
   }
   const deleted = await eraseRows(tx, ctx.catalog, location, account, {
     lower: claim.cursor,

@@ -3,7 +3,7 @@ import type { KeyValue } from '../catalog/types.ts';
 import type { Transaction } from '../db/client.ts';
 import { erasure, task } from '../db/schema.ts';
 import { isContended, sanitize, sqlState } from '../db/sql-errors.ts';
-import { afterCommit, setLimits, transaction } from '../db/transaction.ts';
+import { afterCommit, readBy, setLimits, transaction } from '../db/transaction.ts';
 import { deleteAccountRow, findAccount } from '../erasers/account.ts';
 import { findRemaining } from '../erasers/probe.ts';
 import { eraseRows } from '../erasers/table.ts';
@@ -51,6 +51,7 @@ export async function finishErasure(ctx: Context, running: Erasure, limits: Fini
     await transaction(ctx.db, { statementMs: wait, lockMs: wait }, async (tx) => {
       const row = await findAccount(tx, ctx.catalog.account, account, 'FOR UPDATE');
       await setLimits(tx, { statementMs: limits.ms, lockMs: GIVE_WAY_MS, totalMs: limits.ms });
+      await readBy(tx, 'index');
       if (!(await claimStep(tx, running))) throw new Rollback('superseded');
       // A reopened erasure whose account exists again is closed by the next step.
       if (row && running.completedAt) throw new Rollback('superseded');
