@@ -28,7 +28,7 @@ const signal = (ratio: number | null, more: Partial<Signal> = {}): Signal => ({
   words: 'replica 12 s behind',
   ...more,
 });
-const after = (standing: Standing, readings: (number | null)[], pace: Pace = 'balanced') =>
+const follow = (standing: Standing, readings: (number | null)[], pace: Pace = 'balanced') =>
   readings.reduce((now, ratio) => decide(now, pace, [signal(ratio)]), standing);
 
 describe('allowanceOf', () => {
@@ -90,23 +90,23 @@ describe('allowanceOf', () => {
 
 describe('decide', () => {
   it('goes up at once, by two where a limit is passed threefold, and no further than the last step', () => {
-    expect(after(at(0), [1]).step).toBe(1);
-    expect(after(at(0), [3.1]).step).toBe(2);
-    expect(after(at(0), [1, 1, 1]).step).toBe(3);
-    expect(after(at(0), Array(9).fill(9)).step).toBe(LAST_STEP);
+    expect(follow(at(0), [1]).step).toBe(1);
+    expect(follow(at(0), [3.1]).step).toBe(2);
+    expect(follow(at(0), [1, 1, 1]).step).toBe(3);
+    expect(follow(at(0), Array(9).fill(9)).step).toBe(LAST_STEP);
   });
 
   it('goes down one step after five calm readings in a row, and in between stays', () => {
-    expect(after(at(3), [0, 0, 0, 0]).step).toBe(3);
-    expect(after(at(3), [0, 0, 0, 0, 0.69]).step).toBe(2);
-    expect(after(at(3), Array(10).fill(0)).step).toBe(1);
-    expect(after(at(3), [0, 0, 0, 0, 0.7, 0]).step).toBe(3);
-    expect(after(at(3), Array(50).fill(0.9)).step).toBe(3);
+    expect(follow(at(3), [0, 0, 0, 0]).step).toBe(3);
+    expect(follow(at(3), [0, 0, 0, 0, 0.69]).step).toBe(2);
+    expect(follow(at(3), Array(10).fill(0)).step).toBe(1);
+    expect(follow(at(3), [0, 0, 0, 0, 0.7, 0]).step).toBe(3);
+    expect(follow(at(3), Array(50).fill(0.9)).step).toBe(3);
   });
 
   it('counts what cannot be seen as nothing', () => {
-    expect(after(at(0), Array(9).fill(null)).step).toBe(0);
-    expect(after(at(1), Array(5).fill(null)).step).toBe(0);
+    expect(follow(at(0), Array(9).fill(null)).step).toBe(0);
+    expect(follow(at(1), Array(5).fill(null)).step).toBe(0);
   });
 
   it('lets a signal do no more than it may, nor keep the cluster above that', () => {
@@ -123,8 +123,8 @@ describe('decide', () => {
   });
 
   it('never slows `full`, and begins anew after it', () => {
-    expect(after(at(4), Array(9).fill(9), 'full')).toEqual({ pace: 'full', step: 0, calm: 0, reason: null });
-    expect(after(at(0, { pace: 'full' }), [2], 'balanced')).toMatchObject({ pace: 'balanced', step: 1 });
+    expect(follow(at(4), Array(9).fill(9), 'full')).toEqual({ pace: 'full', step: 0, calm: 0, reason: null });
+    expect(follow(at(0, { pace: 'full' }), [2], 'balanced')).toMatchObject({ pace: 'balanced', step: 1 });
   });
 
   const ratios = fc.array(fc.oneof(fc.constant(null), fc.double({ min: 0, max: 100, noNaN: true })), {
@@ -145,7 +145,8 @@ describe('decide', () => {
           if (next.step > now.step) expect(reading.some((ratio) => (ratio ?? 0) >= 1)).toBe(true);
           if (next.step < now.step) {
             expect(Math.min(i + 1, sinceMove)).toBeGreaterThanOrEqual(5);
-            for (const calm of history.slice(i - 4, i + 1)) expect(calm.every((ratio) => (ratio ?? 0) < 0.7)).toBe(true);
+            for (const calm of history.slice(i - 4, i + 1))
+              expect(calm.every((ratio) => (ratio ?? 0) < 0.7)).toBe(true);
           }
           expect(slowedWords(next) === null).toBe(next.step === 0);
           sinceMove = next.step === now.step ? sinceMove + 1 : 1;
@@ -174,12 +175,12 @@ describe('the words', () => {
   it('name the worst signal, and later that it is over', () => {
     const now = decide(at(0), 'balanced', [signal(1.2), signal(5, { name: 'locks', words: '5 sessions wait' })]);
     expect(slowedWords(now)).toBe('5 sessions wait');
-    expect(slowedWords(after(at(2), [0]))).toBe('speeding up again, it was replica 12 s behind');
+    expect(slowedWords(follow(at(2), [0]))).toBe('speeding up again, it was replica 12 s behind');
     // Also right after a step down.
-    expect(slowedWords(after(at(2), [0, 0, 0, 0, 0]))).toBe('speeding up again, it was replica 12 s behind');
+    expect(slowedWords(follow(at(2), [0, 0, 0, 0, 0]))).toBe('speeding up again, it was replica 12 s behind');
     expect(slowedWords(at(2, { calm: 1, reason: null }))).toBe('speeding up again');
-    expect(slowedWords(after(at(2), [0.8]))).toBe('replica 12 s behind');
-    expect(slowedWords(after(at(1), [0, 0, 0, 0, 0]))).toBeNull();
+    expect(slowedWords(follow(at(2), [0.8]))).toBe('replica 12 s behind');
+    expect(slowedWords(follow(at(1), [0, 0, 0, 0, 0]))).toBeNull();
   });
 
   it('are one sentence on a page', () => {
