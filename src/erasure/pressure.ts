@@ -56,17 +56,26 @@ const REPLICAS = sql`
                                     AND s.slot_type IS DISTINCT FROM 'logical'), '[]') END
     FROM pg_stat_replication r LEFT JOIN pg_replication_slots s ON s.active_pid = r.pid`;
 
-/** pg_blocking_pids() takes every lock partition for a moment, so it is asked only about sessions that wait. */
+/**
+ * Also who queues behind a session that waits for ours: of many that want one row only the first is blocked by its holder.
+ * pg_blocking_pids() takes every lock partition for a moment, so it is asked only about sessions that wait.
+ */
 const WAITING = sql.raw(`
-  SELECT CASE WHEN count(*) FILTER (WHERE blocked) = 0 AND bool_or(hidden) THEN NULL
-              ELSE (count(*) FILTER (WHERE blocked))::int END
-    FROM (SELECT NOT pg_has_role('pg_read_all_stats', 'USAGE') AND NOT pg_has_role(a.usesysid, 'USAGE') AS hidden,
-                 CASE WHEN a.wait_event_type = 'Lock' AND NOT a.${OURS} THEN
-                   (SELECT min(l.waitstart) < clock_timestamp() - ${WAITED}
-                      FROM pg_locks l WHERE l.pid = a.pid AND NOT l.granted)
-                   AND EXISTS (SELECT 1 FROM pg_stat_activity o
-                                WHERE o.pid = ANY (pg_blocking_pids(a.pid)) AND o.${OURS}) END AS blocked
-            FROM pg_stat_activity a WHERE a.datname = current_database()) AS sessions`);
+  WITH RECURSIVE session AS MATERIALIZED (
+         SELECT pid, usesysid, ${OURS} AS ours, wait_event_type = 'Lock' AS waits
+           FROM pg_stat_activity WHERE datname = current_database()),
+       waiting AS MATERIALIZED (SELECT pid, ours, pg_blocking_pids(pid) AS blockers FROM session WHERE waits),
+       queue AS (SELECT pid FROM session WHERE ours
+                 UNION SELECT w.pid FROM waiting w JOIN queue q ON q.pid = ANY (w.blockers)),
+       counted AS (
+         SELECT count(*)::int AS n FROM waiting w
+          WHERE NOT ours AND pid IN (SELECT pid FROM queue)
+            AND (SELECT min(l.waitstart) FROM pg_locks l WHERE l.pid = w.pid AND NOT l.granted)
+                  < clock_timestamp() - ${WAITED})
+  SELECT CASE WHEN n = 0 AND NOT pg_has_role('pg_read_all_stats', 'USAGE')
+                   AND EXISTS (SELECT 1 FROM session WHERE NOT pg_has_role(usesysid, 'USAGE'))
+              THEN NULL ELSE n END
+    FROM counted`);
 
 /** WAL bytes after which the server forces a checkpoint, which is less than max_wal_size. */
 const checkpoints = (version: number) =>
