@@ -1,6 +1,8 @@
 import postgres, { type Sql } from 'postgres';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { connect } from '../../src/db/client.ts';
 import { type PostgresServer, startPostgres, startStandby } from '../../src/dev/postgres.ts';
+import { readPressure } from '../../src/erasure/pressure.ts';
 import { checksum, expectErased } from '../support/evidence.ts';
 import { paceIn, sliceRows, untilRecovered, untilSlowed } from '../support/pace.ts';
 import { stateOf } from '../support/progress.ts';
@@ -98,6 +100,20 @@ it('a standby that applies late on purpose is as far behind as it is', async () 
   await until('it is completed', async () => (await stateOf(world.sql, id)) === 'completed', 90_000);
   await expectErased(world.sql, account, id, before);
 }, 180_000);
+
+it('is unknown to a role that may not see standbys', async () => {
+  const name = `blind_${process.pid}`;
+  const { ctx } = await world.domain();
+  await world.sql.unsafe(`CREATE ROLE ${name} LOGIN PASSWORD 'blind'`);
+  const url = new URL(world.url);
+  [url.username, url.password] = [name, 'blind'];
+  const blind = connect(url.href, { max: 1, applicationName: 'blind' });
+  expect((await readPressure(blind.db, ctx.catalog)).replicas).toBeNull();
+  await world.sql.unsafe(`GRANT pg_monitor TO ${name}`);
+  expect((await readPressure(blind.db, ctx.catalog)).replicas).toHaveLength(1);
+  await blind.close();
+  await world.sql.unsafe(`DROP ROLE ${name}`);
+});
 
 it('a standby that has caught up is not behind, although nothing is written any more', async () => {
   const lag = async () => (await paceIn(world.sql))?.signals.find((s) => s.name === 'replica')?.value;

@@ -31,7 +31,35 @@ afterAll(async () => {
 const session = (name = 'application', url = world.url): Sql =>
   postgres(url, { max: 1, onnotice: () => {}, connection: { application_name: name } });
 
-it('sessions of the application that wait for rows of ours slow the cluster down, and it recovers when nobody waits', async () => {
+it('an application that wants the rows of slow slices slows the cluster down, and the erasure ends exactly', async () => {
+  const { account, bystander, before, sum } = await subject(world.sql, 8_000, 3);
+  await untilRecovered(world.sql);
+  await world.sql.unsafe(`
+    CREATE FUNCTION take_time() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(0.3); RETURN NULL; END $$;
+    CREATE TRIGGER take_time AFTER DELETE ON posts EXECUTE FUNCTION take_time()`);
+  const sessions = Array.from({ length: 3 }, () => session());
+  const began = performance.now();
+  const { id } = await accepted(call, account, { body: { startNow: true } });
+  let writing = true;
+  const writers = sessions.map(async (s) => {
+    while (writing)
+      await s`UPDATE posts SET title = title WHERE id IN
+        (SELECT id FROM posts WHERE account_id = ${account} ORDER BY id LIMIT 20)`.catch(() => {});
+  });
+  await untilSlowed(world.sql, 1, /wait.* for Lethe’s locks$/);
+  const reacted = performance.now() - began;
+  writing = false;
+  await Promise.all(writers);
+  await world.sql.unsafe('DROP TRIGGER take_time ON posts; DROP FUNCTION take_time()');
+  await Promise.all(sessions.map((s) => s.end()));
+  await until('it is completed', async () => (await stateOf(world.sql, id)) === 'completed', 90_000);
+  await expectErased(world.sql, account, id, before);
+  expect(await checksum(world.sql, bystander)).toBe(sum);
+  await untilRecovered(world.sql);
+  if (process.env.TEST_FIGURES) console.log('slow slices', { reacted });
+}, 180_000);
+
+it('sessions of the application that queue for rows of ours slow the cluster down, and it recovers when nobody waits', async () => {
   await untilRecovered(world.sql);
   const { account, before } = await subject(world.sql, 3_000, 3);
   const { bystander, sum } = await subject(world.sql, 1_000);
