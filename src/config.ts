@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { CronExpressionParser } from 'cron-parser';
 import ms, { type StringValue } from 'ms';
 import { z } from 'zod';
+import { parsePaceSchedule } from './erasure/pace-schedule.ts';
 import { UsageError } from './errors.ts';
 
 export const SCOPES = ['erasures:write', 'erasures:read', 'admin'] as const;
@@ -80,6 +81,15 @@ const dashboardUsers = z.string().transform((text, ctx) =>
   }),
 );
 
+const pace = z.string().transform((text, ctx) => {
+  try {
+    return parsePaceSchedule(text);
+  } catch (error) {
+    ctx.addIssue((error as Error).message);
+    return z.NEVER;
+  }
+});
+
 const DAY = 86_400_000;
 const SECOND = 1000;
 
@@ -131,7 +141,9 @@ const schema = z.object({
   LETHE_RECONCILE_INTERVAL: duration(SECOND, 60 * SECOND).default(30 * SECOND),
   LETHE_CONCURRENCY: integer(1, 64).default(2),
   LETHE_GLOBAL_CONCURRENCY: integer(1, 256).default(2),
-  LETHE_CHUNK_ROWS: integer(100, 1_000_000).default(10_000),
+  LETHE_PACE: pace.default(parsePaceSchedule('balanced')),
+  LETHE_MAX_REPLICA_LAG: duration(SECOND, DAY).default(10 * SECOND),
+  LETHE_CHUNK_ROWS: integer(100, 1_000_000).default(25_000),
   LETHE_SLICE_TIME: duration(10, 10 * SECOND).default(200),
   LETHE_IMMEDIATE_TIME: duration(100, 10 * SECOND).default(2 * SECOND),
   LETHE_STALLED_RETRY: duration(60 * SECOND, 7 * DAY).default(6 * 3600 * SECOND),

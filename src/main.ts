@@ -14,6 +14,7 @@ import { createViewers, type ViewerLimits, type Viewers } from './http/viewers.t
 import { openWorkerConnection } from './jobs/connection.ts';
 import { createEnqueue } from './jobs/enqueue.ts';
 import { startExporting } from './jobs/export-gauges.ts';
+import { startPacing } from './jobs/pacing.ts';
 import { startReconciling } from './jobs/schedule.ts';
 import { createShowProgress } from './jobs/show-progress.ts';
 import { startWorkers } from './jobs/worker.ts';
@@ -91,11 +92,12 @@ export async function startWorker(config: Config): Promise<Started> {
   const concurrency = config.LETHE_CONCURRENCY;
   const workers = startWorkers(work, connection, { prefix: redis.prefix, concurrency });
   inside.working = workers.working;
+  const pacing = startPacing({ ctx, producers });
+  closables.push({ name: 'pace', close: pacing.stop });
   const reconciling = startReconciling(
     { ctx, enqueue, producers },
     {
       intervalMs: config.LETHE_RECONCILE_INTERVAL,
-      globalConcurrency: config.LETHE_GLOBAL_CONCURRENCY,
       onRound: () => metrics.reconciledAt.setToCurrentTime(),
     },
   );

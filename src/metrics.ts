@@ -65,6 +65,7 @@ export function createMetrics(options: { defaults: boolean }) {
       ['location'],
       SLICE_SECONDS,
     ),
+    pausedSeconds: counter('paused_seconds_total', 'Time that chunks waited between slices because of the pace', []),
     jobs: counter('jobs_total', 'Jobs that were run, by name and how they ended', ['name', 'outcome']),
     mails,
     sweptAt,
@@ -82,6 +83,15 @@ export function createMetrics(options: { defaults: boolean }) {
       'How long the oldest due erasure that is not on hold has waited for a sweep; 0 without any',
     ),
     sweepDoneAt: gauge(cluster, 'sweep_done_timestamp_seconds', 'When any worker last finished a sweep'),
+    paceStep: gauge(cluster, 'pace_step', 'How far the cluster is slowed down; 0: not at all'),
+    paceSlots: gauge(cluster, 'pace_slots', 'Chunks that may run at once in the whole cluster now'),
+    pace: gauge(cluster, 'pace', '1 for the pace that the schedule says now', ['pace']),
+    pressure: gauge(
+      cluster,
+      'pressure_ratio',
+      'What the database says, over its limit; absent when it cannot be seen',
+      ['signal'],
+    ),
     queueJobs: gauge(cluster, 'queue_jobs', 'Jobs in Redis by queue and state', ['queue', 'state']),
 
     /** Counts one HTTP request; `route` is the pattern, never the path. */

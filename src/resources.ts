@@ -73,6 +73,8 @@ export function settingsOf(config: Config, deadlockMs: number): Context['setting
     chunkRows: config.LETHE_CHUNK_ROWS,
     slots: config.LETHE_GLOBAL_CONCURRENCY,
     sliceMs: config.LETHE_SLICE_TIME,
+    pace: config.LETHE_PACE,
+    replicaLagMs: config.LETHE_MAX_REPLICA_LAG,
     immediateMs: config.LETHE_IMMEDIATE_TIME,
     windowChunks: 16 * config.LETHE_GLOBAL_CONCURRENCY,
     stalledRetryMs: config.LETHE_STALLED_RETRY,

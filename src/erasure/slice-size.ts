@@ -4,6 +4,9 @@ const FIRST_SLICE = 1_000;
 /** How long a location counts as contended after the application's locks were met there. */
 const CONTENDED_MS = 60_000;
 
+/** What the pace allows a slice: rows, and milliseconds to aim at. */
+export type Allowed = { rows: number; timeMs: number };
+
 /**
  * Rows per slice so that one transaction takes about the target time, learned per location in this
  * process. A slice's size may change at any time: the cursor remembers where the last one ended.
@@ -17,18 +20,22 @@ export class SliceSize {
     this.#targetMs = targetMs;
   }
 
-  /** Rows that the next slice of a location should take. */
-  for(location: string): number {
-    return this.#sizes.get(location) ?? FIRST_SLICE;
+  /** Rows that the next slice of a location should take, at most `most`. */
+  for(location: string, most = LARGEST_SLICE): number {
+    return Math.min(most, this.#sizes.get(location) ?? FIRST_SLICE);
   }
 
-  /** Learns from a committed slice. Only a full one tells anything; growth is at most a doubling. */
-  record(location: string, rows: number, ms: number, full: boolean): void {
-    const current = this.for(location);
-    if (rows === 0 || (!full && ms <= this.#targetMs)) return;
-    const wanted = (rows / Math.max(ms, 1)) * this.#targetMs;
+  /**
+   * Learns from a committed slice of the size that `allowed` left of it. Only a full one tells anything;
+   * growth is at most a doubling, also after a cap was lifted: what it hid was never measured.
+   */
+  record(location: string, rows: number, ms: number, full: boolean, allowed: Partial<Allowed> = {}): void {
+    const { rows: most = LARGEST_SLICE, timeMs: targetMs = this.#targetMs } = allowed;
+    const current = this.for(location, most);
+    if (rows === 0 || (!full && ms <= targetMs)) return;
+    const wanted = (rows / Math.max(ms, 1)) * targetMs;
     const next = wanted > current ? Math.min(wanted, current * 2) : (current + wanted) / 2;
-    this.#set(location, Math.min(LARGEST_SLICE, Math.max(Math.min(SMALLEST_SLICE, current * 2), next)));
+    this.#set(location, Math.min(most, Math.max(Math.min(SMALLEST_SLICE, current * 2), next)));
   }
 
   /**

@@ -1,5 +1,6 @@
 import { sql } from 'drizzle-orm';
 import type { Context } from './context.ts';
+import { SAMPLED } from './current-pace.ts';
 import type { Erasure } from './states.ts';
 import { predictMs } from './throughput.ts';
 
@@ -34,6 +35,8 @@ type Row = {
   account: boolean;
   /** Rows per millisecond of one job; null when never measured. */
   rate: number | null;
+  /** Chunks that may run at once now; null while nobody decides the pace. */
+  slots: number | null;
 };
 
 /**
@@ -46,7 +49,8 @@ export async function readProgress(ctx: Pick<Context, 'db' | 'settings'>, of: Er
            coalesce(sum(c.rows_deleted), 0)::float8 AS deleted,
            coalesce(sum(CASE WHEN c.finished_at IS NULL THEN least(c.rows_deleted, c.rows_planned) ELSE c.rows_planned END), 0)::float8 AS through,
            coalesce(sum(c.rows_planned) FILTER (WHERE c.pass = 0 AND t.kind = 'table'), 0)::float8 AS outside,
-           (SELECT p.rows / p.ms FROM lethe.throughput p WHERE p.location = t.location) AS rate
+           (SELECT p.rows / p.ms FROM lethe.throughput p WHERE p.location = t.location) AS rate,
+           (SELECT p.slots FROM lethe.pace p WHERE ${SAMPLED}) AS slots
       FROM lethe.task t LEFT JOIN lethe.chunk c ON c.task_id = t.id
      WHERE t.erasure_id = ${of.id}
      GROUP BY t.id ORDER BY t.stage, t.location`);
@@ -95,7 +99,7 @@ function estimateSeconds(
     rate: row.rate,
     serial: row.account,
   }));
-  const predicted = predictMs(left, settings.slots, settings.chunkRows);
+  const predicted = predictMs(left, rows[0]?.slots ?? settings.slots, settings.chunkRows);
   if (predicted !== null) return Math.max(1, Math.round(predicted / 1000));
   if (through === 0) return null;
   const elapsed = (Date.now() - of.startedAt.getTime()) / 1000;

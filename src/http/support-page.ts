@@ -1,6 +1,7 @@
 import { Hono, type Context as HonoContext } from 'hono';
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
 import { validate as isUuid } from 'uuid';
+import { readPaceWords } from '../erasure/current-pace.ts';
 import { readHistory } from '../erasure/history.ts';
 import { holdErasure, releaseErasure } from '../erasure/hold.ts';
 import { parseReason, REASON_EXPECTED } from '../erasure/hold-reason.ts';
@@ -105,18 +106,21 @@ export function supportRoutes(api: Api, { href }: Assets): Hono<Env> {
 
   routes.get('/:id', async (c) => {
     const erasure = await find(c);
-    const [progress, tasks, mails, history] = await withDeadline(
+    const [progress, tasks, mails, history, pace] = await withDeadline(
       DEADLINE_MS,
       Promise.all([
         readProgress(ctx, erasure),
         readTasks(ctx.db, erasure.id),
         readMails(ctx.db, [erasure.id]),
         readHistory(ctx.db, erasure.id),
+        erasure.state === 'running' ? readPaceWords(ctx) : null,
       ]),
     );
     const asked = c.req.query('notice');
     const notice = isNotice(asked) ? asked : undefined;
-    return c.html(detailPage(href, c.get('viewer'), { erasure, progress, tasks, mails, history, notice }, new Date()));
+    return c.html(
+      detailPage(href, c.get('viewer'), { erasure, progress, tasks, mails, history, pace, notice }, new Date()),
+    );
   });
 
   routes.get('/:id/:action', async (c) => {

@@ -1,5 +1,6 @@
 import { validate as isUuid } from 'uuid';
 import { parseAccountId } from '../erasure/account-id.ts';
+import { readPaceWords } from '../erasure/current-pace.ts';
 import { type Filter, listErasures } from '../erasure/list.ts';
 import { readMails, readOverview } from '../erasure/overview.ts';
 import { canonicalKey } from '../erasure/request.ts';
@@ -31,9 +32,10 @@ export async function runSearch(api: Api, search: Search): Promise<ListView | { 
   const account = await whatIsMeant(api, search.q);
   if ('erasureId' in account) return account;
   const hint = 'hint' in account ? account.hint : '';
-  const [overview, health, page] = await Promise.all([
+  const [overview, health, pace, page] = await Promise.all([
     readOverview(db),
     readQueueHealth(api),
+    readPaceWords(api.ctx),
     hint
       ? { erasures: [], nextCursor: null }
       : listErasures(
@@ -42,7 +44,15 @@ export async function runSearch(api: Api, search: Search): Promise<ListView | { 
           { limit: PAGE, cursor: search.cursor === '' ? undefined : search.cursor },
         ),
   ]);
-  return { search, overview, health, hint, nextCursor: page.nextCursor, rows: await withProgress(api, page.erasures) };
+  return {
+    search,
+    overview,
+    health,
+    pace,
+    hint,
+    nextCursor: page.nextCursor,
+    rows: await withProgress(api, page.erasures),
+  };
 }
 
 const filterOf = ({ state, held, overdue }: Search): Filter => ({

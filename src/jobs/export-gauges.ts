@@ -4,7 +4,9 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { releaseLease, takeLease } from '../db/lease.ts';
 import { isContended, sanitize } from '../db/sql-errors.ts';
 import type { Context } from '../erasure/context.ts';
+import { readPace } from '../erasure/current-pace.ts';
 import { measureBacklog } from '../erasure/measure.ts';
+import { PACES, ratioOf } from '../erasure/pace.ts';
 import type { Metrics } from '../metrics.ts';
 import type { Producers } from './connection.ts';
 import { QUEUES } from './contracts.ts';
@@ -57,6 +59,7 @@ export function startExporting(
       if (!(await takeLease(ctx.db, DUTY, holder, times.leaseMs))) return lapse();
       if (asked >= restUntil) await measure();
       if (!measured) return;
+      await setPace(ctx, metrics);
       await setDepths(producers, metrics);
       metrics.exportCluster(stopping.signal.aborted ? 0 : times.leaseMs - (performance.now() - asked));
     } catch (error) {
@@ -96,6 +99,25 @@ async function setBacklog(ctx: Pick<Context, 'db'>, metrics: Metrics): Promise<v
   metrics.overdueTasks.set(now.overdueTasks);
   if (now.sweepDoneAt === null) metrics.sweepDoneAt.remove();
   else metrics.sweepDoneAt.set(now.sweepDoneAt);
+}
+
+/** Absent while no worker decides the pace. */
+async function setPace(ctx: Pick<Context, 'db'>, metrics: Metrics): Promise<void> {
+  const now = await readPace(ctx.db);
+  metrics.pressure.reset();
+  if (!now) {
+    metrics.pace.reset();
+    metrics.paceStep.remove();
+    metrics.paceSlots.remove();
+    return;
+  }
+  metrics.paceStep.set(now.step);
+  metrics.paceSlots.set(now.slots);
+  for (const pace of PACES) metrics.pace.set({ pace }, pace === now.pace ? 1 : 0);
+  for (const signal of now.signals) {
+    const ratio = ratioOf(signal);
+    if (ratio !== null) metrics.pressure.set({ signal: signal.name }, ratio);
+  }
 }
 
 async function setDepths(producers: Pick<Producers, 'queues'>, metrics: Metrics): Promise<void> {

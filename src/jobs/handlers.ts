@@ -1,3 +1,4 @@
+import { setTimeout as wait } from 'node:timers/promises';
 import { DelayedError, type Job, UnrecoverableError } from 'bullmq';
 import { sanitize } from '../db/sql-errors.ts';
 import type { SignOutCall } from '../erasers/sign-out-call.ts';
@@ -52,6 +53,11 @@ export const HANDLERS: Handlers = {
     let location = '';
     const outcome = await eraseChunk(ctx, chunkId, sliceSize, {
       proceed: () => !signal.aborted,
+      pause: async (pauseMs) => {
+        const begun = performance.now();
+        await wait(pauseMs, undefined, { signal }).catch(() => {});
+        metrics.pausedSeconds.inc((performance.now() - begun) / 1000);
+      },
       onSlice: (slice) => {
         rows += slice.rows;
         ms += slice.ms;

@@ -1,6 +1,7 @@
 import { setInterval } from 'node:timers';
 import { sanitize } from '../db/sql-errors.ts';
 import type { Context } from '../erasure/context.ts';
+import { currentSlots } from '../erasure/current-pace.ts';
 import { reconcile } from '../erasure/reconcile.ts';
 import type { Producers } from './connection.ts';
 import { CONTRACTS } from './contracts.ts';
@@ -12,7 +13,7 @@ const SWEEP = 'erasure.sweep';
 const STUCK_MS = 2 * 60_000;
 
 /** Creates the sweep's scheduler and the concurrency limit when they are missing: a flushed Redis has lost both. */
-export async function ensureSchedule(ctx: Context, producers: Producers, globalConcurrency: number): Promise<void> {
+export async function ensureSchedule(ctx: Context, producers: Producers): Promise<void> {
   const { housekeeping, chunks } = producers.queues;
   const found = await housekeeping.getJobScheduler(SWEEP);
   // Only when missing, different, or without a next run: an upsert drops an overdue tick.
@@ -25,7 +26,8 @@ export async function ensureSchedule(ctx: Context, producers: Producers, globalC
     );
     ctx.log.info({ pattern: ctx.settings.sweepCron }, 'sweep scheduled');
   }
-  if ((await chunks.getGlobalConcurrency()) !== globalConcurrency) await chunks.setGlobalConcurrency(globalConcurrency);
+  const slots = await currentSlots(ctx);
+  if ((await chunks.getGlobalConcurrency()) !== slots) await chunks.setGlobalConcurrency(slots);
 }
 
 /**
@@ -34,7 +36,7 @@ export async function ensureSchedule(ctx: Context, producers: Producers, globalC
  */
 export function startReconciling(
   work: { ctx: Context; enqueue: Enqueue; producers: Producers },
-  options: { intervalMs: number; globalConcurrency: number; onRound?: () => void },
+  options: { intervalMs: number; onRound?: () => void },
 ): { stop: () => void } {
   const { ctx, enqueue, producers } = work;
   let busy = false;
@@ -42,7 +44,7 @@ export function startReconciling(
     if (busy) return;
     busy = true;
     try {
-      await ensureSchedule(ctx, producers, options.globalConcurrency);
+      await ensureSchedule(ctx, producers);
       const done = await reconcile(ctx, {
         isLive: (id) => isParentLive(producers, id),
         enqueue: enqueue.dispatch,

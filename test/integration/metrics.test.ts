@@ -375,7 +375,7 @@ it('a reconcile that fails says whether it was Redis or Postgres', async () => {
   const enqueue = {} as Enqueue;
   const failing = async (work: { ctx: typeof ctx; producers: typeof producers }) => {
     lines.length = 0;
-    const reconciling = startReconciling({ ...work, enqueue }, { intervalMs: 50, globalConcurrency: 2 });
+    const reconciling = startReconciling({ ...work, enqueue }, { intervalMs: 50 });
     await until('it has failed', () => lines.length > 0);
     reconciling.stop();
     return lines[0];

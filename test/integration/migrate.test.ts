@@ -54,7 +54,8 @@ describe('a migration of a database in use', () => {
       WHERE attrelid = 'lethe.erasure'::regclass AND attname IN ('held_by', 'sign_out_at')`;
     expect(columns.length).toBe(2);
     await world.sql`DROP EVENT TRIGGER refuse`;
-    expect(await migrate(world.url)).toBe(1);
+    // The one that failed, and those after it.
+    expect(await migrate(world.url)).toBe(migrations - 3);
     expect(await migrate(world.url)).toBe(0);
   });
 });

@@ -380,6 +380,22 @@ describe('the list', () => {
     expect(seen).toEqual(row?.ids);
   });
 
+  it('says how hard the cluster works, and what slows it', async () => {
+    const running = await insert({ state: 'running', started_at: new Date() });
+    const done = await insert();
+    // Nobody decides it: what this process was told.
+    for (const path of [LIST, `${LIST}/${running}`]) expect(await page(path)).toContain('<p>Pace: balanced.</p>');
+    await world.sql`INSERT INTO lethe.pace (pace, step, slots, words, signals)
+      VALUES ('gentle', 4, 1, 'replica 12 s behind', '[]')`;
+    const words = '<p>Pace: gentle, slowed: replica 12 s behind.</p>';
+    for (const path of [LIST, `${LIST}/${running}`]) expect(await page(path)).toContain(words);
+    expect(await page(`${LIST}/${done}`)).not.toContain('Pace:');
+    await world.sql`UPDATE lethe.pace SET sampled_at = now() - interval '61 seconds'`;
+    expect(await page(LIST)).toContain('<p>Pace: balanced.</p>');
+    await world.sql`DELETE FROM lethe.pace`;
+    await world.sql`DELETE FROM lethe.erasure WHERE id = ${running}`;
+  });
+
   it('says in words that Redis is away, and that no worker is there', async () => {
     expect(await page(LIST)).toContain('No worker is connected');
     const worker = await world.worker();

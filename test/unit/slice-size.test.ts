@@ -6,12 +6,12 @@ const TARGET = 200;
 afterEach(() => vi.useRealTimers());
 
 describe('SliceSize', () => {
-  it('lies between 100 and 10,000 rows and begins at 1,000', () => {
-    expect([SMALLEST_SLICE, LARGEST_SLICE]).toEqual([100, 10_000]);
+  it('lies between 100 and 50,000 rows and begins at 1,000', () => {
+    expect([SMALLEST_SLICE, LARGEST_SLICE]).toEqual([100, 50_000]);
     expect(new SliceSize(TARGET).for('posts')).toBe(1_000);
   });
 
-  it('grows while slices are faster than the target, up to 10,000', () => {
+  it('grows while slices are faster than the target, up to 50,000', () => {
     const size = new SliceSize(TARGET);
     const sizes = Array.from({ length: 20 }, () => {
       size.record('posts', size.for('posts'), 1, true);

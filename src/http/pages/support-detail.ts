@@ -28,6 +28,8 @@ export type DetailView = {
   tasks: readonly TaskFacts[];
   mails: readonly Mail[];
   history: readonly HistoryEntry[];
+  /** How hard the cluster works, and what slows it; a sentence. Null where this erasure does not run. */
+  pace: string | null;
   notice: Notice | undefined;
 };
 
@@ -43,6 +45,7 @@ ${notice ? html`<p class="notice ${NOTICES[notice].bad ? 'bad' : 'good'}" role="
 <div class="top">
 <div data-live="state" data-say="${e.state}${isHeld(e) ? ' on hold' : ''}"><h1><span class="unseen">Erasure: </span>${stateMarks(e.state, isHeld(e))}${isOverdue(e, now) ? html` <span class="state overdue">Overdue</span>` : ''}</h1>
 <p class="next"><bdi>${sentence(nextStep(e, { mails: view.mails, etaSeconds: view.progress.etaSeconds }, now))}</bdi></p>
+${view.pace === null ? '' : html`<p>${view.pace}</p>`}
 ${isHeld(e) && e.holdReason ? html`<p class="reason">Reason: <bdi>${e.holdReason}</bdi></p>` : ''}
 ${e.state === 'stalled' ? view.progress.locations.map(whyStalled) : ''}</div>
 <div class="actions" data-live="actions">${mayAct ? actionsOf(e) : ''}</div>

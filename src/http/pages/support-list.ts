@@ -28,6 +28,8 @@ export type ListView = {
   nextCursor: string | null;
   overview: Overview;
   health: QueueHealth;
+  /** How hard the cluster works, and what slows it; a sentence. */
+  pace: string;
   /** Why a search could not be made. */
   hint: string;
 };
@@ -61,7 +63,7 @@ function address({ q, state, held, overdue, cursor }: Search): string {
 
 const ANY: Search = { q: '', state: '', held: false, overdue: false, cursor: '' };
 
-function healthLine({ overview, health }: ListView, now: Date): Html {
+function healthLine({ overview, health, pace }: ListView, now: Date): Html {
   const link = (search: Partial<Search>, n: number, words: string) =>
     html`<li><a class="${n > 0 ? '' : 'none'}" href="${address({ ...ANY, ...search })}"><b>${count(n)}</b> ${words}</a></li>`;
   return html`<section class="health" aria-label="How things stand">
@@ -71,6 +73,7 @@ ${link({ held: true }, overview.held, 'on hold')}
 ${link({ overdue: true }, overview.overdue, 'overdue')}
 </ul>
 <p class="${health.well ? '' : 'bad'}">${health.words} ${overview.sweptAt ? `Last sweep ${momentWords(overview.sweptAt, now)}.` : 'No sweep has run yet.'}</p>
+<p>${pace}</p>
 </section>`;
 }
 
