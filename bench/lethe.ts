@@ -13,8 +13,9 @@ export type Deployment = {
   base: string;
   /** Sends a request with the key of an administrator. */
   call: (method: string, path: string, body?: object) => Promise<Response>;
-  /** Milliseconds of processor time that each worker has used. */
-  workerPids: readonly number[];
+  workerPids: () => number[];
+  /** One more worker, with these options besides. */
+  addWorker: (env: Record<string, string>) => Promise<void>;
   /** Highest resident memory of a worker so far, in MiB. */
   workerMemory: () => number;
   stop: () => Promise<void>;
@@ -47,16 +48,22 @@ export async function deploy(
     LETHE_SHUTDOWN_TIMEOUT: '5s',
     ...env,
   };
-  const run = (role: string) => start(process.execPath, ['dist/cli/lethe.js', role], { env: all });
+  const run = (role: string, more: Record<string, string> = {}) =>
+    start(process.execPath, ['dist/cli/lethe.js', role], { env: { ...all, ...more } });
   const api = run('api');
-  const running: Running[] = [api];
-  for (let i = 0; i < workers; i++) running.push(run('worker'));
-  const port = /"port":(\d+)/;
-  await waitForOutput(api, (output) => port.test(output), 30_000, 'the API');
-  for (const worker of running.slice(1))
+  const working: Running[] = [];
+  const addWorker = async (more: Record<string, string>) => {
+    const worker = run('worker', more);
+    working.push(worker);
     await waitForOutput(worker, (output) => output.includes('"working"'), 30_000, 'a worker');
+  };
+  const port = /"port":(\d+)/;
+  await Promise.all([
+    waitForOutput(api, (output) => port.test(output), 30_000, 'the API'),
+    ...Array.from({ length: workers }, () => addWorker({})),
+  ]);
   const base = `http://127.0.0.1:${port.exec(api.output())?.[1]}`;
-  const workerPids = running.slice(1).map((worker) => worker.pid);
+  const workerPids = () => working.map((worker) => worker.pid);
   return {
     base,
     call: (method, path, body) =>
@@ -66,9 +73,10 @@ export async function deploy(
         ...(body ? { body: JSON.stringify(body) } : {}),
       }),
     workerPids,
-    workerMemory: () => Math.max(...workerPids.map((pid) => peakMemory(pid) ?? Number.NaN)),
+    addWorker,
+    workerMemory: () => Math.max(...workerPids().map((pid) => peakMemory(pid) ?? Number.NaN)),
     stop: async () => {
-      await Promise.all(running.map((process) => stop(process)));
+      await Promise.all([api, ...working].map((process) => stop(process)));
     },
   };
 }

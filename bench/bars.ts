@@ -1,0 +1,77 @@
+import type { Bar, Result, Row } from './result.ts';
+
+const MILLION = 1_000_000;
+/** MiB. */
+const MEMORY = 16;
+
+/** The name of a size: `100 k`, `1 M`. */
+export const sizeWords = (posts: number): string => (posts >= MILLION ? `${posts / MILLION} M` : `${posts / 1000} k`);
+
+/**
+ * What must hold, as ratios inside one run. Judged at a million posts, or at the largest size below it that was
+ * run; what a run did not measure is left out, never counted as held.
+ */
+export function judge({ idle, contenders, extras }: Omit<Result, 'bars'>): Bar[] {
+  const bars: Bar[] = [];
+  const sizes = [...new Set(contenders.map((row) => row.posts))].sort((a, b) => a - b);
+  const judged = sizes.filter((posts) => posts <= MILLION).at(-1) ?? Number.NaN;
+  const row = (name: string, posts = judged): Row | undefined =>
+    contenders.find((r) => r.name === name && r.posts === posts);
+  const most = (name: string, value: number | null | undefined, limit: number) => {
+    if (value !== undefined && value !== null && Number.isFinite(value))
+      bars.push({ name, value, limit, holds: value <= limit });
+  };
+  const least = (name: string, value: number | undefined, limit: number) => {
+    if (value !== undefined && Number.isFinite(value)) bars.push({ name, value, limit, holds: value >= limit });
+  };
+  const over = (a: number | null | undefined, b: number | null | undefined) =>
+    a === undefined || a === null || b === undefined || b === null ? undefined : a / b;
+
+  const at = sizeWords(judged);
+  const [cascade, single, full, normal] = ['cascade', 'single', 'lethe-full-1', 'lethe-balanced-1'].map((n) => row(n));
+  most(`whole erasure of ${at} at full pace / cascade`, over(full?.seconds.median, cascade?.seconds.median), 0.85);
+  most(`posts stage of ${at} at full pace / one DELETE`, over(full?.postsSeconds, single?.seconds.median), 0.95);
+  most(`probe p99 at default pace / idle, ${at}`, over(normal?.latency.p99, idle.p99), 4);
+  most(`probe p99 at default pace / under the cascade, ${at}`, over(normal?.latency.p99, cascade?.latency.p99), 0.4);
+  most(`whole erasure of ${at} at default pace / cascade`, over(normal?.seconds.median, cascade?.seconds.median), 1.5);
+
+  const cost = (posts: number) => row('lethe-full-1', posts)?.microsecondsPerRow;
+  most('cost per row, 1 M / 100 k', over(cost(MILLION), cost(100_000)), 1.1);
+  most('cost per row, 10 M / 1 M', over(cost(10 * MILLION), cost(MILLION)), 1.1);
+  const memory = (posts: number) => row('lethe-full-1', posts)?.workerMemory;
+  const [large, small] = [memory(10 * MILLION), memory(MILLION)];
+  most(
+    'worker memory, 10 M over 1 M (MiB)',
+    typeof large === 'number' && typeof small === 'number' ? large - small : null,
+    MEMORY,
+  );
+  const ofRedis = contenders
+    .filter((r) => r.name.startsWith('lethe-') && r.redisMemory !== null)
+    .map((r) => r.redisMemory as number);
+  if (ofRedis.length > 0) most('peak memory of Redis at any size (MiB)', Math.max(...ofRedis), MEMORY);
+
+  most(
+    '500 posts inside the request / bare transaction',
+    over(extras.immediate?.requestMs, extras.immediate?.bareMs),
+    2,
+  );
+  if (extras.beside)
+    most(
+      `2,000 posts while ${sizeWords(extras.beside.largePosts)} run / alone`,
+      over(extras.beside.besideSeconds, extras.beside.aloneSeconds),
+      3,
+    );
+  if (extras.crowd)
+    least(
+      `rows/s of ${extras.crowd.accounts.toLocaleString('en-US')} accounts of 2,000 posts / one of ${at}`,
+      over(extras.crowd.rowsPerSecond, full?.rowsPerSecond),
+      0.8,
+    );
+  least('status reads / bare route (requests/s)', over(extras.statusReads?.status, extras.statusReads?.bare), 0.5);
+  least(
+    `two worker processes / one, ${at} (rows/s)`,
+    over(row('lethe-full-2')?.rowsPerSecond, full?.rowsPerSecond),
+    0.95,
+  );
+  return bars;
+}

@@ -1,0 +1,64 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import type { PostgresServer } from '../src/dev/postgres.ts';
+import { accountsLike } from './database.ts';
+import { withDeployment } from './deployed.ts';
+import { ask, waitForCompletion } from './lethe.ts';
+import { askAtRate } from './requests.ts';
+import type { Latency } from './statistics.ts';
+
+const LIMIT_MS = 30 * 60_000;
+
+/**
+ * Many accounts of 2,000 posts that are due at once: rows a second from the sweep that starts them to the
+ * last one completed, at full pace. And the latency of the accepting POSTs, 200 a second.
+ */
+export async function measureCrowd(
+  server: PostgresServer,
+  template: string,
+): Promise<{ rowsPerSecond: number; seconds: number; accounts: number; accept: Latency }> {
+  return withDeployment(server, template, 0, { LETHE_PACE: 'full' }, async ({ sql, lethe }) => {
+    const accounts = await accountsLike(sql, 'crowd-');
+    const accept = await askAtRate(lethe, accounts, 200);
+    await sql`UPDATE lethe.erasure SET starts_at = now()`;
+    const ids = (await sql<{ id: string }[]>`SELECT id FROM lethe.erasure`).map((row) => row.id);
+    await lethe.addWorker({ LETHE_SWEEP_CRON: '*/5 * * * * *' });
+    await waitForCompletion(sql, ids, LIMIT_MS);
+    const [row] = await sql<{ seconds: number; rows: number }[]>`
+      SELECT extract(epoch FROM max(completed_at) - min(started_at))::float8 AS seconds,
+             (SELECT sum(rows_deleted)::float8 FROM lethe.chunk) AS rows FROM lethe.erasure`;
+    const { seconds, rows } = row as { seconds: number; rows: number };
+    return { rowsPerSecond: rows / seconds, seconds, accounts: accounts.length, accept };
+  });
+}
+
+/** Seconds of an account of 2,000 posts alone, and asked for while a large one is being erased (default pace). */
+export async function measureBeside(
+  server: PostgresServer,
+  template: string,
+  large: string,
+): Promise<{ aloneSeconds: number; besideSeconds: number }> {
+  return withDeployment(server, template, 1, {}, async ({ sql, lethe }) => {
+    const small = await accountsLike(sql, 'small-');
+    const time = async (account: string) => {
+      const started = performance.now();
+      await waitForCompletion(sql, [await ask(lethe, account)], LIMIT_MS);
+      return (performance.now() - started) / 1000;
+    };
+    // The first one meets a process that has just started.
+    await time(small[0] as string);
+    const aloneSeconds = await time(small[1] as string);
+    const [account] = (await accountsLike(sql, `${large}@`)) as [string];
+    const id = await ask(lethe, account);
+    for (;;) {
+      const [row] = await sql<{ n: number }[]>`
+        SELECT count(*)::int AS n FROM lethe.chunk c JOIN lethe.task t ON t.id = c.task_id
+         WHERE t.erasure_id = ${id} AND c.rows_deleted > 0`;
+      if ((row?.n ?? 0) >= 3) break;
+      await pause(5);
+    }
+    const besideSeconds = await time(small[2] as string);
+    const [row] = await sql<{ state: string }[]>`SELECT state FROM lethe.erasure WHERE id = ${id}`;
+    if (row?.state !== 'running') throw new Error('the large erasure ended before the small one: it shows nothing');
+    return { aloneSeconds, besideSeconds };
+  });
+}

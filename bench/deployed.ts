@@ -1,0 +1,29 @@
+import postgres, { type Sql } from 'postgres';
+import type { PostgresServer } from '../src/dev/postgres.ts';
+import { startRedis } from '../src/dev/redis.ts';
+import { copyDatabase, withSql } from './database.ts';
+import { type Deployment, deploy } from './lethe.ts';
+
+export type Scene = { sql: Sql; url: string; lethe: Deployment };
+
+/** Runs `work` with Lethe deployed on a fresh copy of a template, and cleans up. */
+export async function withDeployment<T>(
+  server: PostgresServer,
+  template: string,
+  workers: number,
+  env: Record<string, string>,
+  work: (scene: Scene) => Promise<T>,
+): Promise<T> {
+  const url = await copyDatabase(server, template, 'run');
+  const redis = await startRedis({ durable: true });
+  const sql = postgres(url, { max: 2, onnotice: () => {} });
+  const lethe = await deploy(url, redis, workers, env);
+  try {
+    return await work({ sql, url, lethe });
+  } finally {
+    await lethe.stop();
+    await sql.end({ timeout: 5 });
+    await redis.destroy();
+    await withSql(server.url(), (admin) => admin.unsafe('DROP DATABASE IF EXISTS run WITH (FORCE)'));
+  }
+}

@@ -1,0 +1,44 @@
+import type { Latency, Spread } from './statistics.ts';
+
+/** One contender on one size, over all repeats. */
+export type Row = {
+  name: string;
+  what: string;
+  scope: 'account' | 'posts';
+  /** Posts of the victim. */
+  posts: number;
+  rows: number;
+  seconds: Spread;
+  rowsPerSecond: number;
+  microsecondsPerRow: number;
+  /** Of the application's own traffic meanwhile, in ms. */
+  latency: Latency;
+  walMegabytes: number;
+  /** MiB; null without a worker. */
+  workerMemory: number | null;
+  redisMemory: number | null;
+  /** Seconds of the posts alone, from their plan to the last chunk; Lethe only. */
+  postsSeconds: number | null;
+};
+
+/** What is reported beside the contenders; a part that was not run is absent. */
+export type Extras = {
+  immediate?: { requestMs: number; bareMs: number };
+  statusReads?: { status: number; bare: number };
+  crowd?: { rowsPerSecond: number; seconds: number; accounts: number; accept: Latency };
+  beside?: { aloneSeconds: number; besideSeconds: number; largePosts: number };
+  idleWorker?: { cpuPercent: number; memory: number };
+  queueMsPerChunk?: number;
+};
+
+export type Bar = { name: string; value: number; limit: number; holds: boolean };
+
+/** What `--json` writes. */
+export type Result = {
+  commit: string;
+  machine: Record<string, string | number>;
+  idle: Latency;
+  contenders: Row[];
+  extras: Extras;
+  bars: Bar[];
+};
