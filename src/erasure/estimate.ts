@@ -6,6 +6,7 @@ import { findAccount } from '../erasers/account.ts';
 import { countAll } from '../erasers/probe.ts';
 import { LetheError } from '../errors.ts';
 import type { Context } from './context.ts';
+import { rowsPerChunk } from './plan.ts';
 import { canonicalKey } from './request.ts';
 import { nextSweep } from './schedule.ts';
 import { type Erasure, findLive } from './states.ts';
@@ -41,7 +42,10 @@ export type Estimate = {
   locations: LocationEstimate[];
 };
 
-type Counted = { location: Pick<Location, 'name' | 'owner' | 'action' | 'stage' | 'atRequest'>; rows: number | null };
+type Counted = {
+  location: Pick<Location, 'name' | 'owner' | 'action' | 'stage' | 'atRequest' | 'children'>;
+  rows: number | null;
+};
 type Speed = { rates: Rates; slots: number; chunkRows: number };
 
 /** Counting reads an index from end to end; a snapshot that lives for longer would keep the server from cleaning up. */
@@ -117,20 +121,29 @@ export function estimate(
   speed: Speed,
 ): Pick<Estimate, 'rows' | 'estimatedMs' | 'locations'> {
   const { rates, slots, chunkRows } = speed;
-  const predict = (location: string, rows: number | null, serial = false) =>
-    rows === null ? null : predictMs([{ location, rows, rate: rates.get(location) ?? null, serial }], slots, chunkRows);
-  const locations = counted.map(({ location: { name, owner, action, stage, atRequest }, rows }): LocationEstimate => {
-    const shared = { name, owner, action, stage, rows };
-    // The accepting transaction deletes these in one statement: no chunks, and no speed that was measured.
-    return atRequest
-      ? { ...shared, when: 'request', chunks: 0, estimatedMs: null }
-      : {
-          ...shared,
-          when: 'start',
-          chunks: rows === null ? null : Math.ceil(rows / chunkRows),
-          estimatedMs: predict(name, rows),
-        };
-  });
+  const predict = (location: string, rows: number | null, jobs: { chunks?: number; serial?: boolean }) =>
+    rows === null
+      ? null
+      : predictMs([{ location, rows, rate: rates.get(location) ?? null, ...jobs }], slots, chunkRows);
+  const rowsOf = new Map(counted.map(({ location, rows }) => [location.name, rows]));
+  const chunksOf = (rows: number, children: Location['children']) => {
+    const below = children.reduce((total, child) => total + (rowsOf.get(child.location) ?? 0), 0);
+    return Math.ceil(rows / rowsPerChunk(chunkRows, rows, below));
+  };
+  const locations = counted.map(
+    ({ location: { name, owner, action, stage, atRequest, children }, rows }): LocationEstimate => {
+      const shared = { name, owner, action, stage, rows };
+      // The accepting transaction deletes these in one statement: no chunks, and no speed that was measured.
+      return atRequest
+        ? { ...shared, when: 'request', chunks: 0, estimatedMs: null }
+        : {
+            ...shared,
+            when: 'start',
+            chunks: rows === null ? null : chunksOf(rows, children),
+            estimatedMs: predict(name, rows, rows === null ? {} : { chunks: chunksOf(rows, children) }),
+          };
+    },
+  );
   const later = locations.filter((l) => l.when === 'start');
   const planned = sum(later.map((l) => l.rows));
   const account: LocationEstimate = {
@@ -142,7 +155,7 @@ export function estimate(
     rows: accountRows,
     chunks: 0,
     // The last transaction is one job, and takes time for all the rows that were there.
-    estimatedMs: predict(accountTable, planned, true),
+    estimatedMs: predict(accountTable, planned, { serial: true }),
   };
   return {
     rows: sum([...locations, account].map((l) => l.rows)),

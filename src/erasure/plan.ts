@@ -31,7 +31,7 @@ export async function planTask(ctx: Context, pending: Task, account: KeyValue): 
       .limit(1);
     // A replayed task goes on with the chunks that it has.
     if (planned) return;
-    const rows = await rowsPerChunk(tx, ctx, location, account, pending);
+    const rows = await chunkRowsOf(tx, ctx, location, account, pending);
     const ranges = await planRanges(tx, location, account, pending.id, pending.pass, rows);
     await tx
       .update(task)
@@ -45,10 +45,14 @@ export async function planTask(ctx: Context, pending: Task, account: KeyValue): 
 }
 
 /**
- * A parent takes as long as the entries of its deleted children that the foreign key walks past: it
- * counts as itself and its share of them, or 300 feeds of a million posts would be one chunk.
+ * Rows of one chunk of a location with `rows` rows above `below` rows. A parent takes as long as the entries of its
+ * deleted children that the foreign key walks past: it counts as itself and its share of them, or 300 feeds of
+ * a million posts would be one chunk.
  */
-async function rowsPerChunk(
+export const rowsPerChunk = (chunkRows: number, rows: number, below: number): number =>
+  Math.max(1, Math.floor(chunkRows / (1 + below / Math.max(1, rows))));
+
+async function chunkRowsOf(
   tx: Transaction,
   { settings }: Context,
   location: Location,
@@ -56,11 +60,10 @@ async function rowsPerChunk(
   { erasureId }: Task,
 ): Promise<number> {
   if (location.children.length === 0) return settings.chunkRows;
-  const below = location.children.map((reference) => reference.location);
+  const children = location.children.map((reference) => reference.location);
   const [planned] = await tx
     .select({ rows: sql<number>`coalesce(sum(rows_planned), 0)::float8` })
     .from(task)
-    .where(and(eq(task.erasureId, erasureId), inArray(task.location, below)));
-  const parents = Math.max(1, await countAll(tx, location, account));
-  return Math.max(1, Math.floor(settings.chunkRows / (1 + (planned?.rows ?? 0) / parents)));
+    .where(and(eq(task.erasureId, erasureId), inArray(task.location, children)));
+  return rowsPerChunk(settings.chunkRows, await countAll(tx, location, account), planned?.rows ?? 0);
 }

@@ -33,6 +33,8 @@ type Row = {
   outside: number;
   /** The account's own row: finishing takes time for all rows that were there. */
   account: boolean;
+  /** Of the plan, unfinished. */
+  chunks: number;
   /** Rows per millisecond of one job; null when never measured. */
   rate: number | null;
   /** Chunks that may run at once now; null while nobody decides the pace. */
@@ -49,6 +51,7 @@ export async function readProgress(ctx: Pick<Context, 'db' | 'settings'>, of: Er
            coalesce(sum(c.rows_deleted), 0)::float8 AS deleted,
            coalesce(sum(CASE WHEN c.finished_at IS NULL THEN least(c.rows_deleted, c.rows_planned) ELSE c.rows_planned END), 0)::float8 AS through,
            coalesce(sum(c.rows_planned) FILTER (WHERE c.pass = 0 AND t.kind = 'table'), 0)::float8 AS outside,
+           count(c.id) FILTER (WHERE c.finished_at IS NULL)::int AS chunks,
            (SELECT p.rows / p.ms FROM lethe.throughput p WHERE p.location = t.location) AS rate,
            (SELECT p.slots FROM lethe.pace p WHERE ${SAMPLED}) AS slots
       FROM lethe.task t LEFT JOIN lethe.chunk c ON c.task_id = t.id
@@ -97,6 +100,7 @@ function estimateSeconds(
     location: row.name,
     rows: row.account ? planned : Math.max(0, (row.planned ?? 0) + row.outside - row.through),
     rate: row.rate,
+    chunks: row.chunks,
     serial: row.account,
   }));
   const predicted = predictMs(left, rows[0]?.slots ?? settings.slots, settings.chunkRows);

@@ -37,6 +37,8 @@ export type Work = {
   rows: number;
   /** Rows per millisecond of one job, or null when it was never measured. */
   rate: number | null;
+  /** Jobs that it is cut into; absent: `chunkRows` each. */
+  chunks?: number;
   /** One transaction, whatever the slots: the account's own row. */
   serial?: boolean;
 };
@@ -47,10 +49,10 @@ export type Work = {
  */
 export function predictMs(work: readonly Work[], slots: number, chunkRows: number): number | null {
   let total = 0;
-  for (const { rows, rate, serial } of work) {
+  for (const { rows, rate, chunks, serial } of work) {
     if (rows <= 0) continue;
     if (rate === null) return null;
-    total += rows / rate / (serial ? 1 : Math.min(slots, Math.ceil(rows / chunkRows)));
+    total += rows / rate / (serial ? 1 : Math.min(slots, Math.max(1, chunks ?? Math.ceil(rows / chunkRows))));
   }
   return total;
 }

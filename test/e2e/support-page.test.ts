@@ -169,7 +169,7 @@ describe('ops', () => {
     const { id } = await accepted(call, account);
     const { page } = await signedIn('otto', {}, base);
     await page.goto(detail(id, base));
-    expect(await page.locator('.next').textContent()).toMatch(/^Starts at \d\d:\d\d UTC, in /);
+    expect(await page.locator('.next').textContent()).toMatch(/^Starts at (\d+ \w+, )?\d\d:\d\d UTC, in /);
     await page.getByRole('link', { name: 'Start now' }).click();
     await page.getByRole('button', { name: 'Start now' }).click();
     await page.waitForURL(detail(id, base));

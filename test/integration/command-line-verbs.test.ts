@@ -87,7 +87,7 @@ describe('lethe plan', () => {
         stage: 1,
         rows: 7,
         when: 'start',
-        chunks: 1,
+        chunks: 4,
         estimatedMs: null,
       },
       {
@@ -114,7 +114,7 @@ describe('lethe plan', () => {
     const planned = await world.sql`SELECT t.location AS name, t.rows_planned::int AS rows, count(c.*)::int AS chunks
       FROM lethe.task t JOIN lethe.chunk c ON c.task_id = t.id AND c.pass = 1 GROUP BY t.id ORDER BY 1`;
     expect([...planned]).toEqual([
-      { name: 'feeds', rows: 7, chunks: 1 },
+      { name: 'feeds', rows: 7, chunks: 4 },
       { name: 'posts', rows: 2500, chunks: 3 },
     ]);
     await expectErased(world.sql, account, id, before);
@@ -146,7 +146,7 @@ describe('lethe plan', () => {
     await record('accounts', 2010, 201);
     const { body } = await letheJson(['plan', account], { env });
     // 2,000 posts on two connections, ten feeds, and one last transaction.
-    expect(body.locations.map((l) => l.estimatedMs)).toEqual([10_000, null, 100, 201]);
+    expect(body.locations.map((l) => l.estimatedMs)).toEqual([10_000, null, 50, 201]);
     expect(body.estimatedMs).toBe(10_301);
     await world.sql`DELETE FROM lethe.throughput`;
     const id = await request(domain.ctx, account);

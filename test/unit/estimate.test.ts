@@ -8,6 +8,7 @@ const location = (name: string, stage: number, atRequest = false) => ({
   action: 'delete' as const,
   stage,
   atRequest,
+  children: [],
 });
 const speed = { rates: new Map<string, number>(), slots: 2, chunkRows: 1000 };
 

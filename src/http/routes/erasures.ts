@@ -75,7 +75,7 @@ export function erasureRoutes(api: Api): OpenAPIHono {
       ...route.showErasure,
       middleware: onlyInTime({ scopes: ['erasures:read'], account: true, token: true, recent: false }),
     },
-    async (c) => c.json(await show(c), 200),
+    async (c) => c.json(await show(c, c.get('erasure')), 200),
   );
 
   app.openapi(
