@@ -6,6 +6,7 @@ import { findAccount } from '../erasers/account.ts';
 import { countAll } from '../erasers/probe.ts';
 import { LetheError } from '../errors.ts';
 import type { Context } from './context.ts';
+import { currentSlots } from './current-pace.ts';
 import { rowsPerChunk } from './plan.ts';
 import { canonicalKey } from './request.ts';
 import { nextSweep } from './schedule.ts';
@@ -70,7 +71,7 @@ export async function estimateErasure(ctx: Context, key: KeyValue): Promise<Esti
   const counted: Counted[] = [];
   for (const location of catalog.locations)
     counted.push({ location, rows: await countOrNull(ctx, location, accountKey) });
-  const speed = { rates: seen.rates, slots: settings.slots, chunkRows: settings.chunkRows };
+  const speed = { rates: seen.rates, slots: await currentSlots(ctx), chunkRows: settings.chunkRows };
   const onHold = seen.account?.onHold ?? false;
   const small = !onHold && isSmall(counted, catalog.account.threshold, seen.rates);
   const startsAt = small
