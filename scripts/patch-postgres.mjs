@@ -46,8 +46,11 @@ const THIRD_EDITS = [
       `q.describeFirst = q.onlyDescribe || (parameters.length && !q.prepared ${THIRD_MARK}\n      && (q.prepare || parameters.some(x => x !== null && typeof x === 'object')))\n`,
   ],
   // Without that wait a full pool would put a statement behind a slow one; with `max_pipeline: 0` it waits for the first
-  // free connection instead, and a transaction still gets hold of its own.
-  [/&& sent\.length < max_pipeline\n/, () => '&& (q.options.onexecute || sent.length < max_pipeline)\n'],
+  // free connection instead. A transaction still gets hold of its own, and may send statements one behind the other.
+  [
+    /&& sent\.length < max_pipeline\n/,
+    () => '&& (q.options.onexecute || connection.reserved || sent.length < max_pipeline)\n',
+  ],
 ];
 
 for (const path of ['src/connection.js', 'cjs/src/connection.js']) {

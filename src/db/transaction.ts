@@ -46,6 +46,29 @@ const ISOLATION = 'read committed';
 const strict = new WeakSet<Database>();
 class OtherIsolation extends Error {}
 
+type Results<T extends readonly (() => Promise<unknown>)[]> = { [K in keyof T]: Awaited<ReturnType<T[K]>> };
+
+/**
+ * Starts statements of one transaction in this order without waiting for each one's answer, and returns what they
+ * return: one round trip for all of them. For statements that need nothing of one another's results; after one
+ * that fails the server refuses the others. Rejects with the first failure when all have ended, so that
+ * none is still to be sent when the transaction is rolled back.
+ */
+export async function pipeline<const T extends readonly (() => Promise<unknown>)[]>(starts: T): Promise<Results<T>> {
+  const started: Promise<unknown>[] = [];
+  for (const [n, start] of starts.entries()) {
+    // A statement is sent some microtasks after it was started: the next one must not overtake it.
+    if (n > 0) await new Promise(setImmediate);
+    const promise = start();
+    promise.catch(() => {});
+    started.push(promise);
+  }
+  const ended = await Promise.allSettled(started);
+  const failed = ended.find((e) => e.status === 'rejected');
+  if (failed) throw failed.reason;
+  return ended.map((e) => (e as PromiseFulfilledResult<unknown>).value) as Results<T>;
+}
+
 /**
  * How the planner reads the application's tables for the rest of the transaction. Ours know more than its statistics,
  * which promise until the next ANALYZE what has just been deleted. `pages`: many rows in the order of their
@@ -82,7 +105,8 @@ async function attempt<T>(db: Database, limits: Limits, work: (tx: Transaction) 
     const result = await db.transaction(
       (tx) => {
         running = tx;
-        working = setLimits(tx, limits).then(() => work(tx));
+        // The limits are on their way before the first statement, whose answer need not wait for theirs.
+        working = pipeline([() => setLimits(tx, limits), () => work(tx)]).then(([, result]) => result);
         return working;
       },
       strict.has(db) ? { isolationLevel: ISOLATION } : undefined,

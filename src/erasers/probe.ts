@@ -11,6 +11,19 @@ export async function countUpTo(db: Executor, location: Location, account: KeyVa
   return row?.n ?? 0;
 }
 
+/** The same for several locations in one statement, in their order. */
+export async function countEachUpTo(
+  db: Executor,
+  locations: readonly Location[],
+  account: KeyValue,
+  limit: number,
+): Promise<number[]> {
+  if (locations.length === 0) return [];
+  const counts = locations.map((l) => sql`(SELECT count(*)::int FROM (${someRows(l, account, limit)}) AS sample)`);
+  const [row] = await db.execute<{ counts: number[] }>(sql`SELECT ARRAY[${sql.join(counts, sql`, `)}] AS counts`);
+  return row?.counts ?? [];
+}
+
 /** All rows of the account in a location: reads that part of the index from end to end. */
 export async function countAll(db: Executor, location: Location, account: KeyValue): Promise<number> {
   const [row] = await db.execute<{ n: number }>(

@@ -7,7 +7,11 @@ import type { Erasure } from './states.ts';
  * Gives an erasure a task for each location and for the account's own row. Run again by each step: a
  * location that came into the catalog after the request would be erased without evidence.
  */
-export async function ensureTasks(db: Executor, catalog: Catalog, of: Erasure): Promise<void> {
+export async function ensureTasks(
+  db: Executor,
+  catalog: Catalog,
+  of: Pick<Erasure, 'id' | 'requestedAt' | 'dueAt'>,
+): Promise<void> {
   const due = (slaMs: number | undefined) =>
     slaMs === undefined ? of.dueAt : new Date(Math.min(of.dueAt.getTime(), of.requestedAt.getTime() + slaMs));
   const tables = catalog.locations.map((l) => ({

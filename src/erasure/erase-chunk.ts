@@ -2,9 +2,9 @@ import { and, eq, ne, sql } from 'drizzle-orm';
 import type { Location } from '../catalog/types.ts';
 import { chunk, erasure, task } from '../db/schema.ts';
 import { isContended, sanitize } from '../db/sql-errors.ts';
-import { afterCommit, type Limits, readBy, setLimits, transaction } from '../db/transaction.ts';
+import { afterCommit, type Limits, pipeline, readBy, setLimits, transaction } from '../db/transaction.ts';
 import { findAccount } from '../erasers/account.ts';
-import { eraseRows, findBound, walkReferences } from '../erasers/table.ts';
+import { type Deleted, eraseRows, findBound, walkReferences } from '../erasers/table.ts';
 import { LetheError } from '../errors.ts';
 import { appendEvent } from '../events/append.ts';
 import { withCatalogOf } from './catalog-of.ts';
@@ -170,20 +170,19 @@ async function eraseSlice(
   const fits = claim.left <= limit && !skipLocked;
   const bound = fits ? null : await findBound(tx, location, account, claim.cursor, claim.upper, limit);
   const upper = bound ?? claim.upper;
+  const rows = { lower: claim.cursor, upper, limit: undefined, skipLocked };
+  const erase = () => eraseRows(tx, ctx.catalog, location, account, rows);
+  let deleted: Deleted;
   if (location.children.length > 0) {
-    await walkReferences(tx, ctx.catalog, location, account, { lower: claim.cursor, upper });
-    await setLimits(tx, holding(ctx, location));
-    await readBy(tx, 'index');
+    await walkReferences(tx, ctx.catalog, location, account, rows);
+    const limits = holding(ctx, location);
+    [, , deleted] = await pipeline([() => setLimits(tx, limits), () => readBy(tx, 'index'), erase]);
   } else if (location.ordered) {
     // The planner's own choice is the table's key with a filter, which reads everybody's rows: twice the time.
-    await readBy(tx, 'pages');
+    [, deleted] = await pipeline([() => readBy(tx, 'pages'), erase]);
+  } else {
+    deleted = await erase();
   }
-  const deleted = await eraseRows(tx, ctx.catalog, location, account, {
-    lower: claim.cursor,
-    upper,
-    limit: undefined,
-    skipLocked,
-  });
   const own = deleted.rows.get(location.name) ?? 0;
   const counted = new Map(deleted.rows);
   afterCommit(tx, () => ctx.onDeleted?.(counted));
@@ -199,8 +198,8 @@ async function eraseSlice(
       ...(finished ? { finishedAt: sql`now()` } : {}),
     })
     .where(eq(chunk.id, chunkId));
-  const rows = own + [...deleted.rows.values()].reduce((a, b) => a + b, 0);
-  return { finished, rows, full: bound !== null || rows >= limit };
+  const total = own + [...deleted.rows.values()].reduce((a, b) => a + b, 0);
+  return { finished, rows: total, full: bound !== null || total >= limit };
 }
 
 /** Marks the chunk's task as failed for good, with what an operator needs to know. */

@@ -1,9 +1,9 @@
 import { and, eq, isNull, ne, sql } from 'drizzle-orm';
-import type { KeyValue } from '../catalog/types.ts';
+import type { KeyValue, Location } from '../catalog/types.ts';
 import type { Transaction } from '../db/client.ts';
 import { erasure, task } from '../db/schema.ts';
 import { isContended, sanitize, sqlState } from '../db/sql-errors.ts';
-import { afterCommit, readBy, setLimits, transaction } from '../db/transaction.ts';
+import { afterCommit, pipeline, readBy, setLimits, transaction } from '../db/transaction.ts';
 import { deleteAccountRow, findAccount } from '../erasers/account.ts';
 import { findRemaining } from '../erasers/probe.ts';
 import { eraseRows } from '../erasers/table.ts';
@@ -50,9 +50,12 @@ export async function finishErasure(ctx: Context, running: Erasure, limits: Fini
   try {
     await transaction(ctx.db, { statementMs: wait, lockMs: wait }, async (tx) => {
       const row = await findAccount(tx, ctx.catalog.account, account, 'FOR UPDATE');
-      await setLimits(tx, { statementMs: limits.ms, lockMs: GIVE_WAY_MS, totalMs: limits.ms });
-      await readBy(tx, 'index');
-      if (!(await claimStep(tx, running))) throw new Rollback('superseded');
+      const [, , claimed] = await pipeline([
+        () => setLimits(tx, { statementMs: limits.ms, lockMs: GIVE_WAY_MS, totalMs: limits.ms }),
+        () => readBy(tx, 'index'),
+        () => claimStep(tx, running),
+      ]);
+      if (!claimed) throw new Rollback('superseded');
       // A reopened erasure whose account exists again is closed by the next step.
       if (row && running.completedAt) throw new Rollback('superseded');
       if (row?.onHold) throw new Rollback('held');
@@ -60,9 +63,8 @@ export async function finishErasure(ctx: Context, running: Erasure, limits: Fini
       const gone = await deleteLeftovers(tx, ctx, account, limits.rows);
       if ((await findRemaining(tx, ctx.catalog.locations, account)).length > 0) throw new Rollback('locked');
       gone.set(ctx.catalog.account.table, await deleteAccountRow(tx, ctx.catalog.account, account));
-      await recordOutside(tx, running.id, gone, OUTSIDE);
       afterCommit(tx, () => ctx.onDeleted?.(gone));
-      await complete(tx, ctx, running);
+      await complete(tx, ctx, running, gone);
     });
     return 'completed';
   } catch (error) {
@@ -98,32 +100,44 @@ async function deleteLeftovers(
   limit: number,
 ): Promise<Map<string, number>> {
   const gone = new Map<string, number>();
-  for (const location of ctx.catalog.locations) {
-    const deleted = await eraseRows(tx, ctx.catalog, location, account, {
-      lower: null,
-      upper: null,
-      limit,
-      skipLocked: true,
-    });
+  const pick = { lower: null, upper: null, limit, skipLocked: true };
+  const erase = (location: Location) => () => eraseRows(tx, ctx.catalog, location, account, pick);
+  const above = ctx.catalog.locations.filter((l) => l.children.length > 0);
+  const leaves = ctx.catalog.locations.filter((l) => l.children.length === 0);
+  const all = await pipeline(leaves.map(erase));
+  // Several statements each, and stage after stage: those below must be gone.
+  for (const location of above) all.push(await erase(location)());
+  for (const deleted of all) {
     if (deleted.more) throw new Rollback('more');
     for (const [name, count] of deleted.rows) gone.set(name, (gone.get(name) ?? 0) + count);
   }
   return gone;
 }
 
-async function complete(tx: Transaction, ctx: Context, running: Erasure): Promise<void> {
-  await tx
-    .update(task)
-    .set({ state: 'done', lastError: null, startedAt: sql`coalesce(started_at, now())`, finishedAt: sql`now()` })
-    .where(and(eq(task.erasureId, running.id), ne(task.state, 'done')));
+async function complete(
+  tx: Transaction,
+  ctx: Context,
+  running: Erasure,
+  gone: ReadonlyMap<string, number>,
+): Promise<void> {
+  const finishTasks = async () => {
+    await tx
+      .update(task)
+      .set({ state: 'done', lastError: null, startedAt: sql`coalesce(started_at, now())`, finishedAt: sql`now()` })
+      .where(and(eq(task.erasureId, running.id), ne(task.state, 'done')));
+  };
   const unguarded = ctx.catalog.locations.some((l) => !l.guarded);
-  const done = await transition(tx, running.id, 'running', 'completed', {
-    completedAt: sql`now()`,
-    retryAt: null,
-    // Only the first completion asks for probes: each is an hour, then a day after it.
-    probeAt: unguarded && !running.completedAt ? sql`now() + interval '1 hour'` : running.probeAt,
-  });
+  const finish = () =>
+    transition(tx, running.id, 'running', 'completed', {
+      completedAt: sql`now()`,
+      retryAt: null,
+      // Only the first completion asks for probes: each is an hour, then a day after it.
+      probeAt: unguarded && !running.completedAt ? sql`now() + interval '1 hour'` : running.probeAt,
+    });
+  const [, , done] = await pipeline([() => recordOutside(tx, running.id, gone, OUTSIDE), finishTasks, finish]);
   if (!done) throw new Rollback('superseded');
-  await appendEvent(tx, running.id, 'account.erased', { catalog: ctx.catalog.digest });
-  if (running.email) await insertNotification(tx, running.id, 'completed');
+  await pipeline([
+    () => appendEvent(tx, running.id, 'account.erased', { catalog: ctx.catalog.digest }),
+    async () => (running.email ? insertNotification(tx, running.id, 'completed') : undefined),
+  ]);
 }

@@ -17,18 +17,25 @@ export async function recordOutside(
   rows: ReadonlyMap<string, number>,
   number: number,
 ): Promise<void> {
-  for (const [location, count] of rows) {
-    if (count === 0) continue;
-    const written = await affected(
-      db,
-      sql`
+  const counted = [...rows].filter(([, count]) => count > 0);
+  if (counted.length === 0) return;
+  const written = await affected(
+    db,
+    sql`
       INSERT INTO lethe.chunk (task_id, pass, number, rows_planned, rows_deleted, finished_at)
-      SELECT id, 0, ${number}::bigint, ${count}::bigint, ${count}::bigint, now()
-        FROM lethe.task WHERE erasure_id = ${erasureId} AND location = ${location}
+      SELECT t.id, 0, ${number}::bigint, v.rows, v.rows, now()
+        FROM (VALUES ${sql.join(
+          counted.map(([location, count]) => sql`(${location}::text, ${count}::bigint)`),
+          sql`, `,
+        )}) AS v (location, rows)
+        JOIN lethe.task t ON t.erasure_id = ${erasureId} AND t.location = v.location
+       ORDER BY t.id
       ON CONFLICT (task_id, pass, number) DO UPDATE
          SET rows_deleted = lethe.chunk.rows_deleted + excluded.rows_deleted,
              rows_planned = lethe.chunk.rows_planned + excluded.rows_planned`,
-    );
-    if (written !== 1) throw new LetheError('location_missing', `${location} has no task: its rows cannot be counted`);
+  );
+  if (written !== counted.length) {
+    const names = counted.map(([location]) => location).join(', ');
+    throw new LetheError('location_missing', `one of ${names} has no task: its rows cannot be counted`);
   }
 }

@@ -4,12 +4,12 @@ import type { KeyValue } from '../catalog/types.ts';
 import type { Executor, Transaction } from '../db/client.ts';
 import { erasure, idempotency } from '../db/schema.ts';
 import { isContended, sqlState } from '../db/sql-errors.ts';
-import { afterCommit, setLimits, transaction } from '../db/transaction.ts';
+import { afterCommit, pipeline, setLimits, transaction } from '../db/transaction.ts';
 import { type AccountRow, findAccount, flagAccount } from '../erasers/account.ts';
-import { countUpTo } from '../erasers/probe.ts';
+import { countEachUpTo, countUpTo } from '../erasers/probe.ts';
 import { eraseRows } from '../erasers/table.ts';
 import { LetheError } from '../errors.ts';
-import { appendEvent } from '../events/append.ts';
+import { appendEvent, appendEvents, type Happened } from '../events/append.ts';
 import { insertNotification } from '../mail/insert-notification.ts';
 import { accountDigest } from '../tokens.ts';
 import type { Context } from './context.ts';
@@ -60,7 +60,10 @@ export async function requestErasure(ctx: Context, request: Request): Promise<Ac
 
 async function accept(tx: Transaction, ctx: Context, request: Request): Promise<Accepted> {
   const { lockBudgetMs } = ctx.settings;
-  const account = await findAccount(tx, ctx.catalog.account, request.accountKey, 'FOR NO KEY UPDATE');
+  const [account, now] = await pipeline([
+    () => findAccount(tx, ctx.catalog.account, request.accountKey, 'FOR NO KEY UPDATE'),
+    () => readClock(tx),
+  ]);
   if (!account) return { erasure: await findFinished(tx, ctx, request.accountKey), created: false };
   const live = await findLive(tx, account.key[0] as string);
   if (live) {
@@ -69,11 +72,17 @@ async function accept(tx: Transaction, ctx: Context, request: Request): Promise<
   }
   // On hold it must not be erased by this request; what else it is does not matter then.
   const small = !account.onHold && (await isSmall(tx, ctx, account.key));
-  const created = await insertErasure(tx, ctx, request, account, small);
-  await linkIdempotencyKey(tx, request, created.id);
-  await flagAccount(tx, ctx.catalog.account, account.key, true);
-  // The account is held now: a locked session must not be waited for until somebody looks for a deadlock.
-  await setLimits(tx, { statementMs: lockBudgetMs, lockMs: SESSION_WAIT_MS, totalMs: lockBudgetMs });
+  const wanted = describeErasure(ctx, request, account, small, now);
+  const [created] = await pipeline([
+    () => insertErasure(tx, wanted),
+    () => ensureTasks(tx, ctx.catalog, wanted),
+    () => appendEvents(tx, wanted.id, acceptanceOf(ctx, wanted, small)),
+    async () => (!small && account.email ? insertNotification(tx, wanted.id, 'received') : undefined),
+    () => linkIdempotencyKey(tx, request, wanted.id),
+    () => flagAccount(tx, ctx.catalog.account, account.key, true),
+    // The account is held now: a locked session must not be waited for until somebody looks for a deadlock.
+    () => setLimits(tx, { statementMs: lockBudgetMs, lockMs: SESSION_WAIT_MS, totalMs: lockBudgetMs }),
+  ]);
   await signOut(tx, ctx, created.id, account.key);
   return { erasure: created, created: true };
 }
@@ -84,12 +93,18 @@ async function accept(tx: Transaction, ctx: Context, request: Request): Promise<
  */
 async function isSmall(tx: Transaction, ctx: Context, key: KeyValue): Promise<boolean> {
   const { lockBudgetMs } = ctx.settings;
-  const statementMs = lockBudgetMs / 2 / ctx.catalog.locations.length;
+  // One statement for a threshold in rows, one for each location for a threshold in time.
+  const statements = typeof ctx.catalog.account.threshold === 'number' ? 1 : ctx.catalog.locations.length;
+  const limitTo = (db: Transaction, ms: number) => async () => {
+    await db.execute(sql`SELECT set_config('statement_timeout', ${`${Math.ceil(ms)}ms`}, true)`);
+  };
   try {
     return await tx.transaction(async (probing) => {
-      await probing.execute(sql`SELECT set_config('statement_timeout', ${`${Math.ceil(statementMs)}ms`}, true)`);
-      const few = await hasFewRows(probing, ctx, key);
-      await probing.execute(sql`SELECT set_config('statement_timeout', ${`${Math.ceil(lockBudgetMs)}ms`}, true)`);
+      const [, few] = await pipeline([
+        limitTo(probing, lockBudgetMs / 2 / statements),
+        () => hasFewRows(probing, ctx, key),
+      ]);
+      await limitTo(probing, lockBudgetMs)();
       return few;
     });
   } catch (error) {
@@ -100,10 +115,14 @@ async function isSmall(tx: Transaction, ctx: Context, key: KeyValue): Promise<bo
 
 async function hasFewRows(tx: Transaction, ctx: Context, key: KeyValue): Promise<boolean> {
   const { threshold } = ctx.catalog.account;
-  const rates = typeof threshold === 'number' ? undefined : await readRates(tx);
-  let left = typeof threshold === 'number' ? 0 : threshold.ms;
+  if (typeof threshold === 'number') {
+    const counts = await countEachUpTo(tx, ctx.catalog.locations, key, threshold);
+    return counts.every((rows) => rows < threshold);
+  }
+  const rates = await readRates(tx);
+  let left = threshold.ms;
   for (const location of ctx.catalog.locations) {
-    const rate = rates?.get(location.name);
+    const rate = rates.get(location.name);
     const limit = rowLimit(threshold, rate === undefined ? undefined : rate * left);
     const rows = await countUpTo(tx, location, key, limit);
     if (rows >= limit) return false;
@@ -112,47 +131,51 @@ async function hasFewRows(tx: Transaction, ctx: Context, key: KeyValue): Promise
   return true;
 }
 
-async function insertErasure(
-  tx: Transaction,
-  ctx: Context,
+/** The server's time: it decides what is due, so it must also say since when. */
+async function readClock(db: Executor): Promise<Date> {
+  const [clock] = await db.execute<{ now: string }>(sql`SELECT now()::text AS now`);
+  return new Date(clock?.now as string);
+}
+
+/** The row of a new erasure, which its tasks and events need before the database has answered. */
+function describeErasure(
+  { settings, catalog }: Context,
   request: Request,
   account: AccountRow,
   small: boolean,
-): Promise<Erasure> {
-  const { settings, catalog } = ctx;
-  const [clock] = await tx.execute<{ now: string }>(sql`SELECT now()::text AS now`);
-  const now = new Date(clock?.now as string);
-  const dueAt = new Date(now.getTime() + settings.slaMs);
-  const startsAt = small ? now : nextSweep(settings.sweepCron, new Date(now.getTime() + settings.undoWindowMs));
+  now: Date,
+) {
   const accountKey = account.key[0] as string;
-  const [created] = await tx
-    .insert(erasure)
-    .values({
-      id: uuidv7(),
-      accountKey,
-      accountDigest: accountDigest(settings.secrets, accountKey),
-      email: account.email,
-      state: small ? 'running' : 'scheduled',
-      mode: small ? 'immediate' : 'scheduled',
-      requestedAt: now,
-      startsAt,
-      // A small account is erased by this request. Should the process die, reconcile takes over after a grace period.
-      ...(small ? { startedAt: now, dispatchedAt: now } : {}),
-      dueAt,
-      requestedBy: request.requestedBy,
-      catalogDigest: catalog.digest,
-      signOutAt: settings.signOut ? now : null,
-      ...(account.onHold ? { heldAt: now, heldBy: BY_APPLICATION, holdReason: HOLD_REASON } : {}),
-    })
-    .returning();
-  const row = created as Erasure;
-  await ensureTasks(tx, catalog, row);
-  await appendEvent(tx, row.id, 'erasure.requested', { mode: row.mode, catalog: catalog.digest });
-  await appendEvent(tx, row.id, small ? 'erasure.running' : 'erasure.scheduled', { from: null });
-  if (account.onHold) await appendEvent(tx, row.id, 'erasure.held', { by: BY_APPLICATION });
-  if (!small && account.email) await insertNotification(tx, row.id, 'received');
-  return row;
+  return {
+    id: uuidv7(),
+    accountKey,
+    accountDigest: accountDigest(settings.secrets, accountKey),
+    email: account.email,
+    state: small ? 'running' : 'scheduled',
+    mode: small ? 'immediate' : 'scheduled',
+    requestedAt: now,
+    startsAt: small ? now : nextSweep(settings.sweepCron, new Date(now.getTime() + settings.undoWindowMs)),
+    // A small account is erased by this request. Should the process die, reconcile takes over after a grace period.
+    ...(small ? { startedAt: now, dispatchedAt: now } : {}),
+    dueAt: new Date(now.getTime() + settings.slaMs),
+    requestedBy: request.requestedBy,
+    catalogDigest: catalog.digest,
+    signOutAt: settings.signOut ? now : null,
+    ...(account.onHold ? { heldAt: now, heldBy: BY_APPLICATION, holdReason: HOLD_REASON } : {}),
+  };
 }
+type NewErasure = ReturnType<typeof describeErasure>;
+
+async function insertErasure(tx: Transaction, wanted: NewErasure): Promise<Erasure> {
+  const [created] = await tx.insert(erasure).values(wanted).returning();
+  return created as Erasure;
+}
+
+const acceptanceOf = ({ catalog }: Context, wanted: NewErasure, small: boolean): Happened[] => [
+  { type: 'erasure.requested', data: { mode: wanted.mode, catalog: catalog.digest } },
+  { type: small ? 'erasure.running' : 'erasure.scheduled', data: { from: null } },
+  ...(wanted.heldAt ? [{ type: 'erasure.held', data: { by: BY_APPLICATION } } as const] : []),
+];
 
 async function signOut(tx: Transaction, ctx: Context, erasureId: string, key: KeyValue): Promise<void> {
   const locations = ctx.catalog.locations.filter((l) => l.atRequest);
@@ -164,9 +187,11 @@ async function signOut(tx: Transaction, ctx: Context, erasureId: string, key: Ke
       limit: undefined,
       skipLocked: false,
     });
-    await recordOutside(tx, erasureId, rows, OUTSIDE);
     afterCommit(tx, () => ctx.onDeleted?.(rows));
-    await appendEvent(tx, erasureId, 'location.erased_at_request', { rows: Object.fromEntries(rows) });
+    await pipeline([
+      () => recordOutside(tx, erasureId, rows, OUTSIDE),
+      () => appendEvent(tx, erasureId, 'location.erased_at_request', { rows: Object.fromEntries(rows) }),
+    ]);
   }
 }
 

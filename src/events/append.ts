@@ -11,6 +11,14 @@ export type EventType =
   | `account.${'erased' | 'signed_out' | 'sign_out_failed'}`
   | `mail.${'sent' | 'skipped' | 'failed' | 'uncertain'}`;
 
+/** What happened to an erasure. `data` holds ids and counts only. */
+export type Happened = { type: EventType; data?: Record<string, unknown> };
+
+/** Records several things that happened to one erasure, in this order. */
+export async function appendEvents(db: Executor, erasureId: string, happened: readonly Happened[]): Promise<void> {
+  await db.insert(event).values(happened.map(({ type, data = {} }) => ({ erasureId, type, data })));
+}
+
 /** Records what happened, in the transaction that made it happen. `data` holds ids and counts only. */
 export async function appendEvent(
   db: Executor,

@@ -25,6 +25,6 @@ export async function beginErasure(
   else if (startNow && erasure.state === 'scheduled') dispatch = await startErasure(ctx, erasure.id, notHeld, by);
   if (dispatch) told.push(enqueue.dispatch(dispatch));
   if (created) told.push(enqueue.mailsOf(erasure.id));
-  await Promise.all(told);
-  return (await findErasure(ctx.db, erasure.id)) as Erasure;
+  const [found] = await Promise.all([findErasure(ctx.db, erasure.id), ...told]);
+  return found as Erasure;
 }
