@@ -3,13 +3,14 @@ import type { KeyValue } from '../catalog/types.ts';
 import { chunk, erasure, task } from '../db/schema.ts';
 import { sanitize } from '../db/sql-errors.ts';
 import { transaction } from '../db/transaction.ts';
-import { countUpTo } from '../erasers/probe.ts';
+import { countEachUpTo } from '../erasers/probe.ts';
 import { LetheError } from '../errors.ts';
 import { appendEvent } from '../events/append.ts';
 import { adoptCatalog, withCatalogOf } from './catalog-of.ts';
 import { closeIfNewerAccount } from './close-if-newer-account.ts';
 import { accountTuple, type Context, OWN_TABLES, PROBING } from './context.ts';
 import { type Dispatch, dispatchWindow } from './dispatch.ts';
+import { eraseAtOnce, rowsAtOnce } from './erase-at-once.ts';
 import { eraseStubborn } from './erase-stubborn.ts';
 import { finishErasure } from './finish.ts';
 import { holdForApplication } from './hold.ts';
@@ -35,8 +36,6 @@ const MAX_FINISH_ATTEMPTS = 40;
 const MAX_FAILURES = 20;
 /** Dispatches of a chunk without any progress before its task fails. */
 const MAX_DISPATCHES = 20;
-/** Rows per location that the last transaction may delete itself instead of another pass. */
-const LEFTOVER_ROWS = 500;
 /** The last transaction walks the dead index entries of all that was deleted: some time, and more for more rows. */
 const finishMs = (rowsPlanned: number) => 5_000 + rowsPlanned / 100;
 
@@ -66,7 +65,10 @@ export async function advanceErasure(current: Context, erasureId: string, step: 
 
 async function decide(ctx: Context, running: Erasure, account: KeyValue): Promise<Next> {
   await refuseNewReferences(ctx.db, ctx.catalog);
-  const tasks = await planAll(ctx, running, account);
+  const known = await readTasks(ctx, running);
+  const untouched = known.every((t) => t.state === 'pending' && t.rowsPlanned === null);
+  if (untouched && (await eraseAtOnce(ctx, running, account))) return { kind: 'completed' };
+  const tasks = await planAll(ctx, running, account, known);
   const failed = tasks.find((t) => t.state === 'failed');
   if (failed) return await stopFor(ctx, running, LetheError.parse(failed.lastError ?? ''));
   const rowsPlanned = tasks.reduce((sum, t) => sum + (t.rowsPlanned ?? 0), 0);
@@ -86,18 +88,23 @@ async function failedTooOften(ctx: Context, running: Erasure, error: LetheError)
   return (row?.failures ?? 0) >= MAX_FAILURES;
 }
 
-async function planAll(ctx: Context, running: Erasure, account: KeyValue): Promise<Task[]> {
-  const read = () =>
-    ctx.db
-      .select()
-      .from(task)
-      .where(and(eq(task.erasureId, running.id), eq(task.kind, 'table')))
-      .orderBy(asc(task.stage), asc(task.location));
-  const tasks = await read();
+const readTasks = (ctx: Context, running: Erasure): Promise<Task[]> =>
+  ctx.db
+    .select()
+    .from(task)
+    .where(and(eq(task.erasureId, running.id), eq(task.kind, 'table')))
+    .orderBy(asc(task.stage), asc(task.location));
+
+async function planAll(
+  ctx: Context,
+  running: Erasure,
+  account: KeyValue,
+  tasks: readonly Task[],
+): Promise<readonly Task[]> {
   const pending = tasks.filter((t) => t.state === 'pending');
   if (pending.length === 0) return tasks;
   for (const t of pending) await planTask(ctx, t, account);
-  return read();
+  return readTasks(ctx, running);
 }
 
 /** The unfinished chunks of the lowest open stage, at most a window; tasks without any are done. */
@@ -128,16 +135,12 @@ async function nextWindow(ctx: Context, tasks: readonly Task[]) {
 }
 
 async function verifyAndFinish(ctx: Context, running: Erasure, account: KeyValue, rowsPlanned: number): Promise<Next> {
-  const left = await transaction(ctx.db, PROBING, async (tx) => {
-    const names: string[] = [];
-    for (const location of ctx.catalog.locations) {
-      if ((await countUpTo(tx, location, account, LEFTOVER_ROWS)) >= LEFTOVER_ROWS) names.push(location.name);
-    }
-    return names;
-  });
+  const limit = await rowsAtOnce(ctx);
+  const counts = await transaction(ctx.db, PROBING, (tx) => countEachUpTo(tx, ctx.catalog.locations, account, limit));
+  const left = ctx.catalog.locations.filter((_, i) => (counts[i] ?? 0) >= limit).map((location) => location.name);
   if (left.length > 0) return startPass(ctx, running, left);
   const started = performance.now();
-  const outcome = await finishErasure(ctx, running, { rows: LEFTOVER_ROWS, ms: finishMs(rowsPlanned) });
+  const outcome = await finishErasure(ctx, running, { rows: limit, ms: finishMs(rowsPlanned) });
   if (outcome === 'completed') {
     await recordThroughput(ctx.db, ctx.catalog.account.table, rowsPlanned, performance.now() - started).catch(
       // The erasure is completed, whatever becomes of a measurement.

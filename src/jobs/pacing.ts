@@ -10,6 +10,7 @@ import { paceAt } from '../erasure/pace-schedule.ts';
 import { readPressure } from '../erasure/pressure.ts';
 import { Signals } from '../erasure/signals.ts';
 import type { Producers } from './connection.ts';
+import { limitSlots } from './limit-slots.ts';
 
 const DUTY = 'pace';
 /** Who has not the duty asks for it every `askMs`: a dead holder is followed after `leaseMs` and that at most. */
@@ -84,9 +85,8 @@ export function startPacing(work: Work, times: Partial<typeof TIMES> = {}): { st
   const applySlots = async (slots: number): Promise<void> => {
     if (applying) return;
     applying = true;
-    const { chunks } = producers.queues;
     try {
-      if ((await chunks.getGlobalConcurrency()) !== slots) await chunks.setGlobalConcurrency(slots);
+      await limitSlots(producers, slots);
     } catch {
       // Tried again at the next tick.
     } finally {

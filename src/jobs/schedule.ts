@@ -6,6 +6,7 @@ import { reconcile } from '../erasure/reconcile.ts';
 import type { Producers } from './connection.ts';
 import { CONTRACTS } from './contracts.ts';
 import type { Enqueue } from './enqueue.ts';
+import { limitSlots } from './limit-slots.ts';
 import { isParentLive } from './liveness.ts';
 
 const SWEEP = 'erasure.sweep';
@@ -14,7 +15,7 @@ const STUCK_MS = 2 * 60_000;
 
 /** Creates the sweep's scheduler and the concurrency limit when they are missing: a flushed Redis has lost both. */
 export async function ensureSchedule(ctx: Context, producers: Producers): Promise<void> {
-  const { housekeeping, chunks } = producers.queues;
+  const { housekeeping } = producers.queues;
   const found = await housekeeping.getJobScheduler(SWEEP);
   // Only when missing, different, or without a next run: an upsert drops an overdue tick.
   const stuck = (found?.next ?? 0) < Date.now() - STUCK_MS;
@@ -26,8 +27,7 @@ export async function ensureSchedule(ctx: Context, producers: Producers): Promis
     );
     ctx.log.info({ pattern: ctx.settings.sweepCron }, 'sweep scheduled');
   }
-  const slots = await currentSlots(ctx);
-  if ((await chunks.getGlobalConcurrency()) !== slots) await chunks.setGlobalConcurrency(slots);
+  await limitSlots(producers, await currentSlots(ctx));
 }
 
 /**

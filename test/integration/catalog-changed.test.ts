@@ -19,7 +19,7 @@ const WITH_NOTES = `${READER_CATALOG}  - { table: notes, account: account_id, ow
 
 let world: World;
 beforeEach(async () => {
-  world = await createWorld();
+  world = await createWorld({ env: { LETHE_CHUNK_ROWS: '500' } });
 });
 afterEach(() => world.close());
 

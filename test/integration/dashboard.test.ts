@@ -35,7 +35,7 @@ beforeAll(async () => {
     sue: `sue=support=${await hashPassword(PASSWORD.sue)}`,
     otto: `otto=ops=${await hashPassword(PASSWORD.otto)}`,
   };
-  world = await createWorld({ env: { LETHE_DASHBOARD_USERS: `${users.sue},${users.otto}` } });
+  world = await createWorld({ env: { LETHE_CHUNK_ROWS: '500', LETHE_DASHBOARD_USERS: `${users.sue},${users.otto}` } });
   call = await world.api();
   redis = new Redis(world.env.REDIS_URL as string, { maxRetriesPerRequest: null });
   await until('it has reached Redis', async () => (await call('GET', '/readyz')).body.status === 'ok');

@@ -1,0 +1,31 @@
+import type { KeyValue } from '../catalog/types.ts';
+import { transaction } from '../db/transaction.ts';
+import { countEachUpTo } from '../erasers/probe.ts';
+import { type Context, PROBING } from './context.ts';
+import { paceOrOwn, readPace } from './current-pace.ts';
+import { finishErasure } from './finish.ts';
+import { allowanceOf } from './pace.ts';
+import type { Erasure } from './states.ts';
+
+/** Rows per location that the last transaction may take at least and at most, whatever the pace allows a slice. */
+const LEAST_AT_ONCE = 500;
+const MOST_AT_ONCE = 5_000;
+
+/** Rows per location that the last transaction may delete itself: about as many as one slice. */
+export async function rowsAtOnce(ctx: Context): Promise<number> {
+  const { pace, step } = paceOrOwn(ctx, await readPace(ctx.db));
+  const { rows } = allowanceOf(pace, step, ctx.settings);
+  return Math.max(LEAST_AT_ONCE, Math.min(MOST_AT_ONCE, ctx.settings.chunkRows, rows));
+}
+
+/**
+ * Erases an account that is no larger than a slice with the last transaction alone: a plan, two windows and their
+ * jobs cost more than its rows. True when it is completed; otherwise nothing has changed, and it is planned.
+ */
+export async function eraseAtOnce(ctx: Context, running: Erasure, account: KeyValue): Promise<boolean> {
+  const limit = await rowsAtOnce(ctx);
+  const counts = await transaction(ctx.db, PROBING, (tx) => countEachUpTo(tx, ctx.catalog.locations, account, limit));
+  if (counts.some((rows) => rows >= limit)) return false;
+  const limits = { rows: limit, ms: ctx.settings.lockBudgetMs };
+  return (await finishErasure(ctx, running, limits)) === 'completed';
+}
