@@ -143,7 +143,7 @@ const schema = z.object({
   LETHE_GLOBAL_CONCURRENCY: integer(1, 256).default(2),
   LETHE_PACE: pace.default(parsePaceSchedule('balanced')),
   LETHE_MAX_REPLICA_LAG: duration(SECOND, DAY).default(10 * SECOND),
-  LETHE_CHUNK_ROWS: integer(100, 1_000_000).default(25_000),
+  LETHE_CHUNK_ROWS: integer(100, 1_000_000).default(50_000),
   LETHE_SLICE_TIME: duration(10, 10 * SECOND).default(200),
   LETHE_IMMEDIATE_TIME: duration(100, 10 * SECOND).default(2 * SECOND),
   LETHE_STALLED_RETRY: duration(60 * SECOND, 7 * DAY).default(6 * 3600 * SECOND),

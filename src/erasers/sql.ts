@@ -26,6 +26,18 @@ export const asText = (alias: string, key: KeyColumns): SQL =>
 export const belongsTo = (alias: string, account: KeyColumns, key: KeyValue): SQL =>
   sql`${tuple(alias, account)} = ${values(account, key)}`;
 
+/** `(alias."account", alias."key") op (values)`: compares in the order of the index (account, key), and no other index serves it. */
+export const inIndex = (
+  alias: string,
+  location: { account: KeyColumns; key: KeyColumns },
+  account: KeyValue,
+  op: '>' | '<=',
+  key: KeyValue,
+): SQL => {
+  const both: KeyColumns = [...location.account, ...location.key];
+  return sql`${tuple(alias, both)} ${sql.raw(op)} ${values(both, [...account, ...key])}`;
+};
+
 /**
  * The same rows, written so that the planner walks the index (account, key) whatever its statistics
  * say; use it with `inOrder`. After a large deletion they still promise rows all over the table: with

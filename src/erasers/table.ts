@@ -8,12 +8,14 @@ import {
   asText,
   belongsTo,
   columns,
+  inIndex,
   inList,
   inOrder,
   joins,
   relation,
   rowsBetween,
   tuple,
+  values,
   walks,
 } from './sql.ts';
 
@@ -61,6 +63,23 @@ export async function findBound(
     SELECT ${asText('t', location.key)} AS key FROM ${relation(location)} AS t
      WHERE ${rowsBetween('t', location, account, lower, upper)} ${inOrder('t', location)} OFFSET ${n - 1} LIMIT 1`);
   return row?.key ?? null;
+}
+
+/**
+ * Walks the index entries of a range that was deleted some time ago. In their order the pages that held the rows are
+ * cleaned and the entries marked for less than by the foreign keys' walks, which come in another order.
+ */
+export async function walkDeleted(
+  tx: Transaction,
+  location: Location,
+  account: KeyValue,
+  range: { lower: KeyValue | null; upper: KeyValue },
+): Promise<void> {
+  const from = range.lower
+    ? inIndex('t', location, account, '>', range.lower)
+    : sql`${tuple('t', location.account)} >= ${values(location.account, account)}`;
+  await tx.execute(sql`SELECT count(*) FROM ${relation(location)} AS t
+    WHERE ${from} AND ${inIndex('t', location, account, '<=', range.upper)}`);
 }
 
 /** Waits for the lock of the account's first row in a location, in line with the application. */

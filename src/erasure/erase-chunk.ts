@@ -1,14 +1,14 @@
 import { and, eq, ne, sql } from 'drizzle-orm';
 import type { Location } from '../catalog/types.ts';
-import { chunk, erasure, task } from '../db/schema.ts';
+import { chunk, task } from '../db/schema.ts';
 import { isContended, sanitize } from '../db/sql-errors.ts';
 import { afterCommit, type Limits, pipeline, readBy, setLimits, transaction } from '../db/transaction.ts';
 import { findAccount } from '../erasers/account.ts';
-import { type Deleted, eraseRows, findBound, walkReferences } from '../erasers/table.ts';
+import { type Deleted, eraseRows, findBound, walkDeleted, walkReferences } from '../erasers/table.ts';
 import { LetheError } from '../errors.ts';
 import { appendEvent } from '../events/append.ts';
 import { withCatalogOf } from './catalog-of.ts';
-import { accountTuple, type Context, GIVE_WAY_MS } from './context.ts';
+import { accountTuple, type Context, GIVE_WAY_MS, OWN_TABLES } from './context.ts';
 import { JOIN_PACE, paceOrOwn } from './current-pace.ts';
 import { recordOutside } from './ledger.ts';
 import { type Allowance, allowanceOf, type Pace } from './pace.ts';
@@ -59,6 +59,7 @@ export async function eraseChunk(
   if (!task) return 'gone';
   const ctx = await withCatalogOf(current, task);
   const { location } = task;
+  if (task.behind) await walkBehind(ctx, task, task.behind);
   let contended = 0;
   while (hooks.proceed()) {
     const started = performance.now();
@@ -97,17 +98,39 @@ export async function eraseChunk(
 
 type Tx = Parameters<Parameters<typeof transaction>[2]>[0];
 
-async function readTask(
-  { db }: Context,
-  chunkId: number,
-): Promise<{ location: string; catalogDigest: string } | undefined> {
-  const [row] = await db
-    .select({ location: task.location, catalogDigest: erasure.catalogDigest })
-    .from(chunk)
-    .innerJoin(task, eq(task.id, chunk.taskId))
-    .innerJoin(erasure, eq(erasure.id, task.erasureId))
-    .where(eq(chunk.id, chunkId));
+type ChunkTask = {
+  location: string;
+  accountKey: string;
+  catalogDigest: string;
+  /** A range that was finished so long ago that no statement sees its rows any more. */
+  behind: { lower: string[] | null; upper: string[] } | null;
+};
+
+/** Chunks by which the walk through what is deleted follows the deletion. */
+const BEHIND = 8;
+
+async function readTask({ db }: Context, chunkId: number): Promise<ChunkTask | undefined> {
+  const [row] = await db.execute<ChunkTask>(sql`
+    SELECT t.location, e.account_key AS "accountKey", e.catalog_digest AS "catalogDigest",
+           CASE WHEN b.id IS NOT NULL THEN jsonb_build_object('lower', b.lower, 'upper', b.upper) END AS behind
+      FROM lethe.chunk c JOIN lethe.task t ON t.id = c.task_id JOIN lethe.erasure e ON e.id = t.erasure_id
+      LEFT JOIN lethe.chunk b ON b.task_id = c.task_id AND b.pass = c.pass AND b.number = c.number - ${BEHIND}::int
+                             AND b.finished_at IS NOT NULL AND c.cursor IS NULL
+     WHERE c.id = ${chunkId}`);
   return row;
+}
+
+/** Only makes later walks cheaper: what goes wrong here must not fail the chunk. */
+async function walkBehind(
+  ctx: Context,
+  { location: name, accountKey }: ChunkTask,
+  range: NonNullable<ChunkTask['behind']>,
+): Promise<void> {
+  const location = ctx.catalog.locations.find((l) => l.name === name);
+  if (!location?.ordered || location.children.length > 0) return;
+  await transaction(ctx.db, OWN_TABLES, async (tx) => {
+    await pipeline([() => readBy(tx, 'index'), () => walkDeleted(tx, location, accountTuple(accountKey), range)]);
+  }).catch((error: unknown) => ctx.log.debug({ location: name, code: sanitize(error).code }, 'not walked'));
 }
 
 function locationOf(ctx: Context, name: string): Location {

@@ -18,7 +18,7 @@ export type Allowance = {
 /** The paces: `share` of LETHE_GLOBAL_CONCURRENCY (at least one slot), `pause` in multiples of the slice's own time. */
 const OF_PACE: Record<Pace, { rows: number; timeMs: number; share: number; pause: number }> = {
   gentle: { rows: 500, timeMs: 50, share: 0, pause: 2 },
-  balanced: { rows: 2_500, timeMs: 100, share: 0.5, pause: 0 },
+  balanced: { rows: 10_000, timeMs: 100, share: 0.5, pause: 0 },
   full: { rows: LARGEST_SLICE, timeMs: Number.POSITIVE_INFINITY, share: 1, pause: 0 },
 };
 

@@ -66,8 +66,8 @@ export const HANDLERS: Handlers = {
         void showProgress(erasureId);
       },
     });
-    // Predictions are for looking at: a measurement that is lost must not fail the chunk.
-    await recordThroughput(ctx.db, location, rows, ms).catch((error: Error) =>
+    // Predictions are for looking at: a measurement that is lost must not fail the chunk, nor its commit delay the next.
+    void recordThroughput(ctx.db, location, rows, ms).catch((error: Error) =>
       ctx.log.debug({ chunkId, code: error.name }, 'speed not recorded'),
     );
     if (location) metrics.chunkSeconds.observe({ location }, ms / 1000);

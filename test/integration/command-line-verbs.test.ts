@@ -87,7 +87,7 @@ describe('lethe plan', () => {
         stage: 1,
         rows: 7,
         when: 'start',
-        chunks: 4,
+        chunks: 2,
         estimatedMs: null,
       },
       {
@@ -114,7 +114,7 @@ describe('lethe plan', () => {
     const planned = await world.sql`SELECT t.location AS name, t.rows_planned::int AS rows, count(c.*)::int AS chunks
       FROM lethe.task t JOIN lethe.chunk c ON c.task_id = t.id AND c.pass = 1 GROUP BY t.id ORDER BY 1`;
     expect([...planned]).toEqual([
-      { name: 'feeds', rows: 7, chunks: 4 },
+      { name: 'feeds', rows: 7, chunks: 2 },
       { name: 'posts', rows: 2500, chunks: 3 },
     ]);
     await expectErased(world.sql, account, id, before);

@@ -38,7 +38,7 @@ describe('loadConfig', () => {
       LETHE_RECONCILE_INTERVAL: 30_000,
       LETHE_PACE: { windows: [], otherwise: 'balanced' },
       LETHE_MAX_REPLICA_LAG: 10_000,
-      LETHE_CHUNK_ROWS: 25_000,
+      LETHE_CHUNK_ROWS: 50_000,
       LETHE_SLICE_TIME: 200,
       LETHE_IMMEDIATE_TIME: 2_000,
       LETHE_LEDGER_RETENTION: 35 * 86_400_000,

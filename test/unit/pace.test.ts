@@ -38,12 +38,12 @@ describe('allowanceOf', () => {
       return [rows, timeMs, slots, pauseFor(100)];
     });
     expect(ladder).toEqual([
-      [2500, 100, 4, 0],
-      [1250, 50, 4, 0],
-      [625, 25, 4, 0],
-      [625, 25, 2, 0],
-      [625, 25, 1, 100],
-      [625, 25, 1, 400],
+      [10_000, 100, 4, 0],
+      [5_000, 50, 4, 0],
+      [2_500, 25, 4, 0],
+      [2_500, 25, 2, 0],
+      [2_500, 25, 1, 100],
+      [2_500, 25, 1, 400],
       [100, 10, 1, 5000],
     ]);
   });
@@ -54,7 +54,7 @@ describe('allowanceOf', () => {
       return [rows, timeMs, allowed, pauseFor(100)];
     };
     expect(of('gentle')).toEqual([500, 50, 1, 200]);
-    expect(of('balanced')).toEqual([2500, 100, 4, 0]);
+    expect(of('balanced')).toEqual([10_000, 100, 4, 0]);
     expect(of('full')).toEqual([50_000, 200, 8, 0]);
     expect(PACES.map((pace) => of(pace, 1)[2])).toEqual([1, 1, 1]);
     expect(allowanceOf('balanced', 0, { slots: 2, sliceMs: 20 }).timeMs).toBe(20);
