@@ -175,7 +175,7 @@ describe('a hold in the application (account.hold)', () => {
   });
 
   it('placed between two windows: nothing more is deleted, and the sweep resumes it when lifted', async () => {
-    const s = await subject(world.sql, 3_000);
+    const s = await subject(world.sql, 6_000);
     const id = await begin(domain.ctx, s.account);
     await keep(s.account, true);
     expect((await step(domain.ctx, id)).kind).toBe('held');
@@ -189,7 +189,7 @@ describe('a hold in the application (account.hold)', () => {
   });
 
   it('placed before the last transaction: the account row stays', async () => {
-    const s = await subject(world.sql, 3_000);
+    const s = await subject(world.sql, 6_000);
     const id = await begin(domain.ctx, s.account);
     // A trigger stands for an application that places the hold while the last chunks run.
     await world.sql.unsafe(`
