@@ -175,7 +175,7 @@ describe('a hold in the application (account.hold)', () => {
   });
 
   it('placed between two windows: nothing more is deleted, and the sweep resumes it when lifted', async () => {
-    const s = await subject(world.sql, 6_000);
+    const s = await subject(world.sql, 3_000);
     const id = await begin(domain.ctx, s.account);
     await keep(s.account, true);
     expect((await step(domain.ctx, id)).kind).toBe('held');
