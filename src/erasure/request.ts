@@ -3,10 +3,9 @@ import { v7 as uuidv7 } from 'uuid';
 import type { KeyValue } from '../catalog/types.ts';
 import type { Executor, Transaction } from '../db/client.ts';
 import { erasure, idempotency } from '../db/schema.ts';
-import { isContended, sqlState } from '../db/sql-errors.ts';
+import { isContended } from '../db/sql-errors.ts';
 import { afterCommit, pipeline, setLimits, transaction } from '../db/transaction.ts';
 import { type AccountRow, findAccount, flagAccount } from '../erasers/account.ts';
-import { countEachUpTo, countUpTo } from '../erasers/probe.ts';
 import { eraseRows } from '../erasers/table.ts';
 import { LetheError } from '../errors.ts';
 import { appendEvent, appendEvents, type Happened } from '../events/append.ts';
@@ -15,11 +14,11 @@ import { accountDigest } from '../tokens.ts';
 import type { Context } from './context.ts';
 import { ensureTasks } from './ensure-tasks.ts';
 import { BY_APPLICATION, HOLD_REASON } from './hold.ts';
+import { isSmall } from './is-small.ts';
 import { OUTSIDE, recordOutside } from './ledger.ts';
 import { refuseNewReferences } from './refuse-new-references.ts';
 import { nextSweep } from './schedule.ts';
 import { type Erasure, findLive } from './states.ts';
-import { readRates, rowLimit } from './throughput.ts';
 
 export type Request = {
   accountKey: KeyValue;
@@ -85,50 +84,6 @@ async function accept(tx: Transaction, ctx: Context, request: Request): Promise<
   ]);
   await signOut(tx, ctx, created.id, account.key);
   return { erasure: created, created: true };
-}
-
-/**
- * Small: fewer rows than the threshold in every location, or less work than it allows. Probed with a
- * limit, never counted in full; what takes long to probe is not small: the account is held meanwhile.
- */
-async function isSmall(tx: Transaction, ctx: Context, key: KeyValue): Promise<boolean> {
-  const { lockBudgetMs } = ctx.settings;
-  // One statement for a threshold in rows, one for each location for a threshold in time.
-  const statements = typeof ctx.catalog.account.threshold === 'number' ? 1 : ctx.catalog.locations.length;
-  const limitTo = (db: Transaction, ms: number) => async () => {
-    await db.execute(sql`SELECT set_config('statement_timeout', ${`${Math.ceil(ms)}ms`}, true)`);
-  };
-  try {
-    return await tx.transaction(async (probing) => {
-      const [, few] = await pipeline([
-        limitTo(probing, lockBudgetMs / 2 / statements),
-        () => hasFewRows(probing, ctx, key),
-      ]);
-      await limitTo(probing, lockBudgetMs)();
-      return few;
-    });
-  } catch (error) {
-    if (sqlState(error) === '57014') return false;
-    throw error;
-  }
-}
-
-async function hasFewRows(tx: Transaction, ctx: Context, key: KeyValue): Promise<boolean> {
-  const { threshold } = ctx.catalog.account;
-  if (typeof threshold === 'number') {
-    const counts = await countEachUpTo(tx, ctx.catalog.locations, key, threshold);
-    return counts.every((rows) => rows < threshold);
-  }
-  const rates = await readRates(tx);
-  let left = threshold.ms;
-  for (const location of ctx.catalog.locations) {
-    const rate = rates.get(location.name);
-    const limit = rowLimit(threshold, rate === undefined ? undefined : rate * left);
-    const rows = await countUpTo(tx, location, key, limit);
-    if (rows >= limit) return false;
-    if (rate !== undefined) left -= rows / rate;
-  }
-  return true;
 }
 
 /** The server's time: it decides what is due, so it must also say since when. */
