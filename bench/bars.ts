@@ -11,7 +11,7 @@ export const sizeWords = (posts: number): string => (posts >= MILLION ? `${posts
  * What must hold, as ratios inside one run. Judged at a million posts, or at the largest size below it that was
  * run; what a run did not measure is left out, never counted as held.
  */
-export function judge({ idle, contenders, extras }: Omit<Result, 'bars'>): Bar[] {
+export function judge({ idle, contenders, extras }: Omit<Result, 'bars' | 'failed'>): Bar[] {
   const bars: Bar[] = [];
   const sizes = [...new Set(contenders.map((row) => row.posts))].sort((a, b) => a - b);
   const judged = sizes.filter((posts) => posts <= MILLION).at(-1) ?? Number.NaN;

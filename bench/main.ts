@@ -59,7 +59,7 @@ try {
       process.stderr.write(`bench: missed: ${name}: ${value.toFixed(2)}, limit ${limit}\n`);
     process.exit(1);
   }
-  process.exit(0);
+  process.exit(result.failed.length > 0 ? 1 : 0);
 } catch (error) {
   process.stderr.write(`lethe: the benchmark failed: ${(error as Error).message}\n`);
   process.exit(1);

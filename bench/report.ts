@@ -62,7 +62,7 @@ function extraLines(extras: Extras): string[] {
     crowd &&
       `${crowd.accounts.toLocaleString('en-US')} accounts of 2,000 posts at once: ${fixed(crowd.seconds)} s, ${fixed(crowd.rowsPerSecond, 0)} rows/s`,
     crowd &&
-      `accepted POSTs at 200/s: p50 ${fixed(crowd.accept.p50)}, p95 ${fixed(crowd.accept.p95)}, p99 ${fixed(crowd.accept.p99)}, max ${fixed(crowd.accept.max)} ms`,
+      `accepted POSTs at 200/s: p50 ${fixed(crowd.accept.p50)}, p95 ${fixed(crowd.accept.p95)}, p99 ${fixed(crowd.accept.p99)}, max ${fixed(crowd.accept.max)} ms; ${crowd.accept.refused} of ${crowd.accept.n + crowd.accept.refused} refused`,
     idleWorker &&
       `an idle worker: ${fixed(idleWorker.cpuPercent)} % of a processor, ${fixed(idleWorker.memory, 0)} MiB`,
     queueMsPerChunk !== undefined && `BullMQ itself: ${fixed(queueMsPerChunk, 2)} ms a chunk`,

@@ -25,7 +25,7 @@ export type Row = {
 export type Extras = {
   immediate?: { requestMs: number; bareMs: number };
   statusReads?: { status: number; bare: number };
-  crowd?: { rowsPerSecond: number; seconds: number; accounts: number; accept: Latency };
+  crowd?: { rowsPerSecond: number; seconds: number; accounts: number; accept: Latency & { refused: number } };
   beside?: { aloneSeconds: number; besideSeconds: number; largePosts: number };
   idleWorker?: { cpuPercent: number; memory: number };
   queueMsPerChunk?: number;
@@ -41,4 +41,6 @@ export type Result = {
   contenders: Row[];
   extras: Extras;
   bars: Bar[];
+  /** Parts that could not be measured, and why. */
+  failed: string[];
 };

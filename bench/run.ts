@@ -26,13 +26,22 @@ export async function run(plan: Plan, contenders: readonly Contender[], say: Say
       idle.push(...(await measureIdle(server, 'base', plan.idleSeconds * 1000)));
       for (const posts of plan.sizes) await round(server, 'base', posts, contenders, runs, say);
     }
-    const extras = await measureExtras(server, plan, say);
-    if (plan.large) {
-      say('loading 10 million posts');
-      await createTemplate(server, 'large', largeAccounts(plan));
-      await round(server, 'large', LARGE, contenders, runs, say);
-      extras.beside = { ...(await measureBeside(server, 'large', victim(LARGE))), largePosts: LARGE };
-    }
+    const failed: string[] = [];
+    // What fails is said, and the rest is measured: half an hour of figures must not be lost.
+    const part = async (name: string, work: () => Promise<void>) => {
+      say(name);
+      await work().catch((error: Error) => {
+        failed.push(`${name}: ${error.message}`);
+        say(`FAILED ${name}: ${error.message}`);
+      });
+    };
+    const extras = await measureExtras(server, plan, part);
+    if (plan.large)
+      await part('10 million posts', async () => {
+        await createTemplate(server, 'large', largeAccounts(plan));
+        await round(server, 'large', LARGE, contenders, runs, say);
+        extras.beside = { ...(await measureBeside(server, 'large', victim(LARGE))), largePosts: LARGE };
+      });
     const measured = {
       commit: execFileSync('git', ['describe', '--always', '--dirty'], { encoding: 'utf8' }).trim(),
       machine: await machineOf(server),
@@ -40,7 +49,7 @@ export async function run(plan: Plan, contenders: readonly Contender[], say: Say
       contenders: [...runs].map(([key, all]) => summarize(key, all)),
       extras,
     };
-    return { ...measured, bars: judge(measured) };
+    return { ...measured, bars: judge(measured), failed };
   } finally {
     await server.destroy();
   }
@@ -63,22 +72,33 @@ async function round(
   }
 }
 
-async function measureExtras(server: PostgresServer, plan: Plan, say: Say): Promise<Extras> {
-  say('requests, status reads, an idle worker, the queue');
+async function measureExtras(
+  server: PostgresServer,
+  plan: Plan,
+  part: (name: string, work: () => Promise<void>) => Promise<void>,
+): Promise<Extras> {
   const posts = plan.sizes.at(-1) as number;
-  const extras: Extras = {
-    immediate: await measureImmediate(server, 'base', 50),
-    statusReads: await measureStatusReads(server, 'base', Math.min(5, plan.idleSeconds)),
-    idleWorker: await measureIdleWorker(server, 'base', plan.idleSeconds),
-    queueMsPerChunk: await measureQueueCost(20),
-  };
+  const extras: Extras = {};
+  await part('small accounts inside the request', async () => {
+    extras.immediate = await measureImmediate(server, 'base', 50);
+  });
+  await part('status reads', async () => {
+    extras.statusReads = await measureStatusReads(server, 'base', Math.min(5, plan.idleSeconds));
+  });
+  await part('an idle worker, and the queue alone', async () => {
+    extras.idleWorker = await measureIdleWorker(server, 'base', plan.idleSeconds);
+    extras.queueMsPerChunk = await measureQueueCost(20);
+  });
   // Without a larger one: below 50,000 posts it would end before the small account is asked for.
   if (!plan.large && posts >= 50_000)
-    extras.beside = { ...(await measureBeside(server, 'base', victim(posts))), largePosts: posts };
-  say(`${plan.crowd.toLocaleString('en-US')} accounts of 2,000 posts`);
-  await createTemplate(server, 'crowd', crowdAccounts(plan));
-  extras.crowd = await measureCrowd(server, 'crowd');
-  await withSql(server.url(), (sql) => sql.unsafe('DROP DATABASE crowd'));
+    await part('a small account beside a large one', async () => {
+      extras.beside = { ...(await measureBeside(server, 'base', victim(posts))), largePosts: posts };
+    });
+  await part(`${plan.crowd.toLocaleString('en-US')} accounts of 2,000 posts`, async () => {
+    await createTemplate(server, 'crowd', crowdAccounts(plan));
+    extras.crowd = await measureCrowd(server, 'crowd');
+    await withSql(server.url(), (sql) => sql.unsafe('DROP DATABASE crowd'));
+  });
   return extras;
 }
 

@@ -75,7 +75,7 @@ const contenders = [
 const extras: Extras = {
   immediate: { requestMs: 20, bareMs: 10 },
   statusReads: { status: 500, bare: 1000 },
-  crowd: { rowsPerSecond: 0.8 * (M / 8.5), seconds: 1, accounts: 2000, accept: flat(5) },
+  crowd: { rowsPerSecond: 0.8 * (M / 8.5), seconds: 1, accounts: 2000, accept: { ...flat(5), refused: 0 } },
   beside: { aloneSeconds: 0.1, besideSeconds: 0.3, largePosts: 10 * M },
 };
 const run = { commit: 'abc', machine: { cores: 2 }, idle: flat(1), contenders, extras };
@@ -128,7 +128,7 @@ describe('the bars', () => {
   });
 
   it('are shown with each contender and what missed', () => {
-    const result: Result = { ...run, bars: judge({ ...run, idle: flat(0.9) }) };
+    const result: Result = { ...run, bars: judge({ ...run, idle: flat(0.9) }), failed: [] };
     const text = render(result);
     for (const { name } of contenders) expect(text).toContain(name);
     expect(text).toMatch(/MISSED probe p99 at default pace \/ idle, 1 M +4\.44 +limit 4\.00/);
