@@ -1,14 +1,12 @@
 import type { Context } from '../erasure/context.ts';
-import { type Erasure, findErasure } from '../erasure/states.ts';
-import { type Progress, readProgress } from '../erasure/status.ts';
+import { look, type Seen } from '../erasure/look.ts';
+import type { Erasure } from '../erasure/states.ts';
+import type { Progress } from '../erasure/status.ts';
 import { duration, number, time } from './format.ts';
 import { type Paint, printable } from './terminal.ts';
 
 /** An erasure as it is now, with its progress. */
-export async function readErasure(ctx: Context, id: string): Promise<{ erasure: Erasure; progress: Progress }> {
-  const erasure = (await findErasure(ctx.db, id)) as Erasure;
-  return { erasure, progress: await readProgress(ctx, erasure) };
-}
+export const readErasure = async (ctx: Context, id: string): Promise<Seen> => (await look(ctx, id)) as Seen;
 
 const COLOURS: Record<string, 'green' | 'red' | 'grey'> = {
   completed: 'green',

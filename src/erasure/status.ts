@@ -1,6 +1,5 @@
 import { sql } from 'drizzle-orm';
 import type { Context } from './context.ts';
-import { SAMPLED } from './current-pace.ts';
 import type { Erasure } from './states.ts';
 import { predictMs } from './throughput.ts';
 
@@ -22,7 +21,8 @@ export type Progress = {
   locations: LocationProgress[];
 };
 
-type Row = {
+/** What `lethe.progress_of` says of a task. */
+export type ProgressRow = {
   name: string;
   owner: string;
   state: string;
@@ -41,22 +41,17 @@ type Row = {
   slots: number | null;
 };
 
+/** Progress from the ledger. */
+export async function readProgress(ctx: Pick<Context, 'db' | 'settings'>, of: Erasure): Promise<Progress> {
+  const [row] = await ctx.db.execute<{ tasks: ProgressRow[] | null }>(sql`SELECT lethe.progress_of(${of.id}) AS tasks`);
+  return progressOf(ctx, of, row?.tasks ?? []);
+}
+
 /**
- * Progress from the ledger. A finished chunk counts as whole, because rows may have moved away
+ * Progress from the rows of its tasks. A finished chunk counts as whole, because rows may have moved away
  * between planning and deleting; `rowsDeleted` is what was really deleted.
  */
-export async function readProgress(ctx: Pick<Context, 'db' | 'settings'>, of: Erasure): Promise<Progress> {
-  const rows = await ctx.db.execute<Row>(sql`
-    SELECT t.location AS name, t.kind = 'account' AS account, t.owner, t.state, t.last_error AS "lastError", t.rows_planned::float8 AS planned,
-           coalesce(sum(c.rows_deleted), 0)::float8 AS deleted,
-           coalesce(sum(CASE WHEN c.finished_at IS NULL THEN least(c.rows_deleted, c.rows_planned) ELSE c.rows_planned END), 0)::float8 AS through,
-           coalesce(sum(c.rows_planned) FILTER (WHERE c.pass = 0 AND t.kind = 'table'), 0)::float8 AS outside,
-           count(c.id) FILTER (WHERE c.finished_at IS NULL)::int AS chunks,
-           (SELECT p.rows / p.ms FROM lethe.throughput p WHERE p.location = t.location) AS rate,
-           (SELECT p.slots FROM lethe.pace p WHERE ${SAMPLED}) AS slots
-      FROM lethe.task t LEFT JOIN lethe.chunk c ON c.task_id = t.id
-     WHERE t.erasure_id = ${of.id}
-     GROUP BY t.id ORDER BY t.stage, t.location`);
+export function progressOf(ctx: Pick<Context, 'settings'>, of: Erasure, rows: readonly ProgressRow[]): Progress {
   const completed = of.state === 'completed';
   const locations = rows.map((row) => ({
     name: row.name,
@@ -90,7 +85,7 @@ export async function readProgress(ctx: Pick<Context, 'db' | 'settings'>, of: Er
 function estimateSeconds(
   { settings }: Pick<Context, 'settings'>,
   of: Erasure,
-  rows: readonly Row[],
+  rows: readonly ProgressRow[],
   planned: number | null,
   through: number,
 ): number | null {

@@ -78,17 +78,17 @@ export function createApp(api: Api): Hono {
   const origins = allowOrigins(api.config.LETHE_CORS_ORIGINS);
   for (const path of ['/v1/*', '/openapi.json']) app.use(path, origins);
   if (api.config.LETHE_RATE_LIMIT > 0) {
-    const limited = rateLimit(api);
-    for (const path of ['/v1/*', '/status/*']) app.use(path, limited);
+    const counted = rateLimit(api);
+    for (const path of ['/v1/*', '/status/*']) app.use(path, counted);
   }
-  app.use(
-    bodyLimit({
-      maxSize: BODY_LIMIT,
-      onError: () => {
-        throw new LetheError('payload_too_large', `the body may have ${BODY_LIMIT} bytes`);
-      },
-    }),
-  );
+  const limited = bodyLimit({
+    maxSize: BODY_LIMIT,
+    onError: () => {
+      throw new LetheError('payload_too_large', `the body may have ${BODY_LIMIT} bytes`);
+    },
+  });
+  // Nobody reads the body of a GET, and to look for one costs as much as the rest of a short answer.
+  app.use((c, next) => (c.req.method === 'GET' || c.req.method === 'HEAD' ? next() : limited(c, next)));
   app.route('/', healthRoutes(api));
   app.route('/', openapiRoutes());
   app.route('/', accountRoutes(api));

@@ -19,13 +19,18 @@ export type Need = { scopes: Scope[]; account: boolean; token: boolean; recent: 
 export type Authorized = { erasure: Erasure; by: string; admin: boolean };
 
 /**
- * The erasure of the path's `id`, for a caller who may do this with it. Throws `invalid_request`,
+ * The erasure of the path's `id` as `find` reads it, for a caller who may do this with it. Throws `invalid_request`,
  * `unauthenticated`, `forbidden`, `reauthentication_required`, and `not_found` for what is not the caller's.
  */
-export async function authorize(c: HonoContext, api: Api, need: Need): Promise<Authorized> {
+export async function authorize(
+  c: HonoContext,
+  api: Api,
+  need: Need,
+  find: (id: string) => Promise<Erasure | null> = (id) => findErasure(api.ctx.db, id),
+): Promise<Authorized> {
   const erasureId = parse(id, c.req.param('id'), 'id');
   if (need.token && hasStatusToken(c, api.auth, erasureId)) {
-    const found = await findErasure(api.ctx.db, erasureId);
+    const found = await find(erasureId);
     if (found) return { erasure: found, by: 'status link', admin: false };
     throw new LetheError('not_found', 'there is no such erasure');
   }
@@ -33,7 +38,7 @@ export async function authorize(c: HonoContext, api: Api, need: Need): Promise<A
   if (caller.kind === 'account' && !need.account)
     throw new LetheError('forbidden', `this needs an API key with the scope ${need.scopes.join(' or ')}`);
   requireScope(caller, ...need.scopes);
-  const erasure = requireOwn(caller, await findErasure(api.ctx.db, erasureId));
+  const erasure = requireOwn(caller, await find(erasureId));
   if (need.recent) requireRecentSignIn(caller, api.auth);
   return caller.kind === 'key'
     ? { erasure, by: `key:${caller.name}`, admin: caller.scopes.includes('admin') }

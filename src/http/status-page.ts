@@ -1,8 +1,8 @@
 import { Hono, type Context as HonoContext, type MiddlewareHandler } from 'hono';
 import { cancelErasure } from '../erasure/cancel.ts';
+import { look } from '../erasure/look.ts';
 import { notHeld, startErasure } from '../erasure/start.ts';
 import { type Erasure, findErasure } from '../erasure/states.ts';
-import { readProgress } from '../erasure/status.ts';
 import { type ErrorCode, LetheError } from '../errors.ts';
 import { verifyToken } from '../tokens.ts';
 import type { Api } from './api.ts';
@@ -70,12 +70,12 @@ export function statusPages(api: Api, assets: Assets): StatusPages {
 
   const requireToken = (id: string, token: unknown): string => {
     if (typeof token === 'string' && verifyToken(config.LETHE_SECRET, 'status', id, token)) return token;
-    throw new LetheError('not_found', 'there is no such page');
+    throw noSuchPage();
   };
 
   const find = async (id: string): Promise<Erasure> => {
     const found = await findErasure(ctx.db, id);
-    if (!found) throw new LetheError('not_found', 'there is no such page');
+    if (!found) throw noSuchPage();
     return found;
   };
 
@@ -100,11 +100,9 @@ export function statusPages(api: Api, assets: Assets): StatusPages {
   routes.get('/:id', async (c) => {
     const id = c.req.param('id');
     const token = requireToken(id, c.req.query('token'));
-    const { found, progress } = await withDeadline(
-      DEADLINE_MS,
-      find(id).then(async (found) => ({ found, progress: await readProgress(ctx, found) })),
-    );
-    const view = viewStatus(found, progress, ctx.catalog.account.table, new Date());
+    const seen = await withDeadline(DEADLINE_MS, look(ctx, id));
+    if (!seen) throw noSuchPage();
+    const view = viewStatus(seen.erasure, seen.progress, ctx.catalog.account.table, new Date());
     const notice = c.req.query('notice');
     return c.html(statusPage(site, linksOf(id, token), view, id, isNotice(notice) ? notice : undefined));
   });
@@ -143,6 +141,8 @@ export function statusPages(api: Api, assets: Assets): StatusPages {
   };
   return { routes, inWords };
 }
+
+const noSuchPage = () => new LetheError('not_found', 'there is no such page');
 
 /** What to tell somebody whose action was refused. */
 function noticeOf(code: ErrorCode): Notice {

@@ -1,7 +1,6 @@
 import { sanitize } from '../db/sql-errors.ts';
 import type { Context } from '../erasure/context.ts';
-import { findErasure } from '../erasure/states.ts';
-import { readProgress } from '../erasure/status.ts';
+import { look } from '../erasure/look.ts';
 import { LetheError } from '../errors.ts';
 import { withDeadline } from './deadline.ts';
 import { type Connection, type EventStream, openEventStream, type StreamTimes } from './event-stream.ts';
@@ -81,9 +80,9 @@ export function createViewers(ctx: Context, options: Partial<ViewerLimits> = {})
     if (running) return running;
     const started = (async () => {
       const at = performance.now();
-      const erasure = await findErasure(ctx.db, id);
-      if (!erasure) throw new LetheError('not_found', 'there is no such erasure');
-      const reading = createReading(erasure, await readProgress(ctx, erasure), at);
+      const seen = await look(ctx, id);
+      if (!seen) throw new LetheError('not_found', 'there is no such erasure');
+      const reading = createReading(seen.erasure, seen.progress, at);
       const watch = watches.get(id);
       if (watch) publish(id, watch, reading);
       return reading;

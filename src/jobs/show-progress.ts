@@ -1,6 +1,5 @@
 import type { Context } from '../erasure/context.ts';
-import { findErasure } from '../erasure/states.ts';
-import { readProgress } from '../erasure/status.ts';
+import { look } from '../erasure/look.ts';
 import type { Producers } from './connection.ts';
 
 /** Copies an erasure's progress to its parent job, where the dashboard shows it. */
@@ -18,10 +17,10 @@ export function createShowProgress(ctx: Context, producers: Producers): ShowProg
     if (last.size >= 1000) last.clear();
     last.set(erasureId, time);
     try {
-      const found = await findErasure(ctx.db, erasureId);
-      if (found?.state !== 'running') last.delete(erasureId);
-      if (!found?.jobId) return;
-      const { percent, rowsDeleted, rowsPlanned, etaSeconds, locations } = await readProgress(ctx, found);
+      const seen = await look(ctx, erasureId);
+      if (seen?.erasure.state !== 'running') last.delete(erasureId);
+      if (!seen?.erasure.jobId) return;
+      const { percent, rowsDeleted, rowsPlanned, etaSeconds, locations } = seen.progress;
       const progress = {
         percent,
         rowsDeleted,
@@ -29,7 +28,7 @@ export function createShowProgress(ctx: Context, producers: Producers): ShowProg
         etaSeconds,
         locations: locations.map((l) => `${l.name} ${l.rowsDeleted}/${l.rowsPlanned ?? '?'}`),
       };
-      await producers.queues.erasures.updateJobProgress(found.jobId, progress);
+      await producers.queues.erasures.updateJobProgress(seen.erasure.jobId, progress);
     } catch (error) {
       ctx.log.debug({ erasureId, code: (error as Error).name }, 'progress not shown');
     }

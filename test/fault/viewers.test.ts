@@ -48,11 +48,11 @@ const mark = (id: string, text: string) =>
   world.sql`UPDATE lethe.task SET last_error = ${text} WHERE erasure_id = ${id} AND location = 'posts'`;
 const sees = (f: Follower, text: string) => JSON.stringify(f.events.at(-1)?.data).includes(text);
 
-/** Statements of the API since the counters were reset: those that read the erasure, and its progress. */
+/** Statements of the API since the counters were reset: those that read the erasure, and of them those that read its progress. */
 async function statements(): Promise<{ erasure: number; progress: number; all: number }> {
   const [row] = await world.sql`
     SELECT coalesce(sum(calls) FILTER (WHERE query ILIKE '%from "lethe"."erasure"%'), 0)::int AS erasure,
-           coalesce(sum(calls) FILTER (WHERE query ILIKE '%LEFT JOIN lethe.chunk%'), 0)::int AS progress,
+           coalesce(sum(calls) FILTER (WHERE query ILIKE '%lethe.progress_of%'), 0)::int AS progress,
            coalesce(sum(calls), 0)::int AS all
       FROM pg_stat_statements JOIN pg_database d ON d.oid = dbid
      WHERE d.datname = current_database() AND query NOT ILIKE '%pg_stat_statements%'`;

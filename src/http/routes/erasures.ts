@@ -5,11 +5,11 @@ import { parseAccountId } from '../../erasure/account-id.ts';
 import { cancelErasure } from '../../erasure/cancel.ts';
 import { holdErasure, releaseErasure } from '../../erasure/hold.ts';
 import { listErasures } from '../../erasure/list.ts';
+import type { Seen } from '../../erasure/look.ts';
 import { replayErasure } from '../../erasure/replay.ts';
 import { canonicalKey } from '../../erasure/request.ts';
 import { notHeld, startErasure } from '../../erasure/start.ts';
 import { type Erasure, findErasure, isFinal } from '../../erasure/states.ts';
-import { readProgress } from '../../erasure/status.ts';
 import { LetheError } from '../../errors.ts';
 import { accountDigest } from '../../tokens.ts';
 import type { Api } from '../api.ts';
@@ -19,6 +19,7 @@ import { withDeadline } from '../deadline.ts';
 import { jsonBody } from '../json-body.ts';
 import { refuseInvalid } from '../problem.ts';
 import { erasureResource, erasureSummary } from '../representation.ts';
+import { createSharedLook } from '../shared-look.ts';
 import * as route from './erasures-routes.ts';
 
 const DEADLINE_MS = 1_800;
@@ -30,6 +31,7 @@ type Known = Authorized & { leftMs: number };
 /** `/v1/erasures`: list; `/v1/erasures/{id}`: look, undo, start, replay, hold, release. */
 export function erasureRoutes(api: Api): OpenAPIHono {
   const { ctx, enqueue } = api;
+  const look = createSharedLook(ctx);
   const app = new OpenAPIHono({ defaultHook: refuseInvalid });
 
   /** Runs before the validators: who may not do it learns nothing about what would be valid. */
@@ -63,19 +65,24 @@ export function erasureRoutes(api: Api): OpenAPIHono {
   const find = async (id: string) => (await findErasure(ctx.db, id)) as Erasure;
 
   const show = async (c: HonoContext<{ Variables: Known }>, now?: Erasure) => {
-    const found = now ?? (await find(c.get('erasure').id));
-    const body = erasureResource(found, await readProgress(ctx, found), c.get('admin'));
-    if (!isFinal(found.state)) c.header('Retry-After', found.state === 'running' ? '2' : '30');
-    c.header('Cache-Control', 'no-store');
-    return body;
+    const { erasure, progress } = (await look(c.get('erasure').id)) as Seen;
+    return represent(c, { erasure: now ?? erasure, progress }, c.get('admin'));
   };
 
-  app.openapi(
-    {
-      ...route.showErasure,
-      middleware: onlyInTime({ scopes: ['erasures:read'], account: true, token: true, recent: false }),
-    },
-    async (c) => c.json(await show(c, c.get('erasure')), 200),
+  /** One statement for the whole answer: front ends ask every few seconds. */
+  const seeing = createMiddleware<{ Variables: { seen: Seen; admin: boolean } }>(async (c, next) => {
+    const find = async (id: string) => {
+      const seen = await look(id);
+      if (seen) c.set('seen', seen);
+      return seen?.erasure ?? null;
+    };
+    const need = { scopes: ['erasures:read' as const], account: true, token: true, recent: false };
+    c.set('admin', (await withDeadline(DEADLINE_MS, authorize(c, api, need, find))).admin);
+    await next();
+  });
+
+  app.openapi({ ...route.showErasure, middleware: seeing }, (c) =>
+    c.json(represent(c, c.get('seen'), c.get('admin')), 200),
   );
 
   app.openapi(
@@ -155,6 +162,12 @@ export function erasureRoutes(api: Api): OpenAPIHono {
     const accountKey = await canonicalKey(ctx.db, ctx, parseAccountId(ctx.catalog, text));
     return { accountKey, accountDigests: api.config.LETHE_SECRET.map((secret) => accountDigest([secret], accountKey)) };
   }
+}
+
+function represent(c: HonoContext, { erasure, progress }: Seen, admin: boolean) {
+  if (!isFinal(erasure.state)) c.header('Retry-After', erasure.state === 'running' ? '2' : '30');
+  c.header('Cache-Control', 'no-store');
+  return erasureResource(erasure, progress, admin);
 }
 
 function refuseHeld(erasure: Erasure): void {
