@@ -32,7 +32,7 @@ export const eraseCommand = (terminal: Terminal) =>
           beginErasure(
             ctx,
             enqueue,
-            await requestErasure(ctx, { accountKey, requestedBy: 'cli' }),
+            await requestErasure(ctx, { accountKey, requestedBy: 'cli' }, { eraseSmall: true }),
             'cli',
             options.now === true,
           ),

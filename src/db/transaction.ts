@@ -41,10 +41,34 @@ export async function setLimits(tx: Transaction, limits: Limits): Promise<void> 
   if (row?.isolation !== ISOLATION) throw new OtherIsolation();
 }
 
+/** Shortens two of the limits for the rest of the running transaction; the total goes on counting. */
+export async function limitStatements(
+  tx: Transaction,
+  limits: { statementMs?: number; lockMs?: number },
+): Promise<void> {
+  const settings = [
+    ['statement_timeout', limits.statementMs],
+    ['lock_timeout', limits.lockMs],
+  ].flatMap(([name, ms]) =>
+    ms === undefined ? [] : [sql`set_config(${name}, ${`${Math.max(1, Math.round(ms as number))}ms`}, true)`],
+  );
+  await tx.execute(sql`SELECT ${sql.join(settings, sql`, `)}`);
+}
+
 const ISOLATION = 'read committed';
 /** Databases or roles whose default is another isolation level: each transaction says there what it needs. */
 const strict = new WeakSet<Database>();
 class OtherIsolation extends Error {}
+
+/**
+ * When all microtasks are done, and before the driver writes. A statement reaches the driver some microtasks after it
+ * was started, where the next one must not overtake it; what has reached it by then goes out in one write.
+ */
+async function microtasks(): Promise<void> {
+  // Only a tick that is asked for by a microtask comes after them all.
+  await null;
+  await new Promise<void>((resolve) => process.nextTick(resolve));
+}
 
 type Results<T extends readonly (() => Promise<unknown>)[]> = { [K in keyof T]: Awaited<ReturnType<T[K]>> };
 
@@ -57,8 +81,7 @@ type Results<T extends readonly (() => Promise<unknown>)[]> = { [K in keyof T]: 
 export async function pipeline<const T extends readonly (() => Promise<unknown>)[]>(starts: T): Promise<Results<T>> {
   const started: Promise<unknown>[] = [];
   for (const [n, start] of starts.entries()) {
-    // A statement is sent some microtasks after it was started: the next one must not overtake it.
-    if (n > 0) await new Promise(setImmediate);
+    if (n > 0) await microtasks();
     const promise = start();
     promise.catch(() => {});
     started.push(promise);

@@ -64,11 +64,10 @@ export async function advanceErasure(current: Context, erasureId: string, step: 
 }
 
 async function decide(ctx: Context, running: Erasure, account: KeyValue): Promise<Next> {
+  const untouched = running.step === 1 && running.completedAt === null;
+  if (untouched && (await eraseAtOnce(ctx, running))) return { kind: 'completed' };
   await refuseNewReferences(ctx.db, ctx.catalog);
-  const known = await readTasks(ctx, running);
-  const untouched = known.every((t) => t.state === 'pending' && t.rowsPlanned === null);
-  if (untouched && (await eraseAtOnce(ctx, running, account))) return { kind: 'completed' };
-  const tasks = await planAll(ctx, running, account, known);
+  const tasks = await planAll(ctx, running, account, await readTasks(ctx, running));
   const failed = tasks.find((t) => t.state === 'failed');
   if (failed) return await stopFor(ctx, running, LetheError.parse(failed.lastError ?? ''));
   const rowsPlanned = tasks.reduce((sum, t) => sum + (t.rowsPlanned ?? 0), 0);

@@ -27,8 +27,7 @@ export async function dispatchWindow(
   candidates: readonly Candidate[] = [],
   options: { rowsPlanned?: number; delayMs?: number } = {},
 ): Promise<Dispatch | null> {
-  const step = seen.step + 1;
-  const jobId = `${seen.id}_${step}`;
+  const { step, jobId } = nextStep(seen);
   const claimed = await transaction(ctx.db, OWN_TABLES, async (tx) => {
     const rows = await tx
       .update(erasure)
@@ -69,6 +68,12 @@ export async function dispatchWindow(
       delayMs: pauseBefore(c.dispatches),
     })),
   };
+}
+
+/** The step after `seen`, without chunks: what the transaction that starts an erasure stores itself. */
+export function nextStep(seen: Pick<Erasure, 'id' | 'step'>): Dispatch {
+  const step = seen.step + 1;
+  return { erasureId: seen.id, step, jobId: `${seen.id}_${step}`, delayMs: 0, chunks: [] };
 }
 
 /** Smaller erasures first: 1 + floor(log2(rows)). Never 0, which would run before every other chunk. */

@@ -1,7 +1,4 @@
-import type { KeyValue } from '../catalog/types.ts';
-import { transaction } from '../db/transaction.ts';
-import { countEachUpTo } from '../erasers/probe.ts';
-import { type Context, PROBING } from './context.ts';
+import type { Context } from './context.ts';
 import { paceOrOwn, readPace } from './current-pace.ts';
 import { finishErasure } from './finish.ts';
 import { allowanceOf } from './pace.ts';
@@ -22,10 +19,7 @@ export async function rowsAtOnce(ctx: Context): Promise<number> {
  * Erases an account that is no larger than a slice with the last transaction alone: a plan, two windows and their
  * jobs cost more than its rows. True when it is completed; otherwise nothing has changed, and it is planned.
  */
-export async function eraseAtOnce(ctx: Context, running: Erasure, account: KeyValue): Promise<boolean> {
-  const limit = await rowsAtOnce(ctx);
-  const counts = await transaction(ctx.db, PROBING, (tx) => countEachUpTo(tx, ctx.catalog.locations, account, limit));
-  if (counts.some((rows) => rows >= limit)) return false;
-  const limits = { rows: limit, ms: ctx.settings.lockBudgetMs };
+export async function eraseAtOnce(ctx: Context, running: Erasure): Promise<boolean> {
+  const limits = { rows: await rowsAtOnce(ctx), ms: ctx.settings.lockBudgetMs, untouched: true };
   return (await finishErasure(ctx, running, limits)) === 'completed';
 }

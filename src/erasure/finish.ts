@@ -3,9 +3,10 @@ import type { KeyValue, Location } from '../catalog/types.ts';
 import type { Transaction } from '../db/client.ts';
 import { erasure, task } from '../db/schema.ts';
 import { isContended, sanitize, sqlState } from '../db/sql-errors.ts';
-import { afterCommit, pipeline, readBy, setLimits, transaction } from '../db/transaction.ts';
+import { afterCommit, limitStatements, pipeline, readBy, setLimits, transaction } from '../db/transaction.ts';
 import { deleteAccountRow, findAccount } from '../erasers/account.ts';
-import { findRemaining } from '../erasers/probe.ts';
+import { canEraseEverything, eraseEverything } from '../erasers/everything.ts';
+import { countEachUpTo, findRemaining } from '../erasers/probe.ts';
 import { eraseRows } from '../erasers/table.ts';
 import { LetheError } from '../errors.ts';
 import { appendEvent } from '../events/append.ts';
@@ -25,8 +26,13 @@ export type FinishOutcome = 'completed' | 'more' | 'locked' | 'held' | 'supersed
 export type FinishLimits = {
   /** Rows per location that this transaction may still delete. */
   rows: number;
-  /** From the account's lock to commit. No lock is waited for in that time. */
+  /** From the account's lock to commit. */
   ms: number;
+  /**
+   * Nothing has been deleted yet: count first, and delete each location's rows with one statement, which waits
+   * for a locked row for a moment. Otherwise the rows are picked, and locked ones left.
+   */
+  untouched?: boolean;
 };
 
 /** Carries an outcome out of a transaction that must be rolled back. */
@@ -47,10 +53,14 @@ class Rollback extends Error {
 export async function finishErasure(ctx: Context, running: Erasure, limits: FinishLimits): Promise<FinishOutcome> {
   const account = accountTuple(running.accountKey as string);
   const wait = ctx.settings.lockBudgetMs / 2;
-  try {
-    await transaction(ctx.db, { statementMs: wait, lockMs: wait }, async (tx) => {
-      const row = await findAccount(tx, ctx.catalog.account, account, 'FOR UPDATE');
-      const [, , claimed] = await pipeline([
+  return outcomeOf(() =>
+    transaction(ctx.db, { statementMs: wait, lockMs: wait }, async (tx) => {
+      if (limits.untouched) {
+        const counts = await countEachUpTo(tx, ctx.catalog.locations, account, limits.rows);
+        if (counts.some((rows) => rows >= limits.rows)) throw new Rollback('more');
+      }
+      const [row, , , claimed] = await pipeline([
+        () => findAccount(tx, ctx.catalog.account, account, 'FOR UPDATE'),
         () => setLimits(tx, { statementMs: limits.ms, lockMs: GIVE_WAY_MS, totalMs: limits.ms }),
         () => readBy(tx, 'index'),
         () => claimStep(tx, running),
@@ -59,13 +69,43 @@ export async function finishErasure(ctx: Context, running: Erasure, limits: Fini
       // A reopened erasure whose account exists again is closed by the next step.
       if (row && running.completedAt) throw new Rollback('superseded');
       if (row?.onHold) throw new Rollback('held');
-      await refuseNewReferences(tx, ctx.catalog);
-      const gone = await deleteLeftovers(tx, ctx, account, limits.rows);
-      if ((await findRemaining(tx, ctx.catalog.locations, account)).length > 0) throw new Rollback('locked');
-      gone.set(ctx.catalog.account.table, await deleteAccountRow(tx, ctx.catalog.account, account));
-      afterCommit(tx, () => ctx.onDeleted?.(gone));
+      const gone = await eraseAll(tx, ctx, account, limits);
       await complete(tx, ctx, running, gone);
-    });
+      afterCommit(tx, () => ctx.onDeleted?.(gone));
+    }),
+  );
+}
+
+/**
+ * The same within the transaction that has just accepted the erasure of a small account and holds its row, under its
+ * limit: what fails is undone to there, and the acceptance stands. Returns the completed erasure too.
+ */
+export async function finishAccepted(
+  tx: Transaction,
+  ctx: Context,
+  accepted: Erasure,
+  limits: Omit<FinishLimits, 'untouched'>,
+): Promise<{ outcome: FinishOutcome; completed: Erasure | undefined }> {
+  const account = accountTuple(accepted.accountKey as string);
+  let completed: Erasure | undefined;
+  const outcome = await outcomeOf(() =>
+    tx.transaction(async (inner) => {
+      const [, , , gone] = await pipeline([
+        () => limitStatements(inner, { statementMs: limits.ms, lockMs: GIVE_WAY_MS }),
+        () => readBy(inner, 'index'),
+        () => findAccount(inner, ctx.catalog.account, account, 'FOR UPDATE'),
+        () => eraseAll(inner, ctx, account, { ...limits, untouched: true }),
+      ]);
+      completed = await complete(inner, ctx, accepted, gone);
+      afterCommit(tx, () => ctx.onDeleted?.(gone));
+    }),
+  );
+  return { outcome, completed };
+}
+
+async function outcomeOf(work: () => Promise<void>): Promise<FinishOutcome> {
+  try {
+    await work();
     return 'completed';
   } catch (error) {
     if (error instanceof Rollback) return error.outcome;
@@ -74,6 +114,27 @@ export async function finishErasure(ctx: Context, running: Erasure, limits: Fini
     if (sqlState(error) !== '23503') throw clean;
     throw new LetheError('still_referenced', clean.detail);
   }
+}
+
+/** Deletes what there is, proves it, and deletes the account, whose row the caller holds. What it returns is counted by location. */
+async function eraseAll(
+  tx: Transaction,
+  ctx: Context,
+  account: KeyValue,
+  limits: FinishLimits,
+): Promise<Map<string, number>> {
+  if (limits.untouched && canEraseEverything(ctx.catalog)) {
+    const [, { gone, remaining }] = await pipeline([
+      () => refuseNewReferences(tx, ctx.catalog),
+      () => eraseEverything(tx, ctx.catalog, account),
+    ]);
+    if (remaining.length > 0) throw new Rollback('locked');
+    return gone;
+  }
+  await refuseNewReferences(tx, ctx.catalog);
+  const gone = await deleteLeftovers(tx, ctx, account, limits.rows);
+  if ((await findRemaining(tx, ctx.catalog.locations, account)).length > 0) throw new Rollback('locked');
+  return gone.set(ctx.catalog.account.table, await deleteAccountRow(tx, ctx.catalog.account, account));
 }
 
 /** Holds the erasure's row if it is still at this step and not held: whoever has the row decides. */
@@ -119,7 +180,7 @@ async function complete(
   ctx: Context,
   running: Erasure,
   gone: ReadonlyMap<string, number>,
-): Promise<void> {
+): Promise<Erasure> {
   const finishTasks = async () => {
     await tx
       .update(task)
@@ -134,10 +195,13 @@ async function complete(
       // Only the first completion asks for probes: each is an hour, then a day after it.
       probeAt: unguarded && !running.completedAt ? sql`now() + interval '1 hour'` : running.probeAt,
     });
-  const [, , done] = await pipeline([() => recordOutside(tx, running.id, gone, OUTSIDE), finishTasks, finish]);
-  if (!done) throw new Rollback('superseded');
-  await pipeline([
+  const [, , , done] = await pipeline([
+    () => recordOutside(tx, running.id, gone, OUTSIDE),
+    finishTasks,
     () => appendEvent(tx, running.id, 'account.erased', { catalog: ctx.catalog.digest }),
+    finish,
     async () => (running.email ? insertNotification(tx, running.id, 'completed') : undefined),
   ]);
+  if (!done) throw new Rollback('superseded');
+  return done;
 }

@@ -1,34 +1,36 @@
-import { sql } from 'drizzle-orm';
 import type { KeyValue } from '../catalog/types.ts';
 import type { Transaction } from '../db/client.ts';
 import { sqlState } from '../db/sql-errors.ts';
-import { pipeline } from '../db/transaction.ts';
+import { limitStatements, pipeline } from '../db/transaction.ts';
 import { countEachUpTo, countUpTo } from '../erasers/probe.ts';
 import type { Context } from './context.ts';
-import { readRates, rowLimit } from './throughput.ts';
+import { MOST_IN_A_REQUEST, readRates, rowLimit } from './throughput.ts';
+
+/** What one transaction may take of a small account; `ms` from its lock to commit. */
+export function limitsOfSmall({ catalog, settings }: Context): { rows: number; ms: number } {
+  const { threshold } = catalog.account;
+  return { rows: typeof threshold === 'number' ? threshold : MOST_IN_A_REQUEST, ms: settings.immediateMs };
+}
+
+/** What takes long to probe is not small: the account is held meanwhile. Its transaction is over. */
+export class ProbeTooLong extends Error {}
 
 /**
  * Small: fewer rows than the threshold in every location, or less work than it allows. Probed with a
- * limit, never counted in full; what takes long to probe is not small: the account is held meanwhile.
+ * limit, never counted in full. Leaves a short limit for statements behind; throws `ProbeTooLong` at it.
  */
 export async function isSmall(tx: Transaction, ctx: Context, key: KeyValue): Promise<boolean> {
   const { lockBudgetMs } = ctx.settings;
   // One statement for a threshold in rows, one for each location for a threshold in time.
   const statements = typeof ctx.catalog.account.threshold === 'number' ? 1 : ctx.catalog.locations.length;
-  const limitTo = (db: Transaction, ms: number) => async () => {
-    await db.execute(sql`SELECT set_config('statement_timeout', ${`${Math.ceil(ms)}ms`}, true)`);
-  };
   try {
-    return await tx.transaction(async (probing) => {
-      const [, few] = await pipeline([
-        limitTo(probing, lockBudgetMs / 2 / statements),
-        () => hasFewRows(probing, ctx, key),
-      ]);
-      await limitTo(probing, lockBudgetMs)();
-      return few;
-    });
+    const [, few] = await pipeline([
+      () => limitStatements(tx, { statementMs: lockBudgetMs / 2 / statements }),
+      () => hasFewRows(tx, ctx, key),
+    ]);
+    return few;
   } catch (error) {
-    if (sqlState(error) === '57014') return false;
+    if (sqlState(error) === '57014') throw new ProbeTooLong();
     throw error;
   }
 }

@@ -1,10 +1,10 @@
-import { and, desc, eq, isNull, sql } from 'drizzle-orm';
+import { and, desc, eq, isNull, type SQL, sql } from 'drizzle-orm';
 import { v7 as uuidv7 } from 'uuid';
 import type { KeyValue } from '../catalog/types.ts';
 import type { Executor, Transaction } from '../db/client.ts';
 import { erasure, idempotency } from '../db/schema.ts';
-import { isContended } from '../db/sql-errors.ts';
-import { afterCommit, pipeline, setLimits, transaction } from '../db/transaction.ts';
+import { isContended, sanitize } from '../db/sql-errors.ts';
+import { afterCommit, limitStatements, pipeline, transaction } from '../db/transaction.ts';
 import { type AccountRow, findAccount, flagAccount } from '../erasers/account.ts';
 import { eraseRows } from '../erasers/table.ts';
 import { LetheError } from '../errors.ts';
@@ -13,8 +13,9 @@ import { insertNotification } from '../mail/insert-notification.ts';
 import { accountDigest } from '../tokens.ts';
 import type { Context } from './context.ts';
 import { ensureTasks } from './ensure-tasks.ts';
+import { finishAccepted } from './finish.ts';
 import { BY_APPLICATION, HOLD_REASON } from './hold.ts';
-import { isSmall } from './is-small.ts';
+import { isSmall, limitsOfSmall, ProbeTooLong } from './is-small.ts';
 import { OUTSIDE, recordOutside } from './ledger.ts';
 import { refuseNewReferences } from './refuse-new-references.ts';
 import { nextSweep } from './schedule.ts';
@@ -34,43 +35,61 @@ const ATTEMPTS = 3;
 /** `created`: accepted now. Otherwise the erasure that the account already has. */
 export type Accepted = { erasure: Erasure; created: boolean };
 
+/** How one attempt goes about it. `probe`: find out whether the account is small; `erase`: and if so, erase it. */
+type Way = { probe: boolean; erase: boolean };
+
 /**
  * Accepts a request in one transaction: erasure, tasks, event, the account's flag, and its sessions
- * gone. Returns the live erasure when there is one, and the finished one of an account that is gone.
+ * gone. With `eraseSmall` a small account is erased by the same transaction; should that fail, it is accepted all the
+ * same, in state `running`. Returns the live erasure when there is one, and the finished one of an account that is gone.
  * Throws `not_found` for an unknown account, `account_busy` while the application locks its row.
  */
-export async function requestErasure(ctx: Context, request: Request): Promise<Accepted> {
+export async function requestErasure(
+  ctx: Context,
+  request: Request,
+  { eraseSmall = false }: { eraseSmall?: boolean } = {},
+): Promise<Accepted> {
   const { lockBudgetMs } = ctx.settings;
+  // A threshold in time may be more than the acceptance has.
+  const inRows = typeof ctx.catalog.account.threshold === 'number';
+  const way: Way = { probe: true, erase: eraseSmall && inRows };
   for (let attempt = 1; ; attempt++) {
     try {
       return await transaction(
         ctx.db,
         { statementMs: lockBudgetMs, lockMs: lockBudgetMs / 2, totalMs: lockBudgetMs },
-        (tx) => accept(tx, ctx, request),
+        (tx) => accept(tx, ctx, request, way),
       );
     } catch (error) {
+      if (error instanceof ProbeTooLong) {
+        way.probe = false;
+        continue;
+      }
       if (!isContended(error)) throw error;
+      // What took the transaction with it may have been the erasing: to accept comes first.
+      way.erase = false;
       // Signing out must not skip a locked session, so the whole acceptance gives way and comes again.
-      if (attempt === ATTEMPTS)
+      if (attempt >= ATTEMPTS)
         throw new LetheError('account_busy', 'the application holds locks on the account; try again');
     }
   }
 }
 
-async function accept(tx: Transaction, ctx: Context, request: Request): Promise<Accepted> {
+async function accept(tx: Transaction, ctx: Context, request: Request, way: Way): Promise<Accepted> {
   const { lockBudgetMs } = ctx.settings;
-  const [account, now] = await pipeline([
+  const [account, now, live, few] = await pipeline([
     () => findAccount(tx, ctx.catalog.account, request.accountKey, 'FOR NO KEY UPDATE'),
     () => readClock(tx),
+    () => findLive(tx, canonical(ctx, request.accountKey)),
+    async () => way.probe && (await isSmall(tx, ctx, request.accountKey)),
   ]);
   if (!account) return { erasure: await findFinished(tx, ctx, request.accountKey), created: false };
-  const live = await findLive(tx, account.key[0] as string);
   if (live) {
     await linkIdempotencyKey(tx, request, live.id);
     return { erasure: live, created: false };
   }
   // On hold it must not be erased by this request; what else it is does not matter then.
-  const small = !account.onHold && (await isSmall(tx, ctx, account.key));
+  const small = few && !account.onHold;
   const wanted = describeErasure(ctx, request, account, small, now);
   const [created] = await pipeline([
     () => insertErasure(tx, wanted),
@@ -78,12 +97,35 @@ async function accept(tx: Transaction, ctx: Context, request: Request): Promise<
     () => appendEvents(tx, wanted.id, acceptanceOf(ctx, wanted, small)),
     async () => (!small && account.email ? insertNotification(tx, wanted.id, 'received') : undefined),
     () => linkIdempotencyKey(tx, request, wanted.id),
+  ]);
+  if (small && way.erase) {
+    const completed = await eraseAccepted(tx, ctx, created);
+    if (completed) return { erasure: completed, created: true };
+  }
+  await pipeline([
+    // The account is held: a locked session must not be waited for until somebody looks for a deadlock.
+    () => limitStatements(tx, { statementMs: lockBudgetMs, lockMs: SESSION_WAIT_MS }),
     () => flagAccount(tx, ctx.catalog.account, account.key, true),
-    // The account is held now: a locked session must not be waited for until somebody looks for a deadlock.
-    () => setLimits(tx, { statementMs: lockBudgetMs, lockMs: SESSION_WAIT_MS, totalMs: lockBudgetMs }),
   ]);
   await signOut(tx, ctx, created.id, account.key);
   return { erasure: created, created: true };
+}
+
+/** Null: the erasure is still to be done, by somebody with more time. */
+async function eraseAccepted(tx: Transaction, ctx: Context, accepted: Erasure): Promise<Erasure | null> {
+  const unfinished = (why: object) =>
+    ctx.log.info({ erasureId: accepted.id, ...why }, 'not erased with its acceptance; tried once more');
+  try {
+    const { outcome, completed } = await finishAccepted(tx, ctx, accepted, {
+      ...limitsOfSmall(ctx),
+      ms: ctx.settings.lockBudgetMs,
+    });
+    if (completed) return completed;
+    unfinished({ outcome });
+  } catch (error) {
+    unfinished({ code: sanitize(error).code });
+  }
+  return null;
 }
 
 /** The server's time: it decides what is due, so it must also say since when. */
@@ -171,7 +213,9 @@ async function findFinished(tx: Transaction, ctx: Context, key: KeyValue): Promi
 
 /** A key as the database prints it: `007` and `7`, or an upper-case uuid, are the same account. */
 export async function canonicalKey(db: Executor, ctx: Context, key: KeyValue): Promise<string> {
-  const type = ctx.catalog.account.key[0].type;
-  const [row] = await db.execute<{ key: string }>(sql`SELECT ${key[0]}::text::${sql.raw(type)}::text AS key`);
+  const [row] = await db.execute<{ key: string }>(sql`SELECT ${canonical(ctx, key)} AS key`);
   return row?.key as string;
 }
+
+const canonical = ({ catalog }: Context, key: KeyValue): SQL =>
+  sql`${key[0]}::text::${sql.raw(catalog.account.key[0].type)}::text`;

@@ -52,7 +52,7 @@ export async function findErasure(db: Executor, id: string): Promise<Erasure | n
 }
 
 /** The live erasure of an account, or null: at most one exists. */
-export async function findLive(db: Executor, accountKey: string): Promise<Erasure | null> {
+export async function findLive(db: Executor, accountKey: string | SQL): Promise<Erasure | null> {
   const [row] = await db
     .select()
     .from(erasure)

@@ -2,7 +2,7 @@ import type { Context } from '../erasure/context.ts';
 import type { Dispatch } from '../erasure/dispatch.ts';
 import type { Accepted } from '../erasure/request.ts';
 import { eraseNow, notHeld, startErasure } from '../erasure/start.ts';
-import { type Erasure, findErasure } from '../erasure/states.ts';
+import { type Erasure, findErasure, isFinal } from '../erasure/states.ts';
 import type { Enqueue } from './enqueue.ts';
 
 /**
@@ -21,10 +21,11 @@ export async function beginErasure(
   const told: Promise<unknown>[] = [];
   if (created && ctx.settings.signOut) told.push(enqueue.signOut(erasure.id));
   let dispatch: Dispatch | null = null;
-  if (created && erasure.mode === 'immediate') dispatch = await eraseNow(ctx, erasure);
+  if (created && erasure.mode === 'immediate' && erasure.state === 'running') dispatch = await eraseNow(ctx, erasure);
   else if (startNow && erasure.state === 'scheduled') dispatch = await startErasure(ctx, erasure.id, notHeld, by);
   if (dispatch) told.push(enqueue.dispatch(dispatch));
   if (created) told.push(enqueue.mailsOf(erasure.id));
-  const [found] = await Promise.all([findErasure(ctx.db, erasure.id), ...told]);
+  const now = isFinal(erasure.state) ? erasure : findErasure(ctx.db, erasure.id);
+  const [found] = await Promise.all([now, ...told]);
   return found as Erasure;
 }

@@ -1,6 +1,7 @@
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
 import type { Context as HonoContext } from 'hono';
 import { createMiddleware } from 'hono/factory';
+import type { KeyValue } from '../../catalog/types.ts';
 import { parseAccountId } from '../../erasure/account-id.ts';
 import {
   claimIdempotencyKey,
@@ -83,27 +84,26 @@ export function accountRoutes(api: Api): OpenAPIHono {
   const app = new OpenAPIHono({ defaultHook: refuseInvalid });
 
   /** Runs before the validators: who may not do it learns nothing about what would be valid. */
-  const onlyForAccount = createMiddleware<{ Variables: { caller: Caller; accountKey: string } }>(async (c, next) => {
+  const onlyForAccount = createMiddleware<{ Variables: { caller: Caller; accountKey: KeyValue } }>(async (c, next) => {
     const key = parseAccountId(ctx.catalog, c.req.param('accountId') ?? '');
     const caller = await withDeadline(DEADLINE_MS, authenticate(c, api.auth, ctx));
     requireScope(caller, 'erasures:write');
-    const canonical = await withDeadline(DEADLINE_MS, canonicalKey(ctx.db, ctx, key));
-    if (caller.kind === 'account' && caller.accountKey !== canonical)
+    if (caller.kind === 'account' && caller.accountKey !== (await canonicalOf(key)))
       throw new LetheError('not_found', 'there is no such account');
     requireRecentSignIn(caller, api.auth);
     c.set('caller', caller);
-    c.set('accountKey', canonical);
+    c.set('accountKey', key);
     await next();
   });
 
   app.openapi({ ...requestErasureRoute, middleware: [onlyForAccount, jsonBody] as const }, async (c) => {
-    const { caller, accountKey: canonical } = c.var;
+    const { caller, accountKey } = c.var;
     const body = c.req.valid('json');
     const given = c.req.valid('header')['Idempotency-Key'];
-    if (given === undefined) return answer(c, api, await accept(caller, canonical, body.startNow === true));
+    if (given === undefined) return answer(c, api, await accept(caller, accountKey, body.startNow === true));
 
     const keyHash = idempotencyKeyHash(keyOwner(caller), given);
-    const fingerprint = requestFingerprint(c.req.method, canonical, body);
+    const fingerprint = requestFingerprint(c.req.method, await canonicalOf(accountKey), body);
     const claim = await withDeadline(DEADLINE_MS, claimIdempotencyKey(ctx.db, keyHash, fingerprint));
     if (claim.kind === 'answered')
       return replay(c, api, claim.erasureId, claim.answer.status, claim.answer.body as AcceptedWithoutLink);
@@ -115,7 +115,7 @@ export function accountRoutes(api: Api): OpenAPIHono {
       return answer(c, api, (await findErasure(ctx.db, claim.erasureId)) as Erasure);
     }
     try {
-      const accepted = await accept(caller, canonical, body.startNow === true, keyHash);
+      const accepted = await accept(caller, accountKey, body.startNow === true, keyHash);
       await storeAnswer(ctx.db, keyHash, accepted.id, { status: statusOf(accepted), body: acceptedResource(accepted) });
       return answer(c, api, accepted);
     } catch (error) {
@@ -129,9 +129,13 @@ export function accountRoutes(api: Api): OpenAPIHono {
 
   return app;
 
-  async function accept(caller: Caller, accountKey: string, startNow: boolean, keyHash?: string): Promise<Erasure> {
-    const request = { accountKey: [accountKey], requestedBy: callerName(caller), idempotencyKeyHash: keyHash };
-    const accepted = await withDeadline(DEADLINE_MS, requestErasure(ctx, request));
+  function canonicalOf(key: KeyValue): Promise<string> {
+    return withDeadline(DEADLINE_MS, canonicalKey(ctx.db, ctx, key));
+  }
+
+  async function accept(caller: Caller, accountKey: KeyValue, startNow: boolean, keyHash?: string): Promise<Erasure> {
+    const request = { accountKey, requestedBy: callerName(caller), idempotencyKeyHash: keyHash };
+    const accepted = await withDeadline(DEADLINE_MS, requestErasure(ctx, request, { eraseSmall: true }));
     return beginErasure(ctx, enqueue, accepted, request.requestedBy, startNow);
   }
 }

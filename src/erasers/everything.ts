@@ -1,0 +1,62 @@
+import { sql } from 'drizzle-orm';
+import type { Catalog, KeyValue, Location } from '../catalog/types.ts';
+import type { Transaction } from '../db/client.ts';
+import { pipeline } from '../db/transaction.ts';
+import { deleteAccountRow } from './account.ts';
+import { findRemaining } from './probe.ts';
+import { affected, belongsTo, joins, relation, walks } from './sql.ts';
+
+/** False where rows reference rows of their own table: those take more than one statement. */
+export const canEraseEverything = (catalog: Catalog): boolean =>
+  catalog.locations.every((l) => l.children.every((child) => child.location !== l.name));
+
+/**
+ * Deletes the account's rows with one statement for each location, and its own row, all in one round trip. The caller
+ * holds the account and has counted: there are few. Waits for locked rows as long as the lock limit allows.
+ * What is named in `remaining` was in the way, and the account must not be gone without it: roll back.
+ */
+export async function eraseEverything(
+  tx: Transaction,
+  catalog: Catalog,
+  account: KeyValue,
+): Promise<{ gone: Map<string, number>; remaining: string[] }> {
+  const gone = new Map<string, number>();
+  const erase = (location: Location) => async () => {
+    gone.set(location.name, await eraseUnreferenced(tx, catalog, location, account));
+  };
+  const leaves = catalog.locations.filter((l) => l.children.length === 0);
+  const parents = catalog.locations.filter((l) => l.children.length > 0);
+  let remaining: string[] = [];
+  await pipeline([
+    ...leaves.map(erase),
+    ...parents.flatMap((location) => [() => lockAll(tx, location, account), erase(location)]),
+    async () => {
+      remaining = await findRemaining(tx, catalog.locations, account);
+    },
+    async () => {
+      gone.set(catalog.account.table, await deleteAccountRow(tx, catalog.account, account));
+    },
+  ]);
+  return { gone, remaining };
+}
+
+/** No row that references one of these can come in from here on; the next statement sees all that did before. */
+async function lockAll(tx: Transaction, location: Location, account: KeyValue): Promise<void> {
+  await tx.execute(sql`SELECT count(*) FROM (SELECT 1 FROM ${relation(location)} AS t
+    WHERE ${walks('t', location.account, account)} FOR UPDATE OF t) AS held`);
+}
+
+/** A row that another one references stays: a cascading foreign key would delete that one uncounted. */
+function eraseUnreferenced(tx: Transaction, catalog: Catalog, location: Location, account: KeyValue): Promise<number> {
+  const free = location.children.map((reference) => {
+    const child = catalog.locations.find((l) => l.name === reference.location) as Location;
+    // Not EXISTS: the planner would make a join of it and may read the whole table.
+    return sql` AND (SELECT 1 FROM ${relation(child)} AS c
+      WHERE ${joins('c', reference.columns, 't', reference.referenced)} LIMIT 1) IS NULL`;
+  });
+  return affected(
+    tx,
+    sql`DELETE FROM ${relation(location)} AS t WHERE ${walks('t', location.account, account)}
+      AND ${belongsTo('t', location.account, account)}${sql.join(free)}`,
+  );
+}

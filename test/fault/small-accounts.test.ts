@@ -1,0 +1,89 @@
+import postgres from 'postgres';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { requestErasure } from '../../src/erasure/request.ts';
+import { eraseNow } from '../../src/erasure/start.ts';
+import type { Resources } from '../../src/resources.ts';
+import { expectErased, rowsOf } from '../support/evidence.ts';
+import { isFlagged, SMALL, subject } from '../support/subject.ts';
+import { createWorld, type World } from '../support/world.ts';
+
+let world: World;
+let domain: Resources;
+
+beforeAll(async () => {
+  world = await createWorld();
+  domain = await world.domain();
+});
+afterAll(() => world.close());
+
+const ask = (account: string) =>
+  requestErasure(domain.ctx, { accountKey: [account], requestedBy: 'test' }, { eraseSmall: true });
+const eventsOf = async (id: string) =>
+  (await world.sql<{ type: string }[]>`SELECT type FROM lethe.event WHERE erasure_id = ${id} ORDER BY id`).map(
+    ({ type }) => type,
+  );
+
+describe('a small account, erased by the transaction that accepts it', () => {
+  it('leaves the same evidence as any other, in the same order', async () => {
+    const s = await subject(world.sql, SMALL);
+    const { erasure, created } = await ask(s.account);
+    expect([erasure.state, erasure.mode, created]).toEqual(['completed', 'immediate', true]);
+    await expectErased(world.sql, s.account, erasure.id, s.before);
+    expect(await eventsOf(erasure.id)).toEqual([
+      'erasure.requested',
+      'erasure.running',
+      'account.erased',
+      'erasure.completed',
+    ]);
+  });
+
+  it('is accepted all the same while the application holds one of its rows, and loses nothing', async () => {
+    const s = await subject(world.sql, SMALL);
+    const application = postgres(world.url, { max: 1, onnotice: () => {} });
+    const { erasure } = await application.begin(async (tx) => {
+      await tx`SELECT 1 FROM posts WHERE account_id = ${s.account} LIMIT 1 FOR UPDATE`;
+      return ask(s.account);
+    });
+    await application.end();
+    expect(erasure.state).toBe('running');
+    expect(await isFlagged(world.sql, s.account)).toBe(true);
+    // Signed out, and otherwise as it was.
+    expect(await rowsOf(world.sql, s.account)).toEqual({ ...s.before, sessions: 0 });
+    expect(await eraseNow(domain.ctx, erasure)).toBeNull();
+    await expectErased(world.sql, s.account, erasure.id, s.before);
+  });
+
+  it("is accepted when erasing it takes longer than the transaction may, and erased in the second one's time", async () => {
+    const s = await subject(world.sql, SMALL);
+    const perRow = (1.4 * domain.ctx.settings.lockBudgetMs) / SMALL / 1000;
+    await world.sql.unsafe(`CREATE FUNCTION slowly() RETURNS trigger LANGUAGE plpgsql AS
+      $$ BEGIN PERFORM pg_sleep(${perRow}); RETURN OLD; END $$;
+      CREATE TRIGGER slowly BEFORE DELETE ON posts FOR EACH ROW EXECUTE FUNCTION slowly()`);
+    const { erasure } = await ask(s.account);
+    expect(erasure.state).toBe('running');
+    expect(await rowsOf(world.sql, s.account)).toEqual({ ...s.before, sessions: 0 });
+    expect(await eraseNow(domain.ctx, erasure)).toBeNull();
+    await world.sql`DROP TRIGGER slowly ON posts`;
+    await expectErased(world.sql, s.account, erasure.id, s.before);
+    expect(await world.sql`SELECT 1 FROM lethe.erasure WHERE account_key = ${s.account}`).toHaveLength(1);
+  });
+
+  it("keeps another account's row that references its own, which a cascade would delete", async () => {
+    const s = await subject(world.sql, SMALL);
+    const [feed] = await world.sql<{ id: string }[]>`SELECT id FROM feeds WHERE account_id = ${s.account} LIMIT 1`;
+    const [post] = await world.sql<{ id: string }[]>`INSERT INTO posts (account_id, feed_id, title, body)
+      VALUES (${s.bystander}, ${feed?.id as string}, 'theirs', '') RETURNING id`;
+    const { erasure } = await ask(s.account);
+    expect(erasure.state).toBe('running');
+    expect(await rowsOf(world.sql, s.account)).toEqual({ ...s.before, sessions: 0 });
+    expect(await world.sql`SELECT 1 FROM posts WHERE id = ${post?.id as string}`).toHaveLength(1);
+  });
+
+  it('is one erasure when it is asked for many times at once', async () => {
+    const s = await subject(world.sql, SMALL);
+    const all = await Promise.all(Array.from({ length: 8 }, () => ask(s.account)));
+    expect(new Set(all.map(({ erasure }) => erasure.id)).size).toBe(1);
+    expect(all.filter(({ created }) => created)).toHaveLength(1);
+    await expectErased(world.sql, s.account, all[0]?.erasure.id as string, s.before);
+  });
+});
