@@ -3,6 +3,7 @@ import { Command, InvalidArgumentError } from 'commander';
 import { writeCharts } from './charts.ts';
 import { CONTENDERS } from './contenders.ts';
 import { planOf } from './plan.ts';
+import { profile } from './profile.ts';
 import { render } from './report.ts';
 import { run } from './run.ts';
 
@@ -21,13 +22,20 @@ const program = new Command('npm run bench --')
   .option('--check', 'exit 1 when a bar is missed, and name it', false)
   .option('--json <file>', 'write the result')
   .option('--charts <folder>', 'write speed.svg and latency.svg')
+  .option('--profile [folder]', "instead: where a deletion's time goes, and flame graphs into the folder")
   .option('--only <names>', `comma-separated: ${CONTENDERS.map((c) => c.name).join(', ')}`)
   .option('--repeats <n>', 'how often each contender runs', wholeNumber)
   .option('--posts <n>', 'one victim of this size', wholeNumber)
   .option('--bystanders <n>', 'posts of the other accounts', wholeNumber)
   .exitOverride();
 
-type Given = Parameters<typeof planOf>[0] & { check: boolean; json?: string; charts?: string; only?: string };
+type Given = Parameters<typeof planOf>[0] & {
+  check: boolean;
+  profile?: string | true;
+  json?: string;
+  charts?: string;
+  only?: string;
+};
 
 function chosen(only: string | undefined) {
   if (only === undefined) return CONTENDERS;
@@ -48,8 +56,13 @@ try {
     process.stderr.write(`${message}\n`);
   process.exit(exitCode === 0 ? 0 : 2);
 }
+const say = (line: string) => void process.stderr.write(`bench: ${line}\n`);
 try {
-  const result = await run(planOf(given), contenders, (line) => process.stderr.write(`bench: ${line}\n`));
+  if (given.profile !== undefined) {
+    await profile(given.profile === true ? undefined : given.profile, say);
+    process.exit(0);
+  }
+  const result = await run(planOf(given), contenders, say);
   console.log(render(result));
   if (given.json !== undefined) writeFileSync(given.json, `${JSON.stringify(result, null, 2)}\n`);
   if (given.charts !== undefined) writeCharts(result, given.charts);
