@@ -111,7 +111,7 @@ export function drawFlame(title: string, stacks: Stacks): string {
               {
                 type: 'text',
                 style: {
-                  text: words.slice(0, Math.floor(width / 6)),
+                  text: words.slice(0, Math.floor(width / 6.8)),
                   x: x + 3,
                   y: y + 2,
                   fontSize: 10.5,

@@ -31,8 +31,8 @@ export function planOf({ quick, large, posts, bystanders, repeats }: Options): P
 export const LARGE = 10_000_000;
 export const victim = (posts: number) => `victim-${posts}`;
 const ACCOUNTS = 200;
-const TINY = { accounts: 120, posts: 500 };
-const SMALL = { accounts: 5, posts: 2_000 };
+const TINY = { accounts: 420, posts: 500 };
+const SMALL = { accounts: 16, posts: 2_000 };
 
 const several = (
   prefix: string,

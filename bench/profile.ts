@@ -1,14 +1,12 @@
 /** Where the time of a deletion goes: the server's own account of each statement, and what it could do at best. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import postgres, { type Sql } from 'postgres';
+import type { Sql } from 'postgres';
 import type { PostgresServer } from '../src/dev/postgres.ts';
-import { accountsLike, copyDatabase, createTemplate, startServer } from './database.ts';
+import { createTemplate, startServer } from './database.ts';
 import { drawFlame, sample } from './flame.ts';
-import { mainAccounts, planOf, victim } from './plan.ts';
-
-const POSTS = 1_000_000;
-const SLICE = 10_000;
+import { boundsOf, measureCrowdFloor, measureFloors, onCopy, POSTS } from './floors.ts';
+import { mainAccounts, planOf } from './plan.ts';
 
 type Say = (line: string) => void;
 
@@ -20,30 +18,16 @@ export async function profile(folder: string | undefined, say: Say): Promise<voi
     const plan = planOf({ quick: false, large: false, posts: POSTS });
     await createTemplate(server, 'base', mainAccounts(plan));
     await explainAll(server);
-    for (const connections of [1, 2]) await measureFloor(server, connections);
+    for (let repeat = 0; repeat < 3; repeat++) await measureFloors(server);
+    await measureCrowdFloor(server);
     if (folder !== undefined) await flames(server, folder, say);
   } finally {
     await server.destroy();
   }
 }
 
-/** Runs `work` on connections to a fresh copy. */
-async function onCopy<T>(
-  server: PostgresServer,
-  max: number,
-  work: (sql: Sql, account: string) => Promise<T>,
-): Promise<T> {
-  const sql = postgres(await copyDatabase(server, 'base', 'run'), { max, prepare: false, onnotice: () => {} });
-  try {
-    const [account] = (await accountsLike(sql, `${victim(POSTS)}@`)) as [string];
-    return await work(sql, account);
-  } finally {
-    await sql.end();
-  }
-}
-
 const explain = async (sql: Sql, what: string, statement: string) => {
-  const rows = await sql.unsafe(`EXPLAIN (ANALYZE, BUFFERS, WAL, TIMING OFF) ${statement}`);
+  const rows = await sql.unsafe(`EXPLAIN (ANALYZE, BUFFERS, WAL) ${statement}`);
   console.log(`\n## ${what}\n\n\`\`\`\n${statement}\n\n${rows.map((row) => Object.values(row)[0]).join('\n')}\n\`\`\``);
 };
 
@@ -70,35 +54,6 @@ async function explainAll(server: PostgresServer): Promise<void> {
       sql,
       'Thirty feeds whose posts are gone: each look passes over the dead entries of its posts',
       `DELETE FROM feeds WHERE id IN (SELECT id FROM feeds WHERE account_id = ${account} ORDER BY id LIMIT 30)`,
-    );
-  });
-}
-
-const boundsOf = async (sql: Sql, account: string): Promise<string[]> =>
-  (
-    await sql<{ id: string }[]>`
-      SELECT id::text FROM (SELECT id, row_number() OVER (ORDER BY account_id, id) AS n, count(*) OVER () AS all
-                              FROM posts WHERE account_id = ${account}) AS numbered
-       WHERE n % ${SLICE} = 0 OR n = numbered.all OR n = 1 ORDER BY id`
-  ).map((row) => row.id);
-
-/** All slices by bare connections, nothing else: no eraser that deletes in ranges can be faster. */
-async function measureFloor(server: PostgresServer, connections: number): Promise<void> {
-  await onCopy(server, connections, async (sql, account) => {
-    const bounds = await boundsOf(sql, account);
-    let next = 1;
-    const deleting = async () => {
-      const own = await sql.reserve();
-      await own`SET enable_indexscan = off`;
-      for (let n = next++; n < bounds.length; n = next++)
-        await own`DELETE FROM posts WHERE account_id = ${account} AND id > ${bounds[n - 1] as string} AND id <= ${bounds[n] as string}`;
-      own.release();
-    };
-    const started = performance.now();
-    await Promise.all(Array.from({ length: connections }, deleting));
-    const seconds = (performance.now() - started) / 1000;
-    console.log(
-      `\nall posts in slices of ${SLICE.toLocaleString('en-US')}, ${connections} bare connection(s): ${seconds.toFixed(2)} s`,
     );
   });
 }

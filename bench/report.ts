@@ -56,7 +56,7 @@ function extraLines(extras: Extras): string[] {
     immediate &&
       `500 posts inside the request: ${fixed(immediate.requestMs)} ms, the bare transaction ${fixed(immediate.bareMs)} ms`,
     statusReads &&
-      `status reads: ${fixed(statusReads.status, 0)} requests/s, a bare route ${fixed(statusReads.bare, 0)}`,
+      `status reads: ${fixed(statusReads.status, 0)} requests/s of one erasure, ${fixed(statusReads.spread, 0)} of many; a bare route ${fixed(statusReads.bare, 0)}`,
     beside &&
       `2,000 posts: ${fixed(beside.aloneSeconds, 2)} s alone, ${fixed(beside.besideSeconds, 2)} s while ${sizeWords(beside.largePosts)} are erased`,
     crowd &&

@@ -33,34 +33,49 @@ export async function measureImmediate(
         });
         bare.push(performance.now() - started);
       }
-      // The first requests meet a process that has just started.
-      const settled = Math.floor(pairs / 5);
+      // The first hundred requests meet a process that has just started, and code that is not compiled yet.
+      const settled = Math.floor(pairs / 2);
       return { requestMs: median(requests.slice(settled)), bareMs: median(bare.slice(settled)) };
     }),
   );
 }
 
-/** Requests a second of a status read, and of a bare route that selects one row by its key. */
+const CLIENTS = 16;
+
+/**
+ * Requests a second of status reads by 16 clients, of one erasure and of one each, and of a bare route that selects
+ * one row by its key.
+ */
 export async function measureStatusReads(
   server: PostgresServer,
   template: string,
   seconds: number,
-): Promise<{ status: number; bare: number }> {
+): Promise<{ status: number; spread: number; bare: number }> {
   return withDeployment(server, template, 0, {}, async ({ sql, url, lethe }) => {
-    const [account] = (await accountsLike(sql, 'small-')) as [string];
-    const response = await lethe.call('POST', `/v1/accounts/${account}/erasure`, {});
-    const { id, statusUrl } = (await response.json()) as { id: string; statusUrl: string };
-    const bare = await startBare(url, account);
-    const rate = async (address: string) => {
-      const done = await autocannon({ url: address, connections: 16, duration: seconds });
-      if (done.non2xx > 0 || done.errors > 0)
-        throw new Error(`${address}: ${done.non2xx} refused, ${done.errors} failed`);
+    const accounts = await accountsLike(sql, 'small-');
+    const paths: string[] = [];
+    for (const account of accounts.slice(0, CLIENTS)) {
+      const response = await lethe.call('POST', `/v1/accounts/${account}/erasure`, {});
+      const { id, statusUrl } = (await response.json()) as { id: string; statusUrl: string };
+      paths.push(`/v1/erasures/${id}${new URL(statusUrl).search}`);
+    }
+    const bare = await startBare(url, accounts[0] as string);
+    const rate = async (base: string, of: readonly string[], duration: number) => {
+      let client = 0;
+      const setupClient = (c: autocannon.Client) =>
+        c.setRequests([{ method: 'GET', path: of[client++ % of.length] as string }]);
+      const done = await autocannon({ url: base, connections: CLIENTS, duration, setupClient });
+      if (done.non2xx > 0 || done.errors > 0) throw new Error(`${base}: ${done.non2xx} refused, ${done.errors} failed`);
       return done.requests.average;
     };
     try {
-      const address = `${lethe.base}/v1/erasures/${id}${new URL(statusUrl).search}`;
-      await autocannon({ url: address, connections: 16, duration: 1 });
-      return { status: await rate(address), bare: await rate(bare.address) };
+      await rate(lethe.base, paths, 1);
+      const { origin, pathname } = new URL(bare.address);
+      return {
+        status: await rate(lethe.base, paths.slice(0, 1), seconds),
+        spread: await rate(lethe.base, paths, seconds),
+        bare: await rate(origin, [pathname], seconds),
+      };
     } finally {
       await bare.stop();
     }

@@ -24,7 +24,8 @@ export type Row = {
 /** What is reported beside the contenders; a part that was not run is absent. */
 export type Extras = {
   immediate?: { requestMs: number; bareMs: number };
-  statusReads?: { status: number; bare: number };
+  /** Requests/s; `spread`: each client asks for an erasure of its own. */
+  statusReads?: { status: number; spread: number; bare: number };
   crowd?: { rowsPerSecond: number; seconds: number; accounts: number; accept: Latency & { refused: number } };
   beside?: { aloneSeconds: number; besideSeconds: number; largePosts: number };
   idleWorker?: { cpuPercent: number; memory: number };

@@ -80,7 +80,7 @@ async function measureExtras(
   const posts = plan.sizes.at(-1) as number;
   const extras: Extras = {};
   await part('small accounts inside the request', async () => {
-    extras.immediate = await measureImmediate(server, 'base', 50);
+    extras.immediate = await measureImmediate(server, 'base', 200);
   });
   await part('status reads', async () => {
     extras.statusReads = await measureStatusReads(server, 'base', Math.min(5, plan.idleSeconds));

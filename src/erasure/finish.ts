@@ -47,8 +47,8 @@ class Rollback extends Error {
 /**
  * The last transaction: holds the account row, so that no foreign key lets a new row in, deletes the
  * few rows that are left, proves every location empty and deletes the account. Rows that are locked
- * are never waited for while the account is held: that is what makes an application the victim of a
- * deadlock. Throws `still_referenced` or `foreign_reference` when a row that is not this account's is in the way.
+ * are not waited for while the account is held (`untouched`: for GIVE_WAY_MS at most): that is what makes an
+ * application the victim of a deadlock. Throws `still_referenced` or `foreign_reference` when a row that is not this account's is in the way.
  */
 export async function finishErasure(ctx: Context, running: Erasure, limits: FinishLimits): Promise<FinishOutcome> {
   const account = accountTuple(running.accountKey as string);

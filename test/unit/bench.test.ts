@@ -74,7 +74,7 @@ const contenders = [
 ];
 const extras: Extras = {
   immediate: { requestMs: 20, bareMs: 10 },
-  statusReads: { status: 500, bare: 1000 },
+  statusReads: { status: 500, spread: 200, bare: 1000 },
   crowd: { rowsPerSecond: 0.8 * (M / 8.5), seconds: 1, accounts: 2000, accept: { ...flat(5), refused: 0 } },
   beside: { aloneSeconds: 0.1, besideSeconds: 0.3, largePosts: 10 * M },
 };
@@ -111,7 +111,7 @@ describe('the bars', () => {
       'rows/s of 2,000 accounts',
       { extras: { ...extras, crowd: { ...(extras.crowd as NonNullable<Extras['crowd']>), rowsPerSecond: 1 } } },
     ],
-    ['status reads', { extras: { ...extras, statusReads: { status: 499, bare: 1000 } } }],
+    ['status reads', { extras: { ...extras, statusReads: { status: 499, spread: 200, bare: 1000 } } }],
     [
       'two worker processes',
       { contenders: contenders.map((r) => (r.name === 'lethe-full-2' ? row(r.name, M, 9) : r)) },
