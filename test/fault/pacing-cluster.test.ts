@@ -35,7 +35,8 @@ it('one of two workers decides, both obey; killed, the other follows within 20 s
   const workers = [world.spawn(['worker']), world.spawn(['worker'])];
   const first = await until('one has the duty', holder);
   await untilRecovered(world.sql);
-  expect(await limit()).toBe('1');
+  // Redis is told after Postgres.
+  await until('the limit is set', async () => (await limit()) === '1', 5_000);
   // For two leases nobody else had it.
   const since = performance.now();
   await until('it keeps it', async () => {
