@@ -3,7 +3,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { requestErasure } from '../../src/erasure/request.ts';
 import { eraseNow } from '../../src/erasure/start.ts';
 import type { Resources } from '../../src/resources.ts';
-import { expectErased, rowsOf } from '../support/evidence.ts';
+import { checksum, expectErased, rowsOf } from '../support/evidence.ts';
+import { whileDeletionsLinger } from '../support/linger.ts';
 import { isFlagged, SMALL, subject } from '../support/subject.ts';
 import { createWorld, type World } from '../support/world.ts';
 
@@ -21,6 +22,12 @@ const ask = (account: string) =>
 const eventsOf = async (id: string) =>
   (await world.sql<{ type: string }[]>`SELECT type FROM lethe.event WHERE erasure_id = ${id} ORDER BY id`).map(
     ({ type }) => type,
+  );
+/** The application adds a post; returns what the database says to it. */
+const insertPost = (account: string, feed: string): Promise<string> =>
+  world.sql`INSERT INTO posts (account_id, feed_id, title, body) VALUES (${account}, ${feed}, 'late', '')`.then(
+    () => 'added',
+    (error: { code: string }) => error.code,
   );
 
 describe('a small account, erased by the transaction that accepts it', () => {
@@ -77,6 +84,31 @@ describe('a small account, erased by the transaction that accepts it', () => {
     expect(erasure.state).toBe('running');
     expect(await rowsOf(world.sql, s.account)).toEqual({ ...s.before, sessions: 0 });
     expect(await world.sql`SELECT 1 FROM posts WHERE id = ${post?.id as string}`).toHaveLength(1);
+  });
+
+  it("never takes another account's row along that comes while it is erased", async () => {
+    const s = await subject(world.sql, SMALL);
+    const [feed] = await world.sql<{ id: string }[]>`SELECT max(id) AS id FROM feeds WHERE account_id = ${s.account}`;
+    const [accepted, late] = await whileDeletionsLinger(world, 'feeds', async (begun) => {
+      const asked = ask(s.account);
+      await begun();
+      return Promise.all([asked, insertPost(s.bystander, feed?.id as string)]);
+    });
+    expect([accepted.erasure.state, late]).toEqual(['completed', '23503']);
+    await expectErased(world.sql, s.account, accepted.erasure.id, s.before);
+    expect(await checksum(world.sql, s.bystander)).toBe(s.sum);
+  });
+
+  it('lets no row in while the account itself goes, which a cascade would delete uncounted', async () => {
+    const s = await subject(world.sql, SMALL);
+    const [feed] = await world.sql<{ id: string }[]>`SELECT max(id) AS id FROM feeds WHERE account_id = ${s.bystander}`;
+    const [accepted, late] = await whileDeletionsLinger(world, 'accounts', async (begun) => {
+      const asked = ask(s.account);
+      await begun();
+      return Promise.all([asked, insertPost(s.account, feed?.id as string)]);
+    });
+    expect([accepted.erasure.state, late]).toEqual(['completed', '23503']);
+    await expectErased(world.sql, s.account, accepted.erasure.id, s.before);
   });
 
   it('is one erasure when it is asked for many times at once', async () => {

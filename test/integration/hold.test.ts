@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { advanceErasure } from '../../src/erasure/advance.ts';
+import { dispatchWindow } from '../../src/erasure/dispatch.ts';
 import { eraseChunk } from '../../src/erasure/erase-chunk.ts';
 import { finishErasure } from '../../src/erasure/finish.ts';
 import { readHistory } from '../../src/erasure/history.ts';
@@ -134,6 +135,19 @@ describe('a hold by an operator', () => {
     const id = await request(domain.ctx, (await subject(world.sql, 1_000)).account);
     expect((await releaseErasure(domain.ctx, id, 'user:ann')).dispatch).toBeNull();
     expect(await who(id)).toEqual([]);
+  });
+
+  it('placed after the step has looked: nothing is sent out, and the last transaction changes nothing', async () => {
+    const s = await subject(world.sql, 1_000);
+    const id = await begin(domain.ctx, s.account);
+    const running = await erasureOf(id);
+    if (!running) throw new Error('no erasure');
+    const before = await rowsOf(world.sql, s.account);
+    await holdErasure(domain.ctx, id, 'key:ops', 'court order');
+    expect(await dispatchWindow(domain.ctx, running)).toBeNull();
+    expect(await finishErasure(domain.ctx, running, { rows: 5_000, ms: 5_000 })).toBe('superseded');
+    expect(await rowsOf(world.sql, s.account)).toEqual(before);
+    expect(await erasureOf(id)).toMatchObject({ state: 'running', step: running.step });
   });
 
   it('leaves an undo possible', async () => {

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { finishErasure } from '../../src/erasure/finish.ts';
 import { reconcile } from '../../src/erasure/reconcile.ts';
 import { requestErasure } from '../../src/erasure/request.ts';
 import { startDue, sweep } from '../../src/erasure/sweep.ts';
@@ -136,6 +137,19 @@ describe('locations without a protecting foreign key', () => {
     expect((await run(domain.ctx, id)).kind).toBe('completed');
     expect((await world.sql`SELECT 1 FROM notes WHERE account_id = ${s.account}`).length).toBe(0);
     await expectErased(world.sql, s.account, id, { ...s.before, notes: 2 });
+  });
+
+  it('are proved empty by the last transaction, which leaves what the application holds to a later one', async () => {
+    const s = await subject(world.sql, SMALL);
+    await world.sql`INSERT INTO notes (account_id, text) VALUES (${s.account}, 'held'), (${s.account}, 'free')`;
+    const { erasure } = await requestErasure(domain.ctx, { accountKey: [s.account], requestedBy: 'test' });
+    await world.sql.begin(async (tx) => {
+      await tx`UPDATE notes SET text = 'still held' WHERE account_id = ${s.account} AND text = 'held'`;
+      expect(await finishErasure(domain.ctx, erasure, { rows: 500, ms: 5_000 })).toBe('locked');
+    });
+    expect((await rowsOf(world.sql, s.account)).accounts).toBe(1);
+    expect((await run(domain.ctx, erasure.id)).kind).toBe('completed');
+    await expectErased(world.sql, s.account, erasure.id, { ...s.before, notes: 2 });
   });
 
   it('never touch the rows of a newer account with the same key', async () => {

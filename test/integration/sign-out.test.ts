@@ -107,6 +107,26 @@ describe('the sign-out call', () => {
     expect(await takeSignOuts(domain.ctx)).toEqual([]);
   });
 
+  it('is passed over by both while somebody holds its erasure, and taken by one afterwards', async () => {
+    const id = await request(domain.ctx, (await subject(world.sql, SMALL)).account);
+    await alone(id);
+    const taken = await world.sql.begin(async (tx) => {
+      await tx`SELECT 1 FROM lethe.erasure WHERE id = ${id} FOR UPDATE`;
+      let ended = false;
+      const both = Promise.all([takeSignOuts(domain.ctx), takeSignOuts(domain.ctx)]).finally(() => {
+        ended = true;
+      });
+      await until('both have ended, or wait', async () => {
+        const waiting = await world.sql`
+          SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`;
+        return ended || waiting.length === 2;
+      });
+      return { both };
+    });
+    expect((await taken.both).flat()).toEqual([]);
+    expect(await takeSignOuts(domain.ctx)).toEqual([id]);
+  });
+
   it('is given up after a day, loudly', async () => {
     const id = await request(domain.ctx, (await subject(world.sql, SMALL)).account);
     await world.sql`UPDATE lethe.erasure SET requested_at = now() - interval '25 hours' WHERE id = ${id}`;

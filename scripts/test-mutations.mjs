@@ -1,0 +1,6 @@
+// Mistakes made in a copy of the source, each of which a test must notice.
+import { bin, installPackages, installRedis, run } from './set-up.mjs';
+
+installPackages();
+installRedis();
+process.exit(run(bin('tsx/dist/cli.mjs'), ['test/mutations/main.ts', ...process.argv.slice(2)]));

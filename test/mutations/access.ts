@@ -1,0 +1,81 @@
+import type { Mutation } from './mutation.ts';
+
+const AUTH = 'src/http/auth.ts';
+const ACCOUNTS = 'src/http/routes/accounts.ts';
+const AUTHENTICATION = 'test/integration/authentication.test.ts';
+
+/** Who may what, and what they are shown. */
+export const ACCESS: readonly Mutation[] = [
+  {
+    name: 'somebody-else-s-erasure',
+    breaks: 'only who may: a user reaches their own erasure',
+    edits: [
+      {
+        file: AUTH,
+        find: "if (found && (caller.kind === 'key' || (found.accountKey !== null && found.accountKey === caller.accountKey)))",
+        replace: 'if (found)',
+      },
+    ],
+    tests: [AUTHENTICATION],
+  },
+  {
+    name: 'somebody-else-s-account',
+    breaks: 'only who may: a user asks for their own erasure',
+    edits: [
+      {
+        file: ACCOUNTS,
+        find: "if (caller.kind === 'account' && caller.accountKey !== (await canonicalOf(key)))",
+        replace: "if (caller.kind === 'account' && caller.accountKey === '')",
+      },
+    ],
+    tests: [AUTHENTICATION],
+  },
+  {
+    name: 'old-sign-in-is-enough',
+    breaks: 'only who may: a stolen session erases nothing',
+    edits: [{ file: AUTH, find: 'Date.now() / 1000 - caller.authTime > maxAge ||', replace: '' }],
+    tests: [AUTHENTICATION],
+  },
+  {
+    name: 'scope-not-asked-for',
+    breaks: 'only who may: a key does what its scope says',
+    edits: [
+      {
+        file: AUTH,
+        find: "if (caller.kind === 'key' && !caller.scopes.some((s) => s === 'admin' || scopes.includes(s)))",
+        replace: "if (caller.kind === 'key' && scopes.length < 0)",
+      },
+    ],
+    tests: [AUTHENTICATION],
+  },
+  {
+    name: 'status-link-unchecked',
+    breaks: 'only who may: a status link opens its own erasure',
+    edits: [
+      {
+        file: AUTH,
+        find: "if (!verifyToken(config.LETHE_SECRET, 'status', erasureId, token))",
+        replace: "if (token === '')",
+      },
+    ],
+    tests: [AUTHENTICATION],
+  },
+  {
+    name: 'token-for-every-erasure',
+    breaks: 'only who may: a token belongs to one purpose and one erasure',
+    edits: [
+      {
+        file: 'src/tokens.ts',
+        find: ".update(parts.join('\\n'))",
+        replace: ".update(parts[0] ?? '')",
+      },
+    ],
+    tests: ['test/unit/tokens.test.ts'],
+  },
+  {
+    name: 'look-of-before',
+    breaks: 'whoever looks sees what they have just done',
+    edits: [{ file: 'src/http/shared-look.ts', find: 'return turn.next;', replace: 'return turn.running;' }],
+    tests: ['test/integration/shared-look.test.ts'],
+  },
+];

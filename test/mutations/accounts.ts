@@ -1,0 +1,124 @@
+import type { Mutation } from './mutation.ts';
+
+const REQUEST = 'src/erasure/request.ts';
+const CANCEL = 'src/erasure/cancel.ts';
+const IDEMPOTENCY = 'src/erasure/idempotency.ts';
+const API = 'test/integration/api.test.ts';
+const UNDO = 'test/integration/undo.test.ts';
+const HOLD = 'test/integration/hold.test.ts';
+const SIGN_OUT = 'test/integration/sign-out.test.ts';
+const KEYS = 'test/integration/idempotency.test.ts';
+
+/** Request, sign-out, undo, hold and repeated requests. */
+export const ACCOUNTS: readonly Mutation[] = [
+  {
+    name: 'accepted-without-the-account-s-lock',
+    breaks: 'one live erasure per account: those who ask at once all get it',
+    edits: [{ file: REQUEST, find: "request.accountKey, 'FOR NO KEY UPDATE')", replace: 'request.accountKey)' }],
+    tests: [API],
+  },
+  {
+    name: 'sessions-kept',
+    breaks: 'signed out at once: the sessions go with the acceptance',
+    edits: [{ file: REQUEST, find: '  await signOut(tx, ctx, created.id, account.key);\n', replace: '' }],
+    tests: [API],
+  },
+  {
+    name: 'account-not-flagged',
+    breaks: 'signed out at once: the application can refuse a sign-in',
+    edits: [
+      {
+        file: REQUEST,
+        find: '() => flagAccount(tx, ctx.catalog.account, account.key, true)',
+        replace: 'async () => {}',
+      },
+    ],
+    tests: [UNDO],
+  },
+  {
+    name: 'held-account-erased-at-once',
+    breaks: 'a hold in the application freezes: a small account is not erased by its request',
+    edits: [{ file: REQUEST, find: 'const small = few && !account.onHold;', replace: 'const small = few;' }],
+    tests: [HOLD],
+  },
+  {
+    name: 'undo-keeps-the-flag',
+    breaks: 'an undo undoes: the user can sign in again',
+    edits: [{ file: CANCEL, find: 'if (table) await flagAccount(tx, table, account, false);', replace: '' }],
+    tests: [UNDO],
+  },
+  {
+    name: 'undo-keeps-the-address',
+    breaks: 'forgotten: after an undo nobody needs the address',
+    edits: [{ file: CANCEL, find: 'await forgetAddress(tx, seen.id);', replace: '' }],
+    tests: [UNDO],
+  },
+  {
+    name: 'transition-unconditional',
+    breaks: 'one winner: an undo comes too late once the erasure has started',
+    edits: [{ file: 'src/erasure/states.ts', find: 'eq(erasure.state, from), ', replace: '' }],
+    tests: [UNDO],
+  },
+  {
+    name: 'hold-of-a-person-lifted-by-the-sweep',
+    breaks: 'a hold stands until who placed it lifts it',
+    edits: [
+      {
+        file: 'src/erasure/hold.ts',
+        find: 'by === BY_APPLICATION ? eq(erasure.heldBy, BY_APPLICATION) : undefined',
+        replace: 'undefined',
+      },
+    ],
+    tests: [HOLD],
+  },
+  {
+    name: 'sign-out-refused-is-signed-out',
+    breaks: 'signed out: the application is asked until it took it',
+    edits: [
+      { file: 'src/erasers/sign-out-call.ts', find: 'if (status < 200 || status > 299)', replace: 'if (status < 0)' },
+    ],
+    tests: [SIGN_OUT],
+  },
+  {
+    name: 'sign-out-after-an-undo',
+    breaks: 'an undo undoes: the user is not signed out any more',
+    edits: [{ file: CANCEL, find: ', signOutAt: null }', replace: ' }' }],
+    tests: [SIGN_OUT],
+  },
+  {
+    name: 'sign-outs-taken-without-a-lock',
+    breaks: 'of two workers that reconcile at once one takes a sign-out',
+    edits: [{ file: 'src/erasure/sign-out.ts', find: ' FOR UPDATE SKIP LOCKED)', replace: ')' }],
+    tests: [SIGN_OUT],
+  },
+  {
+    name: 'key-for-another-request',
+    breaks: 'idempotent: the key of one request gives no answer to another',
+    edits: [
+      {
+        file: IDEMPOTENCY,
+        find: 'if (known.fingerprint !== fingerprint)',
+        replace: "if (known.fingerprint === '')",
+      },
+    ],
+    tests: [KEYS],
+  },
+  {
+    name: 'key-taken-while-in-flight',
+    breaks: 'idempotent: a request in flight keeps its key',
+    edits: [{ file: IDEMPOTENCY, find: ' AND ${idempotency.lockedAt} < ${ABANDONED}', replace: '' }],
+    tests: [KEYS],
+  },
+  {
+    name: 'key-shared-by-all-accounts',
+    breaks: 'idempotent: nobody gets the answer of another account',
+    edits: [
+      {
+        file: 'src/http/routes/accounts.ts',
+        find: ': `account:${caller.accountKey}`',
+        replace: ": 'account'",
+      },
+    ],
+    tests: [KEYS],
+  },
+];

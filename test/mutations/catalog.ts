@@ -1,0 +1,35 @@
+import type { Mutation } from './mutation.ts';
+
+/** What the live schema says about the catalog. */
+export const CATALOG: readonly Mutation[] = [
+  {
+    name: 'unlisted-table-unseen',
+    breaks: 'nothing is deleted unseen: a table that references the account must be in the catalog',
+    edits: [{ file: 'src/catalog/resolve.ts', find: 'errors.push(unlistedError(fk));', replace: '' }],
+    tests: ['test/integration/catalog.test.ts'],
+  },
+  {
+    name: 'new-foreign-key-unseen',
+    breaks: 'nothing is deleted unseen: a foreign key that appeared since the start is an error',
+    edits: [
+      {
+        file: 'src/erasure/refuse-new-references.ts',
+        find: 'if (unknown !== undefined)',
+        replace: "if (unknown === '')",
+      },
+    ],
+    tests: ['test/integration/changes.test.ts'],
+  },
+  {
+    name: 'parents-before-children',
+    breaks: 'in order: children are erased before their parents',
+    edits: [
+      {
+        file: 'src/catalog/order.ts',
+        find: 'stage = Math.max(stage, (stages.get(child) as number) + 1);',
+        replace: 'stage = Math.max(stage, stages.get(child) as number);',
+      },
+    ],
+    tests: ['test/unit/order.test.ts'],
+  },
+];

@@ -1,0 +1,131 @@
+import type { Mutation } from './mutation.ts';
+
+const FILE = 'src/erasure/finish.ts';
+const ONE_COMMIT = 'test/integration/one-commit.test.ts';
+const HOLD = 'test/integration/hold.test.ts';
+const LIFECYCLE = 'test/integration/lifecycle.test.ts';
+const SMALL = 'test/fault/small-accounts.test.ts';
+
+/** The last transaction, alone and within the one that accepts, and what comes after it. */
+export const FINISH: readonly Mutation[] = [
+  {
+    name: 'account-unlocked-at-the-end',
+    breaks: 'nothing is left: the account’s lock keeps new rows out while it goes',
+    edits: [
+      {
+        file: FILE,
+        find: "findAccount(tx, ctx.catalog.account, account, 'FOR UPDATE')",
+        replace: 'findAccount(tx, ctx.catalog.account, account)',
+      },
+    ],
+    tests: [ONE_COMMIT],
+  },
+  {
+    name: 'small-account-unlocked',
+    breaks: 'nothing is left: the account’s lock keeps new rows out, also in the request',
+    edits: [
+      {
+        file: FILE,
+        find: "findAccount(inner, ctx.catalog.account, account, 'FOR UPDATE')",
+        replace: 'findAccount(inner, ctx.catalog.account, account)',
+      },
+    ],
+    tests: [SMALL],
+  },
+  {
+    name: 'proof-skipped',
+    breaks: 'nothing is left, or it is not complete: every location is proved empty',
+    edits: [
+      {
+        file: FILE,
+        find: "if ((await findRemaining(tx, ctx.catalog.locations, account)).length > 0) throw new Rollback('locked');",
+        replace: '',
+      },
+    ],
+    tests: [LIFECYCLE],
+  },
+  {
+    name: 'small-proof-skipped',
+    breaks: 'nobody else is touched: the account stays while a row of its own must stay',
+    edits: [{ file: FILE, find: "if (remaining.length > 0) throw new Rollback('locked');", replace: '' }],
+    tests: [SMALL],
+  },
+  {
+    name: 'savepoint-missing',
+    breaks: 'what fails in the request leaves no trace, and the acceptance stands',
+    edits: [
+      {
+        file: FILE,
+        find: 'tx.transaction(async (inner) => {',
+        replace: 'Promise.resolve(tx).then(async (inner) => {',
+      },
+    ],
+    tests: [SMALL],
+  },
+  {
+    name: 'finished-while-held',
+    breaks: 'a hold freezes: the last transaction looks for it',
+    edits: [{ file: FILE, find: '        isNull(erasure.heldAt),\n', replace: '' }],
+    tests: [HOLD],
+  },
+  {
+    name: 'application-hold-not-read-at-the-end',
+    breaks: 'a hold in the application freezes: the last transaction reads it under the account’s lock',
+    edits: [{ file: FILE, find: "if (row?.onHold) throw new Rollback('held');", replace: '' }],
+    tests: [HOLD],
+  },
+  {
+    name: 'late-rows-not-looked-for',
+    breaks: 'nothing is left: locations without a foreign key are probed again',
+    edits: [
+      {
+        file: FILE,
+        find: "probeAt: unguarded && !running.completedAt ? sql`now() + interval '1 hour'` : running.probeAt",
+        replace: 'probeAt: unguarded ? running.probeAt : running.probeAt',
+      },
+    ],
+    tests: [LIFECYCLE],
+  },
+  {
+    name: 'late-rows-of-a-newer-account',
+    breaks: 'nobody else is touched: an account with the same key is somebody new',
+    edits: [
+      {
+        file: 'src/erasure/probe-late.ts',
+        find: 'left: exists ? [] : await findRemaining',
+        replace: 'left: await findRemaining',
+      },
+    ],
+    tests: [LIFECYCLE],
+  },
+  {
+    name: 'reopened-beside-a-newer-account',
+    breaks: 'nobody else is touched: a reopened erasure ends where the account exists again',
+    edits: [
+      {
+        file: 'src/erasure/advance.ts',
+        find: "if (await closeIfNewerAccount(ctx, running)) return { kind: 'completed' };",
+        replace: '',
+      },
+    ],
+    tests: ['test/integration/changes.test.ts'],
+  },
+  {
+    name: 'scrub-keeps-the-key',
+    breaks: 'forgotten: after the retention nothing says whose erasure it was',
+    edits: [{ file: 'src/erasure/scrub.ts', find: 'SET account_key = NULL, ', replace: 'SET ' }],
+    tests: [LIFECYCLE],
+  },
+  {
+    name: 'scrub-too-early',
+    breaks: 'evidence: the ledger is kept for as long as it was promised',
+    edits: [
+      {
+        file: 'src/erasure/scrub.ts',
+        find: 'AND coalesce(completed_at, cancelled_at) < ${before(ledgerRetentionMs)}',
+        replace: '',
+      },
+    ],
+    tests: [LIFECYCLE],
+  },
+];

@@ -1,0 +1,82 @@
+import type { Mutation } from './mutation.ts';
+
+const CHUNK = 'src/erasure/erase-chunk.ts';
+const FINISH = 'src/erasure/finish.ts';
+const EXACT = 'test/integration/exact.test.ts';
+const ONE_COMMIT = 'test/integration/one-commit.test.ts';
+const HOLD = 'test/integration/hold.test.ts';
+
+/** The evidence: what is counted is what was deleted. */
+export const LEDGER: readonly Mutation[] = [
+  {
+    name: 'cascade-uncounted',
+    breaks: 'exact evidence: children that go with their parents are counted',
+    edits: [
+      {
+        file: 'src/erasers/table.ts',
+        find: 'for (const [name, count] of below.rows) deleted.rows.set(name, (deleted.rows.get(name) ?? 0) + count);',
+        replace: '',
+      },
+    ],
+    tests: [EXACT],
+  },
+  {
+    name: 'slice-counted-after-its-commit',
+    breaks: 'exact evidence: a slice’s deletion and its count commit together',
+    edits: [
+      {
+        file: CHUNK,
+        find: '  await tx\n    .update(chunk)',
+        replace: '  afterCommit(tx, () => void ctx.db\n    .update(chunk)',
+      },
+      {
+        file: CHUNK,
+        find: '.where(eq(chunk.id, chunkId));\n  const total',
+        replace: '.where(eq(chunk.id, chunkId)).then(() => {}));\n  const total',
+      },
+    ],
+    tests: [ONE_COMMIT],
+  },
+  {
+    name: 'slice-forgets-those-before',
+    breaks: 'exact evidence: the slices of a chunk add up',
+    edits: [{ file: CHUNK, find: 'rowsDeleted: sql`rows_deleted + ${own}`', replace: 'rowsDeleted: own' }],
+    tests: [HOLD],
+  },
+  {
+    name: 'outside-forgets-what-was-before',
+    breaks: 'exact evidence: rows deleted at request and at the end add up',
+    edits: [
+      {
+        file: 'src/erasure/ledger.ts',
+        find: 'SET rows_deleted = lethe.chunk.rows_deleted + excluded.rows_deleted',
+        replace: 'SET rows_deleted = excluded.rows_deleted',
+      },
+    ],
+    tests: [ONE_COMMIT],
+  },
+  {
+    name: 'leftovers-uncounted',
+    breaks: 'exact evidence: what the last transaction deletes is counted',
+    edits: [
+      {
+        file: FINISH,
+        find: '() => recordOutside(tx, running.id, gone, OUTSIDE)',
+        replace: 'async () => {}',
+      },
+    ],
+    tests: ['test/fault/small-accounts.test.ts'],
+  },
+  {
+    name: 'leftovers-counted-outside-the-transaction',
+    breaks: 'exact evidence: what was rolled back is not counted',
+    edits: [
+      {
+        file: FINISH,
+        find: 'recordOutside(tx, running.id, gone, OUTSIDE)',
+        replace: 'recordOutside(ctx.db, running.id, gone, OUTSIDE)',
+      },
+    ],
+    tests: [ONE_COMMIT],
+  },
+];

@@ -1,0 +1,70 @@
+import type { Mutation } from './mutation.ts';
+
+const SEND = 'src/mail/send.ts';
+const ATTEMPTS = 'test/integration/mail-attempts.test.ts';
+
+/** The mails: once, when it is true, and then the address is forgotten. */
+export const MAILS: readonly Mutation[] = [
+  {
+    name: 'mail-before-commit',
+    breaks: 'the mail says what is true: an erasure that was rolled back is not reported',
+    edits: [
+      {
+        file: 'src/erasure/finish.ts',
+        find: "insertNotification(tx, running.id, 'completed')",
+        replace: "insertNotification(ctx.db, running.id, 'completed')",
+      },
+    ],
+    tests: ['test/integration/one-commit.test.ts'],
+  },
+  {
+    name: 'mail-with-a-key-for-each-attempt',
+    breaks: 'the mail is sent once, however often it is tried',
+    edits: [
+      {
+        file: SEND,
+        find: '`lethe-${notificationId}`',
+        replace: '`lethe-${notificationId}-${claim.attempt}`',
+      },
+    ],
+    tests: [ATTEMPTS],
+  },
+  {
+    name: 'mail-sent-when-its-key-is-forgotten',
+    breaks: 'the mail is sent once: an outcome that stayed unknown for a day is not tried again',
+    edits: [{ file: SEND, find: 'if (claim.expired) return', replace: 'if (claim.attempt < 0) return' }],
+    tests: [ATTEMPTS],
+  },
+  {
+    name: 'address-kept',
+    breaks: 'forgotten: after the last mail nobody needs the address',
+    edits: [
+      { file: SEND, find: "if (claim.kind === 'completed') await forgetAddress(tx, claim.erasureId);", replace: '' },
+    ],
+    tests: [ATTEMPTS],
+  },
+  {
+    name: 'last-mail-before-the-first',
+    breaks: 'both mails are sent and recorded, in order',
+    edits: [
+      {
+        file: SEND,
+        find: "row.note.kind === 'completed' && (await isReceivedUnderWay(tx, row.erasure.id))",
+        replace: "row.note.kind === 'never'",
+      },
+    ],
+    tests: ['test/integration/mail-recovery.test.ts'],
+  },
+  {
+    name: 'errors-with-values',
+    breaks: 'no personal data in queues and logs: an error holds no value of the database',
+    edits: [
+      {
+        file: 'src/db/sql-errors.ts',
+        find: "`SQLSTATE ${code}${where ? ` on ${where}` : ''}${constraint}`",
+        replace: '`SQLSTATE ${code} ${where} ${constraint} ${(error as Error).message}`',
+      },
+    ],
+    tests: ['test/unit/sql-errors.test.ts'],
+  },
+];

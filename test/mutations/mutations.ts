@@ -1,0 +1,21 @@
+import { ACCESS } from './access.ts';
+import { ACCOUNTS } from './accounts.ts';
+import { CATALOG } from './catalog.ts';
+import { ERASERS } from './erasers.ts';
+import { FINISH } from './finish.ts';
+import { LEDGER } from './ledger.ts';
+import { MAILS } from './mails.ts';
+import type { Mutation } from './mutation.ts';
+import { STEPS } from './steps.ts';
+
+/** Every mutation, in the order in which they are tried. */
+export const MUTATIONS: readonly Mutation[] = [
+  ...ERASERS,
+  ...LEDGER,
+  ...STEPS,
+  ...FINISH,
+  ...ACCOUNTS,
+  ...MAILS,
+  ...CATALOG,
+  ...ACCESS,
+];

@@ -1,0 +1,148 @@
+import type { Mutation } from './mutation.ts';
+
+const RANGES = 'src/erasers/ranges.ts';
+const ADVANCE = 'src/erasure/advance.ts';
+const DISPATCH = 'src/erasure/dispatch.ts';
+const RECONCILE = 'src/erasure/reconcile.ts';
+const CHUNK = 'src/erasure/erase-chunk.ts';
+const EXACT = 'test/integration/exact.test.ts';
+const IN_THE_WAY = 'test/integration/in-the-way.test.ts';
+const HOLD = 'test/integration/hold.test.ts';
+const LIFECYCLE = 'test/integration/lifecycle.test.ts';
+const PACE = 'test/integration/pace.test.ts';
+
+/** Plan, windows, chunks, and what keeps them going. */
+export const STEPS: readonly Mutation[] = [
+  {
+    name: 'chunks-a-row-too-large',
+    breaks: 'bounded: a chunk has the rows that it was planned with',
+    edits: [{ file: RANGES, find: 'OFFSET ${chunkRows - 1}::bigint', replace: 'OFFSET ${chunkRows}::bigint' }],
+    tests: [EXACT],
+  },
+  {
+    name: 'plan-without-the-rest',
+    breaks: 'exact evidence: the plan covers every row, also those after the last whole chunk',
+    edits: [{ file: RANGES, find: 'ORDER BY rest.n DESC LIMIT 1', replace: 'ORDER BY rest.n LIMIT 1' }],
+    tests: [EXACT],
+  },
+  {
+    name: 'verification-skipped',
+    breaks: 'nothing is left: rows behind the cursors mean another pass',
+    edits: [{ file: ADVANCE, find: 'if (left.length > 0) return startPass(ctx, running, left);', replace: '' }],
+    tests: [EXACT],
+  },
+  {
+    name: 'passes-without-end',
+    breaks: 'nothing is left, or somebody is told: an account that is still written stalls',
+    edits: [{ file: ADVANCE, find: 'if (running.passes >= MAX_PASSES) {', replace: 'if (running.passes < 0) {' }],
+    tests: [IN_THE_WAY],
+  },
+  {
+    name: 'chunk-tried-for-ever',
+    breaks: 'somebody is told: a chunk that makes no progress stalls its erasure',
+    edits: [{ file: ADVANCE, find: 'c.dispatches >= MAX_DISPATCHES', replace: 'c.dispatches < 0' }],
+    tests: [IN_THE_WAY],
+  },
+  {
+    name: 'step-of-somebody-else',
+    breaks: 'delivered twice counts once: a parent of another step is superseded',
+    edits: [{ file: ADVANCE, find: '|| running.step !== step', replace: '' }],
+    tests: [EXACT],
+  },
+  {
+    name: 'dispatch-whatever-the-step',
+    breaks: 'delivered twice counts once: of two that dispatch one does',
+    edits: [{ file: DISPATCH, find: ', eq(erasure.step, seen.step)', replace: '' }],
+    tests: [EXACT, LIFECYCLE],
+  },
+  {
+    name: 'dispatch-while-held',
+    breaks: 'a hold freezes: nothing is sent out while it stands',
+    edits: [{ file: DISPATCH, find: 'isNull(erasure.heldAt), ', replace: '' }],
+    tests: [HOLD],
+  },
+  {
+    name: 'chunk-while-held',
+    breaks: 'a hold freezes: a running chunk stops at its next slice',
+    edits: [{ file: CHUNK, find: "e.state = 'running' AND e.held_at IS NULL", replace: "e.state = 'running'" }],
+    tests: [HOLD],
+  },
+  {
+    name: 'application-hold-not-read-between-windows',
+    breaks: 'a hold in the application freezes: its column is read before every window',
+    edits: [
+      { file: ADVANCE, find: "if (await holdForApplication(ctx, running)) return { kind: 'held' };", replace: '' },
+    ],
+    tests: [HOLD],
+  },
+  {
+    name: 'pace-ignored',
+    breaks: 'gentle: every slice obeys the cluster’s pace',
+    edits: [
+      {
+        file: CHUNK,
+        find: 'return allowanceOf(current.pace, current.step, ctx.settings);',
+        replace: "return allowanceOf('full', 0, ctx.settings);",
+      },
+    ],
+    tests: [PACE],
+  },
+  {
+    name: 'lease-for-everybody',
+    breaks: 'gentle: one process at a time decides the pace',
+    edits: [
+      {
+        file: 'src/db/lease.ts',
+        find: "WHERE lethe.duty.holder = excluded.holder OR coalesce(lethe.duty.held_until, '-infinity') < now()",
+        replace: '',
+      },
+    ],
+    tests: [PACE],
+  },
+  {
+    name: 'large-before-small',
+    breaks: 'fair: one huge account never starves small ones',
+    edits: [
+      { file: DISPATCH, find: '1 + Math.floor(Math.log2(Math.max(1, rowsPlanned)))', replace: '1 + 0 * rowsPlanned' },
+    ],
+    tests: ['test/unit/schedule.test.ts'],
+  },
+  {
+    name: 'sweep-starts-what-is-held',
+    breaks: 'a hold freezes: what is due does not start',
+    edits: [{ file: 'src/erasure/start.ts', find: 'sql`now()`), notHeld) as SQL', replace: 'sql`now()`)) as SQL' }],
+    tests: [HOLD],
+  },
+  {
+    name: 'reconcile-off',
+    breaks: 'Redis only delivers: what it lost is dispatched again',
+    edits: [
+      {
+        file: RECONCILE,
+        find: 'if (running.jobId && (await queues.isLive(running.jobId))) continue;',
+        replace: 'if (running.jobId) continue;',
+      },
+    ],
+    tests: [LIFECYCLE],
+  },
+  {
+    name: 'reconcile-repeats-what-is-live',
+    breaks: 'Redis only delivers: what is there is left alone',
+    edits: [
+      { file: RECONCILE, find: 'if (running.jobId && (await queues.isLive(running.jobId))) continue;', replace: '' },
+    ],
+    tests: [LIFECYCLE],
+  },
+  {
+    name: 'lost-sweep-not-made-up-for',
+    breaks: 'Redis only delivers: what a lost sweep should have started is started',
+    edits: [
+      {
+        file: RECONCILE,
+        find: 'const started = await startDue(ctx, queues.enqueue, MISSED_SWEEP_MS);',
+        replace: 'const started = 0;',
+      },
+    ],
+    tests: [LIFECYCLE],
+  },
+];
