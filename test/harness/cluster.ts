@@ -1,6 +1,8 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import postgres, { type Sql } from 'postgres';
 import { type PostgresServer, startPostgres, startStandby } from '../../src/dev/postgres.ts';
 import { createTemplate, TEMPLATE } from '../support/servers.ts';
+import { send } from './signal.ts';
 import { type Ballast, mountSmallDisk } from './small-disk.ts';
 
 /** A crash of the server loses nothing that the operating system has: only a crash of the machine would. */
@@ -49,10 +51,6 @@ export class Cluster {
     return this.server.url(database);
   }
 
-  pid(): number {
-    return this.server.pid();
-  }
-
   async createDatabase(name: string): Promise<void> {
     await withServer(this.server.url(), (sql) => sql.unsafe(`CREATE DATABASE ${name} TEMPLATE ${TEMPLATE}`));
   }
@@ -65,7 +63,20 @@ export class Cluster {
   restart(signal: 'SIGINT' | 'SIGQUIT'): Promise<void> {
     return this.alone(async () => {
       await this.server.stop(signal);
-      await this.server.start();
+      // On a full disk it does not come up; it is revived when there is room again.
+      await this.server.start().catch((error) => {
+        if (this.kind !== 'small') throw error;
+      });
+    });
+  }
+
+  /** Stands still for a while, with these sessions of it. */
+  freeze(sessions: readonly number[], ms: number): Promise<void> {
+    return this.alone(async () => {
+      const pids = [...sessions, this.server.pid()];
+      for (const pid of pids) send(pid, 'SIGSTOP');
+      await pause(ms);
+      for (const pid of pids) send(pid, 'SIGCONT');
     });
   }
 

@@ -37,6 +37,17 @@ export const erasuresOf = (sql: Sql, accounts: readonly string[]) =>
   sql<State[]>`SELECT id, account_key AS account, state, mode FROM lethe.erasure
     WHERE account_key = ANY(${accounts as string[]}) ORDER BY id`;
 
+async function untilAnswered(sql: Sql): Promise<void> {
+  for (const end = Date.now() + ASKING_MS; ; await pause(100)) {
+    try {
+      await sql`SELECT 1`;
+      return;
+    } catch (error) {
+      if (Date.now() > end) throw error;
+    }
+  }
+}
+
 /**
  * Waits until every erasure is completed and its mails are sent. Where `stalled` is a documented outcome an operator
  * replays it, once what was wrong is mended. Returns what is not in order when the time is up.
@@ -44,6 +55,8 @@ export const erasuresOf = (sql: Sql, accounts: readonly string[]) =>
 export async function untilCompleted(stage: Stage, mayStall: boolean, limitMs: number): Promise<string[]> {
   const { sql, people } = stage;
   const end = Date.now() + limitMs;
+  // The last fault may have left a server that recovers.
+  await untilAnswered(sql);
   for (;;) {
     const erasures = await erasuresOf(sql, people.victims);
     const open = erasures.filter((e) => e.state !== 'completed');

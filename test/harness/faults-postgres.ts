@@ -1,5 +1,5 @@
-import { send } from './signal.ts';
 import type { Fault, Scene } from './fault.ts';
+import { send } from './signal.ts';
 
 const OURS = "application_name LIKE 'lethe-%' AND datname = current_database()";
 
@@ -63,12 +63,9 @@ export const POSTGRES_FAULTS: readonly Fault[] = [
     name: 'postgres-frozen',
     what: 'the server and our sessions in it stand still: it accepts connections and says nothing',
     on: 'time',
-    do: async (scene) => {
-      const pids = [...(await pidsOf(scene)), scene.cluster.pid()];
-      for (const pid of pids) send(pid, 'SIGSTOP');
-      return async () => {
-        for (const pid of pids) send(pid, 'SIGCONT');
-      };
+    do: async (scene, draw) => {
+      await scene.cluster.freeze(await pidsOf(scene), draw.pick([500, 2_000, 5_000]));
+      return null;
     },
   },
   {
@@ -83,7 +80,7 @@ export const POSTGRES_FAULTS: readonly Fault[] = [
   },
   {
     name: 'disk-full',
-    what: "the disk of Postgres is full: a small file system of its own, filled to the last bytes",
+    what: 'the disk of Postgres is full: a small file system of its own, filled to the last bytes',
     on: 'time',
     cluster: 'small',
     do: async (scene, draw) => {

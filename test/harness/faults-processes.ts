@@ -62,16 +62,15 @@ export const PROCESS_FAULTS: readonly Fault[] = [
     on: 'time',
     do: async (scene, draw) => {
       const process = draw.pick(scene.processes);
-      const { launch } = process;
       process.launch = {
-        ...launch,
+        ...process.usual,
         node: ['--import', './test/harness/clock.mjs'],
         env: { CLOCK_MOVED_MS: String(draw.pick(AWAY)) },
       };
       end(scene, process, 'SIGTERM');
       await pause(4_000);
       return async () => {
-        process.launch = launch;
+        process.launch = process.usual;
         end(scene, process, 'SIGTERM');
       };
     },

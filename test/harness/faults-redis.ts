@@ -1,5 +1,7 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import type { Fault, Scene } from './fault.ts';
+import type { Random } from './random.ts';
 import { send } from './signal.ts';
 
 /** Runs `work` on a connection of its own, past the relays. */
@@ -13,10 +15,21 @@ async function withRedis({ redis }: Scene, work: (client: Redis) => Promise<unkn
   }
 }
 
-const restart = (signal: NodeJS.Signals) => async (scene: Scene) => {
-  scene.killed();
-  await scene.redis.stop(signal);
-  return () => scene.redis.start();
+const restarting = new WeakMap<Scene['redis'], Promise<unknown>>();
+
+/** Two faults must not start and stop it at the same time. */
+const restart = (signal: NodeJS.Signals) => async (scene: Scene, draw: Random) => {
+  const { redis } = scene;
+  const ms = draw.integer(0, 3_000);
+  const done = (restarting.get(redis) ?? Promise.resolve()).then(async () => {
+    scene.killed();
+    await redis.stop(signal);
+    await pause(ms);
+    await redis.start();
+  });
+  restarting.set(redis, done);
+  await done;
+  return null;
 };
 
 /** Calls `work` with the relays to Redis of one process, or of all. */
@@ -72,7 +85,9 @@ export const REDIS_FAULTS: readonly Fault[] = [
       const relays = relaysOf(scene, draw.chance(0.5), draw.pick);
       const ms = draw.integer(5, 100);
       for (const relay of relays) relay.delayMs = ms;
-      return async () => relays.forEach((relay) => relay.resume());
+      return async () => {
+        for (const relay of relays) relay.resume();
+      };
     },
   },
   {
@@ -82,7 +97,9 @@ export const REDIS_FAULTS: readonly Fault[] = [
     do: async (scene, draw) => {
       const relays = relaysOf(scene, draw.chance(0.5), draw.pick);
       for (const relay of relays) relay.hush();
-      return async () => relays.forEach((relay) => relay.resume());
+      return async () => {
+        for (const relay of relays) relay.resume();
+      };
     },
   },
   {

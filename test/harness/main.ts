@@ -1,7 +1,7 @@
-import { readOptions, seedOf, type Options } from './options.ts';
+import { FAULTS } from './faults.ts';
+import { type Options, readOptions, seedOf } from './options.ts';
 import { notRun, reportFailure, summary } from './report.ts';
 import { type Outcome, run } from './run.ts';
-import { FAULTS } from './faults.ts';
 import { describe, scheduleOf } from './schedule.ts';
 import { findMissing, Servers } from './servers.ts';
 

@@ -41,7 +41,8 @@ export function readOptions(argv: readonly string[]): Options {
     seed?: number;
     seeds?: number[];
   }>();
-  if (given.seed !== undefined && given.seeds) program.error("error: options '--seed' and '--seeds' exclude one another");
+  if (given.seed !== undefined && given.seeds)
+    program.error("error: options '--seed' and '--seeds' exclude one another");
   const first = given.seed ?? newSeed();
   const runs = given.runs ?? Number.POSITIVE_INFINITY;
   const endless = given.runs === undefined && !given.seeds;

@@ -18,11 +18,15 @@ export async function play(scene: Scene, schedule: Schedule, missing: Missing): 
   const played: Played = { happened: [], notRun: [] };
   const disarm: (() => void)[] = [];
   const busy: Promise<unknown>[] = [];
-  const happen = (planned: Planned, act: () => Promise<Undo>) => {
-    played.happened.push(planned.fault);
-    const done = last(planned, act);
+  const wait = <T>(done: Promise<T>): Promise<T> => {
+    // Heard at the end; until then a failure must not end this process.
+    done.catch(() => {});
     busy.push(done);
     return done;
+  };
+  const happen = (planned: Planned, act: () => Promise<Undo>) => {
+    played.happened.push(planned.fault);
+    return wait(last(planned, act));
   };
   for (const planned of schedule.faults) {
     const fault = faultOf(planned.fault);
@@ -34,18 +38,24 @@ export async function play(scene: Scene, schedule: Schedule, missing: Missing): 
     const draw = randomFrom(planned.draw);
     const { trigger } = planned;
     if (fault.on === 'time' && 'afterMs' in trigger) {
-      busy.push(pause(trigger.afterMs).then(() => happen(planned, () => fault.do(scene, draw))));
+      void wait(pause(trigger.afterMs).then(() => happen(planned, () => fault.do(scene, draw))));
     } else if (fault.on === 'wire' && 'moment' in trigger) {
       const process = scene.processes[trigger.process] as Supervised;
       disarm.push(
-        process.wire.at(trigger.moment, trigger.n, (stop) => happen(planned, () => fault.do(scene, draw, { process, stop }))),
+        process.wire.at(trigger.moment, trigger.n, (stop) =>
+          happen(planned, () => fault.do(scene, draw, { process, stop })),
+        ),
       );
     }
   }
   await pause(WINDOW_MS);
   for (const stop of disarm) stop();
   // One that ends may have been waiting for another.
-  for (let n = 0; n < busy.length; n = busy.length) await Promise.all(busy);
+  let waited = -1;
+  while (waited < busy.length) {
+    waited = busy.length;
+    await Promise.all(busy);
+  }
   return played;
 }
 

@@ -100,7 +100,7 @@ export class Relay {
     // What a client says before we are connected waits in its socket.
     client.pause();
     await this.held();
-    if (!open) return;
+    if (!open || client.destroyed) return link.cut();
     upstream = connect(target(), '127.0.0.1');
     upstream.setNoDelay(true);
     upstream.on('error', link.cut);
@@ -116,7 +116,15 @@ export class Relay {
           if (open) await work(data);
         }),
       );
-      from.on('close', () => next(link.cut));
+      // After what was said before: why a server ends a session comes right before the end.
+      from.on('close', () =>
+        next(() => {
+          open = false;
+          this.links.delete(link);
+          client.end();
+          upstream?.end();
+        }),
+      );
     };
     towards(client, (data) => (receive ? receive(data, link) : link.send(data)));
     towards(upstream, (data) => void (muted || client.write(data)));

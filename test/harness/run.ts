@@ -111,6 +111,7 @@ async function check(stage: Stage, before: Before): Promise<void> {
   report(await inTime(() => redisInOrder(stage.redis.url, stage.redisPrefix)));
   report(await inTime(() => nothingHeld(sql)));
   for (const process of stage.processes) report(process.ownEnds);
+  await Promise.all(stage.processes.map((process) => process.untilReady(30_000)));
   const codes = await Promise.all(stage.processes.map((process) => process.end()));
   for (const [i, code] of codes.entries())
     if (code !== 0) violated(`${stage.processes[i]?.name} ended with ${code ?? 'a kill'} when it was asked to stop`);

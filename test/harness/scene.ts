@@ -77,7 +77,6 @@ export async function setStage(
       ...schedule.options,
     };
     const processes: Supervised[] = [];
-    closing.push(() => Promise.all(processes.map((p) => p.end())));
     for (let i = 0; i <= schedule.workers; i++) {
       const wire = await Wire.open(() => pooler?.port ?? cluster.port());
       const redisRelay = await Relay.open(() => Number(new URL(redis.url).port));
@@ -97,6 +96,7 @@ export async function setStage(
         }),
       );
     }
+    closing.push(() => Promise.all(processes.map((p) => p.end())));
     for (const p of processes) p.start();
     await Promise.all(processes.map((p) => p.untilReady(60_000)));
     const violations: string[] = [];

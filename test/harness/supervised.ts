@@ -21,6 +21,7 @@ export class Supervised {
   readonly role: Role;
   readonly wire: Wire;
   readonly redis: Relay;
+  readonly usual: Launch;
   /** Takes effect at the next start. */
   launch: Launch;
   /** Ends that nobody had asked for, after it was ready. */
@@ -45,6 +46,7 @@ export class Supervised {
     this.role = given.role;
     this.wire = given.wire;
     this.redis = given.redis;
+    this.usual = given.launch;
     this.launch = given.launch;
     this.env = given.env;
     this.folder = given.folder;

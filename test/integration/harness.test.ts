@@ -2,6 +2,7 @@ import postgres from 'postgres';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { populate } from '../../src/dev/reader.ts';
 import { requestErasure } from '../../src/erasure/request.ts';
+import type { Resources } from '../../src/resources.ts';
 import { createTally, readTally } from '../harness/application.ts';
 import {
   bystandersUnchanged,
@@ -14,7 +15,6 @@ import {
 import { redisInOrder } from '../harness/checks-redis.ts';
 import { Relay } from '../harness/relay.ts';
 import { Wire } from '../harness/wire.ts';
-import type { Resources } from '../../src/resources.ts';
 import { createWorld, type World } from '../support/world.ts';
 
 let world: World;
@@ -67,14 +67,16 @@ describe('each check finds what it is there for', () => {
       return nothingHeld(sql);
     });
     await other.end();
-    expect(found.join('\n')).toMatch(/lethe-forgotten is left idle in transaction[^]*still holds relation AccessShareLock/);
+    expect(found.join()).toMatch(/lethe-forgotten is left idle in transaction.*still holds relation AccessShareLock/);
   });
 
   it('a scheduler that is missing, and a job that nobody runs', async () => {
     const { REDIS_URL = '', LETHE_REDIS_PREFIX = '' } = world.env;
     expect(await redisInOrder(REDIS_URL, LETHE_REDIS_PREFIX)).toEqual(['Redis: the scheduler of the sweep is missing']);
     await domain.producers.queues.chunks.add('chunk.erase', {}, { jobId: 'orphan' });
-    expect((await redisInOrder(REDIS_URL, LETHE_REDIS_PREFIX)).join()).toContain('the job orphan in chunks is left waiting');
+    expect((await redisInOrder(REDIS_URL, LETHE_REDIS_PREFIX)).join()).toContain(
+      'the job orphan in chunks is left waiting',
+    );
   });
 });
 
@@ -82,7 +84,7 @@ describe('the wire', () => {
   const through = async (work: (wire: Wire, client: postgres.Sql) => Promise<void>) => {
     const wire = await Wire.open(() => Number(new URL(world.url).port));
     const url = world.url.replace(/:\d+\//, `:${wire.relay.port}/`);
-    const client = postgres(url, { max: 1, onnotice: () => {}, fetch_types: false });
+    const client = postgres(url, { max: 1, onnotice: () => {}, fetch_types: false, prepare: false });
     try {
       await work(wire, client);
     } finally {

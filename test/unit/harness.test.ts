@@ -57,7 +57,13 @@ const ssl = message('', Buffer.from([4, 210, 22, 47]));
 
 describe('the frontend protocol', () => {
   it('is cut into its messages, however it arrives', () => {
-    const sent = [startup, message('p', Buffer.from('secret\0')), query('begin'), parse('DELETE FROM x'), query('commit')];
+    const sent = [
+      startup,
+      message('p', Buffer.from('secret\0')),
+      query('begin'),
+      parse('DELETE FROM x'),
+      query('commit'),
+    ];
     const all = Buffer.concat(sent);
     fc.assert(
       fc.property(fc.array(fc.integer({ min: 1, max: all.length }), { maxLength: 40 }), (cuts) => {
@@ -79,7 +85,13 @@ describe('the frontend protocol', () => {
   it('tells the moments apart that a fault waits for', () => {
     const frames = new FrontendFrames();
     const [start, ...rest] = frames.push(
-      Buffer.concat([startup, query('begin'), parse('WITH p AS (x) DELETE FROM "posts"'), query('COMMIT'), message('S', Buffer.alloc(0))]),
+      Buffer.concat([
+        startup,
+        query('begin'),
+        parse('WITH p AS (x) DELETE FROM "posts"'),
+        query('COMMIT'),
+        message('S', Buffer.alloc(0)),
+      ]),
     );
     expect(start && isMoment(start, 'message')).toBe(false);
     expect(rest.map(statementOf)).toEqual(['begin', 'WITH p AS (x) DELETE FROM "posts"', 'COMMIT', undefined]);
@@ -94,13 +106,20 @@ describe('the frontend protocol', () => {
 describe('what is checked without a database', () => {
   const requested = { type: 'erasure.requested', data: {} };
   const happened = (type: string, from: string | null) => ({ type: `erasure.${type}`, data: { from } });
-  const whole = [requested, happened('scheduled', null), happened('running', 'scheduled'), happened('completed', 'running')];
+  const whole = [
+    requested,
+    happened('scheduled', null),
+    happened('running', 'scheduled'),
+    happened('completed', 'running'),
+  ];
 
   it('a history is legal and complete', () => {
     expect(legalHistory([...whole, { type: 'mail.sent', data: {} }], 'completed')).toEqual([]);
     expect(legalHistory(whole.slice(1), 'completed').join()).toContain('the first event');
     expect(legalHistory(whole, 'stalled').join()).toContain('the events end in completed');
-    expect(legalHistory([...whole.slice(0, 2), ...whole.slice(3)], 'completed').join()).toMatch(/came from running.*illegal transition scheduled → completed/);
+    expect(legalHistory([...whole.slice(0, 2), ...whole.slice(3)], 'completed').join()).toMatch(
+      /came from running.*illegal transition scheduled → completed/,
+    );
   });
 
   it('each mail comes once', () => {
@@ -115,7 +134,8 @@ describe('what is checked without a database', () => {
   });
 
   it('the last line counts, and names the seeds that failed', () => {
-    const outcome = (seed: number, violations: string[]) => ({ seed, violations, faults: 3, kills: 1 }) as unknown as Outcome;
+    const outcome = (seed: number, violations: string[]) =>
+      ({ seed, violations, faults: 3, kills: 1 }) as unknown as Outcome;
     expect(summary([outcome(1, [])])).toBe('1 runs, 3 faults, 1 kills, 0 failures');
     expect(summary([outcome(1, ['x']), outcome(2, []), outcome(3, ['y'])])).toBe(
       '3 runs, 9 faults, 3 kills, 2 failures (seeds 1, 3)',
