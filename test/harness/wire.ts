@@ -11,6 +11,9 @@ export type Stop = {
   mute: () => void;
 };
 
+/** What ends the messages of one statement: a sync, or a flush. */
+const ENDS = new Set(['S', 'H']);
+
 type Watch = { moment: Moment; left: number; act: (stop: Stop) => Promise<void> };
 
 /** A relay in front of Postgres that reads the frontend's messages and can stop at the n-th of a kind. */
@@ -39,6 +42,7 @@ export class Wire {
   /** A reader for one connection. */
   private reader(): Receive {
     const frames = new FrontendFrames();
+    let whole: { due: Watch; bytes: Buffer[] } | undefined;
     return async (data, link) => {
       // Together, as they came: one write for each message would slow down every run.
       let together: Buffer[] = [];
@@ -47,14 +51,19 @@ export class Wire {
         together = [];
       };
       for (const frame of frames.push(data)) {
-        const due = this.dueAt(frame);
+        whole?.bytes.push(frame.bytes);
+        const due = whole ? undefined : this.dueAt(frame);
         if (due) {
           flush();
-          const forwarded = await stopAt(frame, link, due);
-          if (!link.open()) return;
-          if (forwarded) continue;
-        }
-        together.push(frame.bytes);
+          whole = { due, bytes: [frame.bytes] };
+          // A parsed statement is executed by the messages that follow it, up to the sync: they are one with it.
+          if (due.moment !== 'message' && frame.type === 'P') continue;
+        } else if (!whole) together.push(frame.bytes);
+        if (!whole || !(due || ENDS.has(frame.type))) continue;
+        const { due: watch, bytes } = whole;
+        whole = undefined;
+        await stopAt(Buffer.concat(bytes), link, watch);
+        if (!link.open()) return;
       }
       flush();
     };
@@ -71,16 +80,13 @@ export class Wire {
   }
 }
 
-/** True when the message has been sent on. */
-async function stopAt(frame: Frame, link: Link, watch: Watch): Promise<boolean> {
+/** Lets a fault act, and sends on what it has left. */
+async function stopAt(bytes: Buffer, link: Link, watch: Watch): Promise<void> {
   let forwarded = false;
-  await watch.act({
-    forward: () => {
-      if (!forwarded) link.send(frame.bytes);
-      forwarded = true;
-    },
-    cut: link.cut,
-    mute: link.mute,
-  });
-  return forwarded;
+  const forward = () => {
+    if (!forwarded) link.send(bytes);
+    forwarded = true;
+  };
+  await watch.act({ forward, cut: link.cut, mute: link.mute });
+  forward();
 }
