@@ -13,6 +13,7 @@ try {
   process.exit(exitCode === 0 ? 0 : 2);
 }
 
+const chosen = FAULTS.filter((fault) => options.only.length === 0 || options.only.includes(fault.name));
 const missing = findMissing();
 const servers = new Servers();
 const outcomes: Outcome[] = [];
@@ -20,16 +21,17 @@ const end = performance.now() + options.minutes * 60_000;
 try {
   for (let n = 0; n < options.runs && performance.now() < end; n++) {
     const seed = seedOf(options, n);
-    console.log(`run ${n + 1}, seed ${seed}: ${describe(scheduleOf(seed, FAULTS))}`);
+    const schedule = scheduleOf(seed, chosen);
+    console.log(`run ${n + 1}, seed ${seed}: ${describe(schedule)}`);
     const begun = performance.now();
-    const outcome = await run(seed, servers, missing);
+    const outcome = await run(schedule, servers, missing);
     outcomes.push(outcome);
     const seconds = ((performance.now() - begun) / 1000).toFixed(1);
     const well = outcome.violations.length === 0;
     console.log(
       `run ${n + 1}, seed ${seed}: ${well ? 'ok' : 'FAILED'} after ${seconds} s, ${outcome.faults} faults, ${outcome.kills} kills`,
     );
-    if (!well) console.log(reportFailure(outcome));
+    if (!well) console.log(reportFailure(outcome, options.only));
   }
 } finally {
   await servers.close();

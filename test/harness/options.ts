@@ -1,7 +1,8 @@
 import { Command, InvalidArgumentError } from 'commander';
+import { FAULTS } from './faults.ts';
 
 /** What a run of the harness is asked to do. Seeds that are not given are drawn. */
-export type Options = { minutes: number; runs: number; seeds: readonly number[] };
+export type Options = { minutes: number; runs: number; seeds: readonly number[]; only: readonly string[] };
 
 const MOST_SEED = 2 ** 31 - 1;
 export const newSeed = () => 1 + Math.floor(Math.random() * (MOST_SEED - 1));
@@ -23,6 +24,13 @@ const whole = (text: string): number => {
 };
 const list = (text: string) => text.split(',').map((part) => (part === 'new' ? newSeed() : seed(part)));
 
+const faults = (text: string): string[] => {
+  const names = text.split(',');
+  const unknown = names.filter((name) => !FAULTS.some((fault) => fault.name === name));
+  if (unknown.length > 0) throw new InvalidArgumentError(`there is no fault ${unknown.join(', ')}.`);
+  return names;
+};
+
 /** Reads the command line. Throws commander's error, whose message is one line. */
 export function readOptions(argv: readonly string[]): Options {
   const program = new Command('npm run test:fault --')
@@ -33,6 +41,7 @@ export function readOptions(argv: readonly string[]): Options {
     .option('--runs <n>', 'at most so many runs', whole)
     .option('--seed <s>', 'the first run has this seed, the next ones the numbers that follow', seed)
     .option('--seeds <list>', 'a run for each of these, comma-separated; new: one that is drawn', list)
+    .option('--only <faults>', 'draw from these faults only, comma-separated', faults)
     .exitOverride()
     .configureOutput({ writeErr: (text) => process.stderr.write(text) });
   const given = program.parse(argv as string[], { from: 'user' }).opts<{
@@ -40,6 +49,7 @@ export function readOptions(argv: readonly string[]): Options {
     runs?: number;
     seed?: number;
     seeds?: number[];
+    only?: string[];
   }>();
   if (given.seed !== undefined && given.seeds)
     program.error("error: options '--seed' and '--seeds' exclude one another");
@@ -50,6 +60,7 @@ export function readOptions(argv: readonly string[]): Options {
     minutes: given.minutes ?? (endless ? 2 : Number.POSITIVE_INFINITY),
     runs: given.seeds ? Math.min(runs, given.seeds.length) : runs,
     seeds: given.seeds ?? [first],
+    only: given.only ?? [],
   };
 }
 

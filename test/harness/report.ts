@@ -2,7 +2,7 @@ import type { Outcome } from './run.ts';
 import { describeFault } from './schedule.ts';
 
 /** What a failing run has to say: what was wrong, what it did, where its logs are, and how to repeat it. */
-export function reportFailure({ seed, schedule, violations, logs }: Outcome): string {
+export function reportFailure({ seed, schedule, violations, logs }: Outcome, only: readonly string[] = []): string {
   return [
     ...violations.map((text) => `  violated: ${text}`),
     ...schedule.faults.map((planned) => `  fault: ${describeFault(planned)}`),
@@ -10,7 +10,7 @@ export function reportFailure({ seed, schedule, violations, logs }: Outcome): st
       .map(([name, value]) => `${name}=${value}`)
       .join(' ')}`,
     ...(logs ? [`  logs: ${logs}`] : []),
-    `  repeat: npm run test:fault -- --seed ${seed} --runs 1`,
+    `  repeat: npm run test:fault -- --seed ${seed} --runs 1${only.length > 0 ? ` --only ${only.join(',')}` : ''}`,
   ].join('\n');
 }
 

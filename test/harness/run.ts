@@ -18,10 +18,10 @@ import {
 } from './checks.ts';
 import { redisInOrder } from './checks-redis.ts';
 import { ask, erasuresOf, untilCompleted } from './erasures.ts';
-import { FAULTS, faultOf } from './faults.ts';
+import { faultOf } from './faults.ts';
 import { type Played, play } from './play.ts';
 import { type Stage, setStage } from './scene.ts';
-import { type Schedule, scheduleOf } from './schedule.ts';
+import type { Schedule } from './schedule.ts';
 import type { Missing, Servers } from './servers.ts';
 
 export type Outcome = {
@@ -40,9 +40,9 @@ const COMPLETE_MS = 90_000;
 /** Jobs that are superseded run and say so; sessions end what they have begun. */
 const QUIET_MS = 30_000;
 
-/** One run of one seed: the accounts are erased while the faults happen, and then everything is looked at. */
-export async function run(seed: number, servers: Servers, missing: Missing): Promise<Outcome> {
-  const schedule = scheduleOf(seed, FAULTS);
+/** One run: the accounts are erased while the faults happen, and then everything is looked at. */
+export async function run(schedule: Schedule, servers: Servers, missing: Missing): Promise<Outcome> {
+  const { seed } = schedule;
   const folder = mkdtempSync(join(tmpdir(), `lethe-fault-${seed}-`));
   const kind = schedule.cluster === 'small' && missing.smallDisk ? 'single' : schedule.cluster;
   const outcome: Outcome = { seed, schedule, violations: [], faults: 0, kills: 0, notRun: [], logs: undefined };
