@@ -15,6 +15,8 @@ export type Launch = { lethe: string; node?: readonly string[]; env?: Readonly<R
 const RESTART_MS = 200;
 const READY = { api: /"port":\d+/, worker: /"working"/ } as const;
 
+const wasReady = (running: Running, role: Role) => READY[role].test(running.output());
+
 /** A process of Lethe under a supervisor. Each has relays of its own to Postgres and to Redis. */
 export class Supervised {
   readonly name: string;
@@ -74,8 +76,10 @@ export class Supervised {
     this.running?.child.kill(frozen ? 'SIGSTOP' : 'SIGCONT');
   }
 
-  ready(): boolean {
-    return this.running !== undefined && READY[this.role].test(this.running.output());
+  /** True while it works, and nobody has told it to stop. */
+  private ready(): boolean {
+    const { running } = this;
+    return running !== undefined && !this.signalled.has(running.pid) && wasReady(running, this.role);
   }
 
   async untilReady(ms: number): Promise<void> {
@@ -109,7 +113,8 @@ export class Supervised {
       this.running = running;
       const code = await running.exited;
       log.end();
-      if (this.ready() && !this.signalled.has(running.pid)) this.ownEnds.push(`${this.name} ended by itself (${code})`);
+      if (wasReady(running, this.role) && !this.signalled.has(running.pid))
+        this.ownEnds.push(`${this.name} ended by itself (${code})`);
       if (this.wanted) await pause(RESTART_MS);
     }
   }
