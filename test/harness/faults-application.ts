@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import type { Sql } from 'postgres';
 import { ACTIVITIES, act } from './application.ts';
 import type { Fault, TimeFault } from './fault.ts';
@@ -23,6 +24,15 @@ async function alter(sql: Sql, statements: (tx: Sql) => Promise<unknown>): Promi
     await tx`SET LOCAL lock_timeout = '2s'`;
     await statements(tx as unknown as Sql);
   });
+}
+
+/** Waits for a moment in which a window of chunks is out: between two steps it would be no surprise. */
+async function untilPostsGo(sql: Sql): Promise<void> {
+  for (const end = Date.now() + 3_000; Date.now() < end; await pause(10)) {
+    const rows = await sql`SELECT 1 FROM lethe.task t JOIN lethe.chunk c ON c.task_id = t.id
+      WHERE t.location = 'posts' AND t.state = 'running' AND c.finished_at IS NULL LIMIT 1`;
+    if (rows.length > 0) return;
+  }
 }
 
 /** What the application does to its own rows and tables. */
@@ -70,6 +80,7 @@ export const APPLICATION_FAULTS: readonly Fault[] = [
     do: async ({ application, people, violated }, draw) => {
       const table = `bookmarks_${draw.integer(1, 1e9)}`;
       const action = draw.pick(['CASCADE', 'SET NULL', 'NO ACTION']);
+      await untilPostsGo(application);
       await alter(application, async (tx) => {
         await tx.unsafe(`CREATE TABLE ${table} (post_id bigint REFERENCES posts (id) ON DELETE ${action})`);
         await tx.unsafe(
