@@ -36,7 +36,7 @@ export type Shape = {
 
 const SIZES = [20, 20, 900, 1_500, 6_000, 20_000];
 /** About as many as a process sends while it has work. */
-const MOST: Record<Moment, number> = { message: 800, statement: 250, commit: 60, delete: 40 };
+const MOST: Record<Moment, number> = { message: 600, statement: 150, commit: 40, delete: 20 };
 const WINDOW_MS = 6_000;
 
 /** The schedule of a seed. What the machine can do changes nothing in it: what it cannot is reported as not run. */
@@ -87,7 +87,8 @@ function plan(shape: Shape, workers: number, random: Random): Planned {
   const moment = random.pick(shape.moments ?? MOMENTS);
   // Mostly a worker: they send most of the messages.
   const process = random.chance(0.25) ? 0 : random.integer(1, workers);
-  const n = random.integer(1, process === 0 ? Math.ceil(MOST[moment] / 15) : MOST[moment]);
+  const share = process === 0 ? 15 : random.pick([1, 2, 8]);
+  const n = random.integer(1, Math.ceil(MOST[moment] / share));
   // Most of them early: what is over meets no fault.
   const afterMs = random.integer(0, random.pick([1_500, 3_000, WINDOW_MS]));
   return {
