@@ -135,6 +135,24 @@ describe('Redis only delivers', () => {
     expect(await notificationIn(world.sql, id, 'completed', 'sent')).toMatchObject({ attempt: 1 });
   }, 60_000);
 
+  it('SCRIPT FLUSH fails one window, and not each one until the process is started again', async () => {
+    const { ctx, producers } = await world.domain();
+    const enqueue = createEnqueue(producers, ctx.db, ctx.log);
+    const window = async (step: number) => {
+      const erasureId = '01900000-0000-7000-8000-000000000002';
+      const jobId = `${erasureId}_${step}`;
+      const chunks = [{ id: 1, jobId: `${jobId}_1`, priority: 1, delayMs: 0 }];
+      await enqueue.dispatch({ erasureId, step, jobId, delayMs: 0, chunks });
+      return Boolean(await producers.queues.erasures.getJob(jobId));
+    };
+    await until('Redis is there', () => producers.redis.status === 'ready');
+    expect(await window(1)).toBe(true);
+    await admin.script('FLUSH');
+    // It fails, and the connection is made anew.
+    await window(2).catch(() => false);
+    await until('a window reaches Redis', () => producers.redis.status === 'ready' && window(3), 5_000);
+  });
+
   it('a mail that waits in its queue gets no second job', async () => {
     const { ctx, producers } = domain;
     const enqueue = createEnqueue(producers, ctx.db, ctx.log);
