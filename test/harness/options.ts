@@ -42,8 +42,8 @@ export function readOptions(argv: readonly string[]): Options {
     .option('--seed <s>', 'the first run has this seed, the next ones the numbers that follow', seed)
     .option('--seeds <list>', 'a run for each of these, comma-separated; new: one that is drawn', list)
     .option('--only <faults>', 'draw from these faults only, comma-separated', faults)
-    .exitOverride()
-    .configureOutput({ writeErr: (text) => process.stderr.write(text) });
+    .showSuggestionAfterError(false)
+    .exitOverride();
   const given = program.parse(argv as string[], { from: 'user' }).opts<{
     minutes?: number;
     runs?: number;
