@@ -14,6 +14,8 @@ try {
 }
 
 const chosen = FAULTS.filter((fault) => options.only.length === 0 || options.only.includes(fault.name));
+// A small disk is unmounted when this process exits, which a signal by itself does not let it do.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => process.exit(130));
 const missing = findMissing();
 const servers = new Servers();
 const outcomes: Outcome[] = [];
