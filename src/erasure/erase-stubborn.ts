@@ -7,6 +7,7 @@ import { eraseRows, lockFirst } from '../erasers/table.ts';
 import { type Context, GIVE_WAY_MS, PROBING } from './context.ts';
 import { claimStep } from './finish.ts';
 import { OUTSIDE, recordOutside } from './ledger.ts';
+import { refuseNewReferences } from './refuse-new-references.ts';
 import type { Erasure } from './states.ts';
 
 /** Transactions per call, so that one job stays short. */
@@ -47,6 +48,7 @@ async function eraseOne(ctx: Context, running: Erasure, location: Location, acco
       limit: LIMIT,
       skipLocked: true,
     });
+    await refuseNewReferences(tx, ctx.catalog);
     await recordOutside(tx, running.id, deleted.rows, OUTSIDE);
     afterCommit(tx, () => ctx.onDeleted?.(deleted.rows));
     return [...deleted.rows.values()].reduce((a, b) => a + b, 0);

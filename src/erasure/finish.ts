@@ -123,18 +123,20 @@ async function eraseAll(
   account: KeyValue,
   limits: FinishLimits,
 ): Promise<Map<string, number>> {
+  // Before, so that the error is about the key and not about a row behind it; and after, when the locks of what was
+  // deleted keep a further key out until the commit.
+  const refuse = () => refuseNewReferences(tx, ctx.catalog);
   if (limits.untouched && canEraseEverything(ctx.catalog)) {
-    const [, { gone, remaining }] = await pipeline([
-      () => refuseNewReferences(tx, ctx.catalog),
-      () => eraseEverything(tx, ctx.catalog, account),
-    ]);
+    const [, { gone, remaining }] = await pipeline([refuse, () => eraseEverything(tx, ctx.catalog, account), refuse]);
     if (remaining.length > 0) throw new Rollback('locked');
     return gone;
   }
-  await refuseNewReferences(tx, ctx.catalog);
+  await refuse();
   const gone = await deleteLeftovers(tx, ctx, account, limits.rows);
   if ((await findRemaining(tx, ctx.catalog.locations, account)).length > 0) throw new Rollback('locked');
-  return gone.set(ctx.catalog.account.table, await deleteAccountRow(tx, ctx.catalog.account, account));
+  gone.set(ctx.catalog.account.table, await deleteAccountRow(tx, ctx.catalog.account, account));
+  await refuse();
+  return gone;
 }
 
 /** Holds the erasure's row if it is still at this step and not held: whoever has the row decides. */

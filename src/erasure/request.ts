@@ -2,6 +2,7 @@ import { and, desc, eq, isNull, type SQL, sql } from 'drizzle-orm';
 import { v7 as uuidv7 } from 'uuid';
 import type { KeyValue } from '../catalog/types.ts';
 import type { Executor, Transaction } from '../db/client.ts';
+import { readClock } from '../db/clock.ts';
 import { erasure, idempotency } from '../db/schema.ts';
 import { isContended, sanitize } from '../db/sql-errors.ts';
 import { afterCommit, limitStatements, pipeline, transaction } from '../db/transaction.ts';
@@ -126,12 +127,6 @@ async function eraseAccepted(tx: Transaction, ctx: Context, accepted: Erasure): 
     unfinished({ code: sanitize(error).code });
   }
   return null;
-}
-
-/** The server's time: it decides what is due, so it must also say since when. */
-async function readClock(db: Executor): Promise<Date> {
-  const [clock] = await db.execute<{ now: string }>(sql`SELECT now()::text AS now`);
-  return new Date(clock?.now as string);
 }
 
 /** The row of a new erasure, which its tasks and events need before the database has answered. */

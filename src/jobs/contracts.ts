@@ -12,11 +12,11 @@ const KEPT: JobsOptions = {
 };
 const backoff = (delay: number) => ({ type: 'exponential', delay, jitter: 0.5 });
 
-type Contract = { queue: QueueName; payload: z.ZodType; options: JobsOptions };
+type Contract = { queue: QueueName; payload: z.ZodObject; options: JobsOptions };
 
 /**
  * The registry: every job's queue, payload (ids only) and policy. Payloads are parsed when they are
- * added and when they are consumed. Names are `noun.verb`.
+ * added, where an unknown field is refused, and when they are consumed. Names are `noun.verb`.
  */
 export const CONTRACTS = {
   'erasure.advance': {
@@ -49,3 +49,13 @@ export const CONTRACTS = {
 
 export type JobName = keyof typeof CONTRACTS;
 export type Payload<N extends JobName> = z.infer<(typeof CONTRACTS)[N]['payload']>;
+
+/**
+ * Reads a job's payload; null where it is none of this name. Fields that this version does not know are left out: while
+ * replicas are replaced the next version's jobs reach workers of this one, which would fail every one of them.
+ */
+export function readPayload<N extends JobName>(name: N, data: unknown): Payload<N> | null {
+  const contract: Contract = CONTRACTS[name];
+  const read = contract.payload.strip().safeParse(data);
+  return read.success ? (read.data as Payload<N>) : null;
+}

@@ -12,7 +12,7 @@ import { recordThroughput } from '../erasure/throughput.ts';
 import { stackOf } from '../errors.ts';
 import { type MailContext, sendMail } from '../mail/send.ts';
 import type { Metrics } from '../metrics.ts';
-import { CONTRACTS, type JobName, type Payload } from './contracts.ts';
+import { CONTRACTS, type JobName, type Payload, readPayload } from './contracts.ts';
 import type { Enqueue } from './enqueue.ts';
 import type { ShowProgress } from './show-progress.ts';
 
@@ -100,15 +100,15 @@ export const HANDLERS: Handlers = {
 export async function handle(work: Work, job: Job, signal: AbortSignal): Promise<unknown> {
   const name = job.name as JobName;
   const contract = CONTRACTS[name];
-  const payload = contract?.payload.safeParse(job.data);
-  if (!payload?.success) {
+  const payload = contract && readPayload(name, job.data);
+  if (!payload) {
     // Whoever can write to Redis chooses the name: it must not become a label.
     work.metrics.jobs.inc({ name: contract ? name : 'unknown', outcome: 'failed' });
     throw new UnrecoverableError(`invalid job ${contract ? 'payload' : 'name'}`);
   }
   const run = HANDLERS[name] as (work: Work, payload: unknown, signal: AbortSignal) => Promise<unknown>;
   try {
-    const result = await run(work, payload.data, signal);
+    const result = await run(work, payload, signal);
     work.metrics.jobs.inc({ name, outcome: (result as { outcome?: string }).outcome ?? 'done' });
     return result;
   } catch (error) {
@@ -119,7 +119,7 @@ export async function handle(work: Work, job: Job, signal: AbortSignal): Promise
     const line = {
       job: name,
       jobId: job.id,
-      ...('erasureId' in payload.data ? { erasureId: payload.data.erasureId } : {}),
+      ...('erasureId' in payload ? { erasureId: payload.erasureId } : {}),
       attempt: job.attemptsMade + 1,
       code: clean.code,
       detail: clean.detail,

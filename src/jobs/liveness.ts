@@ -1,22 +1,36 @@
+import type { Job, Queue } from 'bullmq';
 import type { Producers } from './connection.ts';
 
 const LIVE = new Set(['waiting', 'active', 'delayed', 'prioritized', 'paused']);
+/** More than any pause: the backoff before a job's last attempt takes about six minutes. */
+const LONGEST_PAUSE_MS = 10 * 60_000;
+/** How the queue stores when a delayed job is due: in steps of so many to a millisecond. */
+const PER_MS = 0x1000;
 
 /**
  * True when a parent job will run by itself: it waits, runs, or waits for children of which at least
  * one exists and has not ended. Throws when Redis is away: not knowing is not "missing".
  */
 export async function isParentLive(producers: Producers, jobId: string): Promise<boolean> {
-  const job = await producers.queues.erasures.getJob(jobId);
+  const { erasures, chunks } = producers.queues;
+  const job = await erasures.getJob(jobId);
   if (!job) return false;
   const state = await job.getState();
-  if (LIVE.has(state)) return true;
+  if (LIVE.has(state)) return isSoon(producers, erasures, job, state);
   if (state !== 'waiting-children') return false;
   const { unprocessed } = await job.getDependencies({ unprocessed: { count: 100 } });
   for (const key of unprocessed ?? []) {
-    const child = await producers.queues.chunks.getJob(key.split(':').at(-1) as string);
-    if (child && LIVE.has(await child.getState())) return true;
+    const child = await chunks.getJob(key.split(':').at(-1) as string);
+    const childState = child && (await child.getState());
+    if (child && LIVE.has(childState as string) && (await isSoon(producers, chunks, child, childState))) return true;
   }
   // The last child may have ended while we looked.
   return LIVE.has(await job.getState());
+}
+
+/** A process whose clock was hours ahead has put its jobs off for hours: as good as missing, and safe to run twice. */
+async function isSoon({ redis }: Producers, queue: Queue, job: Job, state: string | undefined): Promise<boolean> {
+  if (state !== 'delayed') return true;
+  const due = await redis.zscore(queue.toKey('delayed'), job.id as string);
+  return due === null || Number(due) / PER_MS < Date.now() + LONGEST_PAUSE_MS;
 }

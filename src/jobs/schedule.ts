@@ -1,8 +1,10 @@
 import { setInterval } from 'node:timers';
+import { readClock } from '../db/clock.ts';
 import { sanitize } from '../db/sql-errors.ts';
 import type { Context } from '../erasure/context.ts';
 import { currentSlots } from '../erasure/current-pace.ts';
 import { reconcile } from '../erasure/reconcile.ts';
+import { nextSweep } from '../erasure/schedule.ts';
 import type { Producers } from './connection.ts';
 import { CONTRACTS } from './contracts.ts';
 import type { Enqueue } from './enqueue.ts';
@@ -10,7 +12,7 @@ import { limitSlots } from './limit-slots.ts';
 import { isParentLive } from './liveness.ts';
 
 const SWEEP = 'erasure.sweep';
-/** A tick that is overdue for this long has lost its job. */
+/** A tick that is overdue for this long has lost its job; one that is so much too late was set by a clock that is wrong. */
 const STUCK_MS = 2 * 60_000;
 
 /** Creates the sweep's scheduler and the concurrency limit when they are missing: a flushed Redis has lost both. */
@@ -18,17 +20,24 @@ export async function ensureSchedule(ctx: Context, producers: Producers): Promis
   const { housekeeping } = producers.queues;
   const found = await housekeeping.getJobScheduler(SWEEP);
   // Only when missing, different, or without a next run: an upsert drops an overdue tick.
-  const stuck = (found?.next ?? 0) < Date.now() - STUCK_MS;
-  if (found?.pattern !== ctx.settings.sweepCron || stuck) {
+  const { sweepCron } = ctx.settings;
+  if (found?.pattern !== sweepCron || isStuck(found.next ?? 0, sweepCron, await readClock(ctx.db))) {
     await housekeeping.upsertJobScheduler(
       SWEEP,
-      { pattern: ctx.settings.sweepCron, tz: 'UTC' },
+      { pattern: sweepCron, tz: 'UTC' },
       { name: SWEEP, data: {}, opts: CONTRACTS[SWEEP].options },
     );
-    ctx.log.info({ pattern: ctx.settings.sweepCron }, 'sweep scheduled');
+    ctx.log.info({ pattern: sweepCron }, 'sweep scheduled');
   }
   await limitSlots(producers, await currentSlots(ctx));
 }
+
+/**
+ * True when the next run is not where the schedule has it. By the database's clock: the process that computed it last,
+ * or this one, may have a wrong one, and a clock that was two days ahead left no sweep for two days.
+ */
+export const isStuck = (next: number, cron: string, now: Date): boolean =>
+  next < now.getTime() - STUCK_MS || next > nextSweep(cron, now).getTime() + STUCK_MS;
 
 /**
  * Runs reconcile in this process, jittered, from the start until stopped: a scheduler in Redis would

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { connect } from '../../src/db/client.ts';
 import { sanitize } from '../../src/db/sql-errors.ts';
 import { type PostgresServer, startPostgres } from '../../src/dev/postgres.ts';
+import { Wire } from '../harness/wire.ts';
 import { checksum, expectErased, rowsOf } from '../support/evidence.ts';
 import { finishedChunks, stateOf } from '../support/progress.ts';
 import { begin } from '../support/run-by-hand.ts';
@@ -92,6 +93,24 @@ describe('Postgres away', () => {
     expect(await pool.db.execute('SELECT 1 AS one')).toEqual([{ one: 1 }]);
     await pool.close();
     await admin.end();
+  });
+
+  it('a session that ends as soon as it is open fails what waits for it, and nothing else', async () => {
+    const wire = await Wire.open(() => Number(new URL(server.url()).port));
+    const pool = connect(world.url.replace(/:\d+\//, `:${wire.relay.port}/`), { max: 1, applicationName: 'short' });
+    try {
+      // Also what the driver asks for itself: a rejection that nobody hears ends the process.
+      wire.at('statement', 1, async (stop) => stop.cut());
+      const lost = await pool.db.execute('SELECT 1').then(
+        () => 'answered',
+        (error) => sanitize(error).code,
+      );
+      expect(lost).toBe('database_unavailable');
+      expect(await pool.db.execute('SELECT 1 AS one')).toEqual([{ one: 1 }]);
+    } finally {
+      await pool.close();
+      await wire.relay.close();
+    }
   });
 
   it('a server that accepts connections and says nothing is answered for in under two seconds', async () => {

@@ -9,6 +9,7 @@ import { board, cookieOf } from '../support/dashboard.ts';
 import { checksum, expectErased, mails, rowsOf } from '../support/evidence.ts';
 import { makeDue, notificationIn } from '../support/notifications.ts';
 import { finishedChunks, stateOf } from '../support/progress.ts';
+import { begin } from '../support/run-by-hand.ts';
 import { subject } from '../support/subject.ts';
 import { until } from '../support/until.ts';
 import { type Call, createWorld, type World } from '../support/world.ts';
@@ -134,6 +135,34 @@ describe('Redis only delivers', () => {
     await expectDone(id);
     expect(await notificationIn(world.sql, id, 'completed', 'sent')).toMatchObject({ attempt: 1 });
   }, 60_000);
+
+  it('SCRIPT FLUSH fails one window, and not each one until the process is started again', async () => {
+    const { ctx, producers } = await world.domain();
+    const enqueue = createEnqueue(producers, ctx.db, ctx.log);
+    const window = async (step: number) => {
+      const erasureId = '01900000-0000-7000-8000-000000000002';
+      const jobId = `${erasureId}_${step}`;
+      const chunks = [{ id: 1, jobId: `${jobId}_1`, priority: 1, delayMs: 0 }];
+      await enqueue.dispatch({ erasureId, step, jobId, delayMs: 0, chunks });
+      return Boolean(await producers.queues.erasures.getJob(jobId));
+    };
+    await until('Redis is there', () => producers.redis.status === 'ready');
+    expect(await window(1)).toBe(true);
+    await admin.script('FLUSH');
+    // It fails, and the connection is made anew.
+    await window(2).catch(() => false);
+    await until('a window reaches Redis', () => producers.redis.status === 'ready' && window(3), 5_000);
+  });
+
+  it('a step that a wrong clock has put off for hours is sent out again', async () => {
+    const { victim, expectDone } = await victimOf(2_000);
+    const { ctx, producers } = domain;
+    const erasureId = await begin(ctx, victim);
+    const [row] = await world.sql`SELECT step, job_id FROM lethe.erasure WHERE id = ${erasureId}`;
+    const step = { erasureId, step: row?.step };
+    await producers.queues.erasures.add('erasure.advance', step, { jobId: row?.job_id, delay: 2 * 3_600_000 });
+    await expectDone(erasureId);
+  }, 120_000);
 
   it('a mail that waits in its queue gets no second job', async () => {
     const { ctx, producers } = domain;

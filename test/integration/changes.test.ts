@@ -1,8 +1,12 @@
 import { writeFileSync } from 'node:fs';
 import postgres from 'postgres';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { advanceErasure } from '../../src/erasure/advance.ts';
+import { eraseChunk } from '../../src/erasure/erase-chunk.ts';
 import { probeLate } from '../../src/erasure/probe-late.ts';
 import { reconcile } from '../../src/erasure/reconcile.ts';
+import { replayErasure } from '../../src/erasure/replay.ts';
+import { SliceSize } from '../../src/erasure/slice-size.ts';
 import { eraseNow } from '../../src/erasure/start.ts';
 import { type Erasure, findErasure } from '../../src/erasure/states.ts';
 import type { Resources } from '../../src/resources.ts';
@@ -70,6 +74,24 @@ describe('a schema that changes under running processes', () => {
       'public.posts (feed_id) references public.feeds (id) ON DELETE CASCADE',
     );
     expect(await checksum(world.sql, s.bystander)).toBe(sum);
+  });
+
+  it('a new cascading table stops a chunk that is under way', async () => {
+    const s = await subject(world.sql, 6_000);
+    const id = await begin(domain.ctx, s.account);
+    const next = await advanceErasure(domain.ctx, id, 1);
+    const [chunk] = next.kind === 'dispatch' ? next.dispatch.chunks : [];
+    await world.sql.unsafe('CREATE TABLE likes (post_id bigint REFERENCES posts ON DELETE CASCADE)');
+    await world.sql`INSERT INTO likes SELECT id FROM posts WHERE account_id = ${s.account}`;
+    const hooks = { proceed: () => true, onSlice: () => {} };
+    const erased = eraseChunk(domain.ctx, chunk?.id as number, new SliceSize(200), hooks);
+    await expect(erased).rejects.toThrow(/^catalog_invalid: public.likes \(post_id\)/);
+    expect(await world.sql`SELECT count(*)::int AS n FROM likes`).toEqual([{ n: 6_000 }]);
+    expect(await step(domain.ctx, id)).toMatchObject({ kind: 'stalled', error: { code: 'catalog_invalid' } });
+    await world.sql`DROP TABLE likes`;
+    await replayErasure(domain.ctx, id, 'test');
+    expect((await run(domain.ctx, id)).kind).toBe('completed');
+    expect(await ledger(world.sql, id)).toEqual(s.before);
   });
 
   it('a statement that can never work stalls the erasure instead of being tried for ever', async () => {

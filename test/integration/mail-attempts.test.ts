@@ -1,5 +1,5 @@
 import { pino } from 'pino';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { Context } from '../../src/erasure/context.ts';
 import { requestErasure } from '../../src/erasure/request.ts';
 import { scrubExpired } from '../../src/erasure/scrub.ts';
@@ -65,6 +65,17 @@ const send = (id: string, options: { from?: string; timeoutMs?: number } = {}) =
     id,
   );
 
+/** Runs `work` in a process whose clock is two days ahead. */
+async function ahead<T>(work: () => Promise<T>): Promise<T> {
+  const { now } = Date;
+  const clock = vi.spyOn(Date, 'now').mockImplementation(() => now() + 48 * 3_600_000);
+  try {
+    return await work();
+  } finally {
+    clock.mockRestore();
+  }
+}
+
 const ago = (id: string, hours: number) =>
   world.sql`UPDATE lethe.notification SET unknown_since = unknown_since - ${hours} * interval '1 hour',
     created_at = created_at - ${hours} * interval '1 hour' WHERE id = ${id}`;
@@ -120,6 +131,12 @@ describe('an outcome that stays unknown', () => {
     expect(errors).toMatchObject(outcome === 'sent' ? [] : [{ kind: 'completed', outcome: 'unknown_too_long' }]);
     expect(await send(id)).toBe('skipped');
     expect(server.requestsFor(email)).toHaveLength(requests);
+  });
+
+  it('is none of a process whose clock is two days ahead: it sends the mail', async () => {
+    const { id, row } = await erased();
+    expect(await ahead(() => send(id))).toBe('sent');
+    expect(await row()).toMatchObject({ state: 'sent', attempt: 1 });
   });
 
   it('is not made certain by later refusals', async () => {

@@ -24,15 +24,11 @@ export const LEDGER: readonly Mutation[] = [
     name: 'slice-counted-after-its-commit',
     breaks: 'exact evidence: a slice’s deletion and its count commit together',
     edits: [
+      { file: CHUNK, find: 'await tx\n      .update(chunk)', replace: 'await ctx.db\n      .update(chunk)' },
       {
         file: CHUNK,
-        find: '  await tx\n    .update(chunk)',
-        replace: '  afterCommit(tx, () => void ctx.db\n    .update(chunk)',
-      },
-      {
-        file: CHUNK,
-        find: '.where(eq(chunk.id, chunkId));\n  const total',
-        replace: '.where(eq(chunk.id, chunkId)).then(() => {}));\n  const total',
+        find: 'await pipeline([() => refuseNewReferences(tx, ctx.catalog), count]);',
+        replace: 'await refuseNewReferences(tx, ctx.catalog);\n  afterCommit(tx, () => void count().catch(() => {}));',
       },
     ],
     tests: [ONE_COMMIT],

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { CONTRACTS, QUEUES } from '../../src/jobs/contracts.ts';
+import { CONTRACTS, QUEUES, readPayload } from '../../src/jobs/contracts.ts';
 
 /**
  * Payloads as the version before this one adds them. Jobs wait in Redis while a deployment goes on: a
@@ -21,6 +21,13 @@ describe('jobs of the version before', () => {
   it('wait in queues that this version consumes', () => {
     expect(QUEUES).toEqual(expect.arrayContaining(QUEUES_BEFORE));
     for (const [name] of BEFORE) expect(QUEUES_BEFORE).toContain(CONTRACTS[name].queue);
+  });
+});
+
+describe('jobs of the next version', () => {
+  it.each(BEFORE)('%s is read without the fields that this version does not know', (name, payload) => {
+    expect(readPayload(name, { ...payload, hint: 'next' })).toEqual(payload);
+    expect(readPayload(name, name === 'erasure.sweep' ? 'nothing' : { hint: 'next' })).toBeNull();
   });
 });
 

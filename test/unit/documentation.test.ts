@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { VARIABLES } from '../../src/config.ts';
 import { ERRORS } from '../../src/errors.ts';
+import { FAULTS } from '../harness/faults.ts';
 
 const read = (file: string) => readFileSync(file, 'utf8');
 
@@ -27,6 +28,11 @@ describe('the documentation', () => {
       .map(([code]) => code);
     const table = read('README.md');
     for (const code of codes.filter((c) => c !== 'contended')) expect(table, code).toContain(`\`${code}\``);
+  });
+
+  it('docs/testing.md has every fault of the harness, in its words', () => {
+    const page = read('docs/testing.md');
+    for (const { name, what } of FAULTS) expect(page).toContain(`| \`${name}\` | ${what} |`);
   });
 
   it('decisions are numbered without gaps', () => {

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { pauseBefore, priorityFor } from '../../src/erasure/dispatch.ts';
 import { nextSweep } from '../../src/erasure/schedule.ts';
+import { isStuck } from '../../src/jobs/schedule.ts';
 
 const HOUR = 3_600_000;
 
@@ -33,6 +34,18 @@ describe('nextSweep', () => {
         expect(nextSweep('0 * * * *', from).getTime()).toBe(Math.ceil(from.getTime() / HOUR) * HOUR);
       }),
     );
+  });
+});
+
+describe('isStuck', () => {
+  it.each([
+    ['in time', '2026-11-22T11:00:00.000Z', false],
+    ['a moment overdue', '2026-11-22T10:29:00.000Z', false],
+    ['lost', '2026-11-22T10:00:00.000Z', true],
+    ['set by a clock that was an hour ahead', '2026-11-22T12:00:00.000Z', true],
+    ['set by a clock that was two days ahead', '2026-11-24T11:00:00.000Z', true],
+  ])('%s', (_, next, expected) => {
+    expect(isStuck(Date.parse(next), '0 * * * *', new Date('2026-11-22T10:30:00.000Z'))).toBe(expected);
   });
 });
 
