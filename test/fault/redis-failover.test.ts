@@ -1,6 +1,7 @@
 import { Redis } from 'ioredis';
 import { afterEach, describe, expect, it } from 'vitest';
 import { type RedisServer, startRedis } from '../../src/dev/redis.ts';
+import { createEnqueue } from '../../src/jobs/enqueue.ts';
 import { checksum, expectErased, mails } from '../support/evidence.ts';
 import { notificationIn } from '../support/notifications.ts';
 import { finishedChunks, stateOf } from '../support/progress.ts';
@@ -118,6 +119,28 @@ describe('a failover of Redis', () => {
     await after.expectDone();
     expect((await old.role())[0]).toBe('slave');
   }, 180_000);
+
+  it('with the former master still alive: a process that only adds windows, in transactions, leaves it too', async () => {
+    const { master, replica } = await startPair();
+    const address = keep(await startTcpProxy(portOf(master)), (proxy) => proxy.close());
+    const [old, next] = [await administer(master), await administer(replica)];
+    await follows(next);
+    const redisUrl = `redis://127.0.0.1:${address.port}`;
+    const world = keep(await createWorld({ redisUrl }), (w) => w.close());
+    const { ctx, producers } = await world.domain();
+    const enqueue = createEnqueue(producers, ctx.db, ctx.log);
+    const erasureId = '01900000-0000-7000-8000-000000000001';
+    const add = async (jobId: string) => {
+      await enqueue.dispatch({ erasureId, step: 1, jobId, delayMs: 0, chunks: [] });
+      return (await next.exists(`${world.env.LETHE_REDIS_PREFIX}:erasures:${jobId}`)) === 1;
+    };
+    await until('a window is replicated', () => add('before'));
+    address.pointAt(portOf(replica));
+    await next.replicaof('NO', 'ONE');
+    await old.replicaof('127.0.0.1', portOf(replica));
+    expect(await add('first')).toBe(false);
+    await until('a window reaches the new master', () => add('second'));
+  }, 60_000);
 
   it('that Sentinel makes: the new master is found, and everything completes', async () => {
     const { master, replica } = await startPair();

@@ -40,7 +40,8 @@ export function drawSoak(result: Pick<Result, 'samples' | 'warmUp' | 'minutes' |
       showSymbol: false,
       lineStyle: { width: 1.4 },
       color: COLOURS[n % COLOURS.length] as string,
-      data: series.points.map((p) => [p.at / 60, p.value]),
+      // A table's first pages, shared by the first few erasures, would hide all that follows.
+      data: (series.unit === 'KiB/erasure' ? series.judged : series.points).map((p) => [p.at / 60, p.value]),
       ...(n === 0
         ? {
             markArea: {
@@ -64,7 +65,12 @@ export function drawSoak(result: Pick<Result, 'samples' | 'warmUp' | 'minutes' |
     backgroundColor: '#ffffff',
     textStyle: { fontFamily: 'system-ui, sans-serif' },
     title: [
-      text(`${result.minutes} minutes, ${result.erasures} erasures, ${faults} faults (shaded: warm-up)`, 12, 10, 16),
+      text(
+        `${result.minutes} minutes, ${result.erasures} erasures, ${faults} faults (x: minutes; shaded: warm-up)`,
+        12,
+        10,
+        16,
+      ),
       ...PANELS.map(({ title, unit }, i) =>
         text(unit ? `${title}, ${unit}` : title, place(i).left - 48, place(i).top - 46, 13),
       ),
@@ -78,13 +84,13 @@ export function drawSoak(result: Pick<Result, 'samples' | 'warmUp' | 'minutes' |
         top: place(i).top - 24,
         itemWidth: 12,
         itemHeight: 6,
-        itemGap: 6,
+        itemGap: 14,
         textStyle: { fontSize: 10 },
         formatter: (name: string) => name.replace(/ (memory|files|size|sessions)$/, ''),
       };
     }),
     grid: PANELS.map((_, i) => place(i)),
-    xAxis: PANELS.map((_, i) => ({ type: 'value', gridIndex: i, max: Math.ceil(result.minutes), name: 'min' })),
+    xAxis: PANELS.map((_, i) => ({ type: 'value', gridIndex: i, max: Math.ceil(result.minutes) })),
     yAxis: PANELS.map((_, i) => ({
       type: 'value',
       gridIndex: i,
