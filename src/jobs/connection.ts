@@ -96,7 +96,7 @@ function open(url: string, { node, queueWhileAway, redirections }: Policy): Redi
     const secure = tls ? { enableTLSForSentinelMode: true, sentinelTLS: {} } : {};
     return new Redis({ ...one, ...login, ...secure, sentinels, name, sentinelRetryStrategy: retryStrategy });
   }
-  const cluster = new Cluster(address.nodes, {
+  return new Cluster(address.nodes, {
     redisOptions: { ...node, ...login },
     enableOfflineQueue: queueWhileAway,
     maxRedirections: redirections,
@@ -104,15 +104,6 @@ function open(url: string, { node, queueWhileAway, redirections }: Policy): Redi
     // A certificate is for the name that was asked for: looked up, it would be compared with an address.
     ...(tls ? { dnsLookup: (host, found) => found(null, host) } : {}),
   });
-  // A node is connected at its first command, and then refuses the second one of the same MULTI where nothing is queued.
-  if (!queueWhileAway) cluster.on('+node', (master: Redis) => void connect(master));
-  return cluster;
-}
-
-async function connect(node: Redis): Promise<void> {
-  if (node.status !== 'wait' || node.options.readOnly) return;
-  // That it cannot be reached is told by its event.
-  await node.connect().catch(() => {});
 }
 
 const isReadOnly = (error: Error) => /\bREADONLY\b/.test(error.message);

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { hashPassword } from '../../src/http/password.ts';
 import { patience } from '../../src/http/patience.ts';
+import { createEnqueue } from '../../src/jobs/enqueue.ts';
 import { board, cookieOf } from '../support/dashboard.ts';
 import { checksum, expectErased, mails } from '../support/evidence.ts';
 import { notificationIn } from '../support/notifications.ts';
@@ -107,6 +108,21 @@ describe('Redis Cluster', () => {
     expect(await stateOf(world.sql, id)).toBe('running');
     await expectDone();
   }, 180_000);
+
+  it('a window is added at the first attempt, also on a node that was never asked before', async () => {
+    const { ctx, producers } = await world.domain();
+    const enqueue = createEnqueue(producers, ctx.db, ctx.log);
+    const erasureId = '01900000-0000-7000-8000-000000000001';
+    await until('it reaches the cluster', () => producers.redis.status === 'ready');
+    for (const jobId of ['here', 'there', 'elsewhere']) {
+      await enqueue.dispatch({ erasureId, step: 1, jobId, delayMs: 3_600_000, chunks: [] });
+      expect(await cluster.keys()).toContain(key(`erasures:${jobId}`));
+      // A reply that belongs to another command would be worse than none.
+      expect((await producers.queues.erasures.getJob(jobId))?.data).toEqual({ erasureId, step: 1 });
+      expect(await producers.queues.erasures.getJobState(jobId)).toBe('delayed');
+      await cluster.moveSlotOf(key('erasures:meta'));
+    }
+  }, 60_000);
 
   it('a master that dies with our keys and comes back without them loses nothing', async () => {
     const { id, expectDone } = await begin(60_000);

@@ -5,6 +5,8 @@ import { until } from './until.ts';
 
 const SLOTS = 16_384;
 const MASTERS = 3;
+/** With what a URL must escape. */
+const PASSWORD = 'p,w@d';
 
 export type RedisCluster = {
   url: string;
@@ -18,12 +20,12 @@ export type RedisCluster = {
   destroy: () => Promise<void>;
 };
 
-/** Three masters on loopback that share the slots; data in memory only, the map of the slots on disk. */
+/** Three masters on loopback, with a password, that share the slots; data in memory only, the map of the slots on disk. */
 export async function startRedisCluster(): Promise<RedisCluster> {
   const nodes = await Promise.all(Array.from({ length: MASTERS }, startNode));
   const portOf = (node: RedisServer) => Number(new URL(node.url).port);
   const ask = async <T>(node: RedisServer, work: (redis: Redis) => Promise<T>): Promise<T> => {
-    const redis = new Redis(node.url);
+    const redis = new Redis(node.url, { password: PASSWORD });
     redis.on('error', () => {});
     try {
       return await work(redis);
@@ -52,7 +54,7 @@ export async function startRedisCluster(): Promise<RedisCluster> {
         const keys = (await redis.cluster('GETKEYSINSLOT', slot, 5)) as string[];
         if (keys.length === 0) break;
         // Where a script has written the same key at both ends, the one that is moved counts, as with --cluster-replace.
-        await redis.migrate('127.0.0.1', portOf(to), '', 0, 5_000, 'REPLACE', 'KEYS', ...keys);
+        await redis.migrate('127.0.0.1', portOf(to), '', 0, 5_000, 'REPLACE', 'AUTH', PASSWORD, 'KEYS', ...keys);
       }
     });
     for (const node of [to, from, ...nodes.filter((node) => node !== to && node !== from)])
@@ -60,7 +62,7 @@ export async function startRedisCluster(): Promise<RedisCluster> {
     return to;
   };
   return {
-    url: `redis+cluster://${nodes.map((node) => `127.0.0.1:${portOf(node)}`).join(',')}`,
+    url: `redis+cluster://:${encodeURIComponent(PASSWORD)}@${nodes.map((node) => `127.0.0.1:${portOf(node)}`).join(',')}`,
     nodes,
     ownerOf,
     keys: async () => (await Promise.all(nodes.map((node) => ask(node, (redis) => redis.keys('*'))))).flat(),
@@ -76,7 +78,7 @@ const startNode = async (): Promise<RedisServer> =>
   startRedis({
     more: [
       ...['--cluster-enabled', 'yes', '--cluster-port', String(await freePort())],
-      ...['--cluster-node-timeout', '1000'],
+      ...['--cluster-node-timeout', '1000', '--requirepass', PASSWORD, '--masterauth', PASSWORD],
     ],
   });
 
