@@ -2,10 +2,11 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { hashPassword } from '../../src/http/password.ts';
 import { patience } from '../../src/http/patience.ts';
 import { createEnqueue } from '../../src/jobs/enqueue.ts';
+import type { Resources } from '../../src/resources.ts';
 import { board, cookieOf } from '../support/dashboard.ts';
 import { checksum, expectErased, mails } from '../support/evidence.ts';
 import { notificationIn } from '../support/notifications.ts';
-import { finishedChunks, stateOf } from '../support/progress.ts';
+import { finishedChunks, stateOf, untilIdle } from '../support/progress.ts';
 import { type RedisCluster, startRedisCluster } from '../support/redis-cluster.ts';
 import { subject } from '../support/subject.ts';
 import { until } from '../support/until.ts';
@@ -15,6 +16,7 @@ let cluster: RedisCluster;
 let world: World;
 let call: Call & { base: string };
 let workerMetrics: number;
+let domain: Resources;
 
 beforeAll(async () => {
   // What is counted exactly must not depend on a machine that is busy.
@@ -30,6 +32,7 @@ beforeAll(async () => {
     },
   });
   call = await world.api();
+  domain = await world.domain();
   // Alone with a second port, so that it is the one that exports the gauges of the cluster.
   const worker = await world.worker({ LETHE_METRICS_PORT: '0' });
   workerMetrics = worker.metricsPort as number;
@@ -107,10 +110,11 @@ describe('Redis Cluster', () => {
     expect(owners.size).toBe(3);
     expect(await stateOf(world.sql, id)).toBe('running');
     await expectDone();
+    await untilIdle(domain.producers);
   }, 180_000);
 
   it('a window is added at the first attempt, also on a node that was never asked before', async () => {
-    const { ctx, producers } = await world.domain();
+    const { ctx, producers } = domain;
     const enqueue = createEnqueue(producers, ctx.db, ctx.log);
     const erasureId = '01900000-0000-7000-8000-000000000001';
     await until('it reaches the cluster', () => producers.redis.status === 'ready');
@@ -138,6 +142,7 @@ describe('Redis Cluster', () => {
     await owner.start();
     await expectDone();
     await during.expectDone();
+    await untilIdle(domain.producers);
     await until(
       'redis is no longer reported away',
       async () => (await call('GET', '/readyz', { auth: null })).body.status === 'ok',

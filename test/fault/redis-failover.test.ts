@@ -4,7 +4,7 @@ import { type RedisServer, startRedis } from '../../src/dev/redis.ts';
 import { createEnqueue } from '../../src/jobs/enqueue.ts';
 import { checksum, expectErased, mails } from '../support/evidence.ts';
 import { notificationIn } from '../support/notifications.ts';
-import { finishedChunks, stateOf } from '../support/progress.ts';
+import { finishedChunks, stateOf, untilIdle } from '../support/progress.ts';
 import { MASTER, startSentinel } from '../support/sentinel.ts';
 import { subject } from '../support/subject.ts';
 import { startTcpProxy } from '../support/tcp-proxy.ts';
@@ -101,6 +101,7 @@ describe('a failover of Redis', () => {
 
     await known.expectDone();
     await lost.expectDone();
+    await untilIdle((await world.domain()).producers);
   }, 180_000);
 
   it('with the former master still alive as a replica: old connections leave it', async () => {
