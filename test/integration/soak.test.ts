@@ -42,7 +42,7 @@ describe('npm run soak', () => {
       expect.arrayContaining(['worker-1 memory', 'worker-1 files', 'lethe-worker sessions', 'chunk size', 'dead rows']),
     );
     for (const { name } of result.trends) expect(output).toContain(name);
-    expect(readFileSync(chart, 'utf8')).toMatch(/^<svg[\s\S]*Resident memory[\s\S]*worker-1[\s\S]*<\/svg>\s*$/);
+    expect(readFileSync(chart, 'utf8')).toMatch(/^<svg[\s\S]*Resident memory[\s\S]*lethe-worker[\s\S]*<\/svg>\s*$/);
   }, 300_000);
 
   it.each([

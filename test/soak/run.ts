@@ -32,6 +32,8 @@ export async function run(minutes: number, say: Say): Promise<Result> {
   const observeMs = Math.min(10_000, Math.max(1_000, length / 240));
   const faultMs = Math.min(10_000, Math.max(2_000, length / 60));
   const warmUp = length / 3_000;
+  // What was built, not what the files are when the run ends.
+  const commit = execFileSync('git', ['describe', '--always', '--dirty'], { encoding: 'utf8' }).trim();
   const server = await startPostgres({
     shared_buffers: '256MB',
     max_wal_size: '2GB',
@@ -62,7 +64,7 @@ export async function run(minutes: number, say: Say): Promise<Result> {
     await sql.end({ timeout: 5 });
     const { trends, growing } = trendsOf(observing.samples, warmUp);
     return {
-      commit: execFileSync('git', ['describe', '--always', '--dirty'], { encoding: 'utf8' }).trim(),
+      commit,
       machine,
       minutes,
       warmUp,
