@@ -93,7 +93,7 @@ function supervise(name: string, args: string[], env: NodeJS.ProcessEnv, started
 
   const launch = () => {
     lives += 1;
-    const life = start(process.execPath, ['dist/cli/lethe.js', ...args], { env });
+    const life = start(process.execPath, ['dist-soak/cli/lethe.js', ...args], { env });
     running = life;
     void life.exited.then(async (code) => {
       // Killed, it has no code; told to stop, it ends with 0, or with 1 when its deadline passed.
