@@ -4,6 +4,7 @@ import ms, { type StringValue } from 'ms';
 import { z } from 'zod';
 import { parsePaceSchedule } from './erasure/pace-schedule.ts';
 import { UsageError } from './errors.ts';
+import { parseRedisUrl, REDIS_URL_FORMS } from './jobs/redis-address.ts';
 
 export const SCOPES = ['erasures:write', 'erasures:read', 'admin'] as const;
 export type Scope = (typeof SCOPES)[number];
@@ -96,7 +97,7 @@ const SECOND = 1000;
 const schema = z.object({
   DATABASE_URL: url('postgres:', 'postgresql:'),
   LETHE_DIRECT_DATABASE_URL: url('postgres:', 'postgresql:').optional(),
-  REDIS_URL: url('redis:', 'rediss:'),
+  REDIS_URL: z.string().refine((text) => parseRedisUrl(text) !== undefined, `expected ${REDIS_URL_FORMS}`),
   LETHE_REDIS_PREFIX: z
     .string()
     .regex(/^\{[\w-]+\}$/, 'expected a hash tag such as {lethe}: all keys must share one slot')

@@ -30,8 +30,8 @@ export function findRedis(): string | null {
   return null;
 }
 
-/** Starts a Redis of its own on a free port of loopback: in memory only, or `durable` with an append-only file. */
-export async function startRedis({ durable = false } = {}): Promise<RedisServer> {
+/** Starts a Redis of its own on a free port of loopback: in memory only, or `durable` with an append-only file; `more` flags go to the server. */
+export async function startRedis({ durable = false, more = [] as string[] } = {}): Promise<RedisServer> {
   const command = findRedis();
   if (!command) throw new Error('neither redis-server nor valkey-server is on the PATH');
   const folder = mkdtempSync(join(tmpdir(), 'lethe-redis-'));
@@ -54,6 +54,7 @@ export async function startRedis({ durable = false } = {}): Promise<RedisServer>
       'noeviction',
       '--daemonize',
       'no',
+      ...more,
     ];
     running = start(command, flags);
     await waitForOutput(running, (o) => /ready to accept connections/i.test(o), 20_000, 'Redis');

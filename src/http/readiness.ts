@@ -9,7 +9,7 @@ const DEADLINE_MS = 1_500;
 /** What readiness is about. `working` is asked of workers: whether every queue is being consumed. */
 export type Probed = {
   ctx: Pick<Context, 'db'>;
-  producers: Pick<Producers, 'redis'>;
+  producers: Pick<Producers, 'answers'>;
   working?: () => boolean;
 };
 
@@ -22,7 +22,7 @@ export async function readReadiness({ ctx, producers, working }: Probed) {
   const [standby, pending, redis] = await Promise.all([
     answerOf(async () => (await ctx.db.execute<{ is: boolean }>(sql`SELECT pg_is_in_recovery() AS is`))[0]?.is),
     answerOf(() => pendingMigrations(ctx.db)),
-    answerOf(() => producers.redis.ping()),
+    answerOf(() => producers.answers()),
   ]);
   const consuming = working?.();
   const postgres = standby === false;

@@ -1,15 +1,26 @@
 import { FlowProducer, Queue } from 'bullmq';
-import { Redis } from 'ioredis';
+import { Cluster, Redis } from 'ioredis';
 import type { Logger } from '../logger.ts';
 import { QUEUES, type QueueName } from './contracts.ts';
+import { parseRedisUrl } from './redis-address.ts';
+import { watchOutages } from './redis-outages.ts';
 
 export type RedisOptions = { url: string; prefix: string };
+
+/** A connection to one node, or to all nodes of a cluster: the commands are the same. */
+export type RedisClient = Redis | Cluster;
 
 /** Producers of every queue on one connection. */
 export type Producers = {
   flow: FlowProducer;
   queues: Record<QueueName, Queue>;
-  redis: Redis;
+  redis: RedisClient;
+  /** Rejects unless the node that holds our keys answers. */
+  answers: () => Promise<unknown>;
+  /** Calls when Redis is reachable: at first, and each time it was away. */
+  onReady: (listener: () => void) => void;
+  /** Connects anew when this error says that the other end is no master any more. */
+  leaveReplica: (error: unknown) => void;
   close: () => Promise<void>;
 };
 
@@ -21,14 +32,13 @@ const retryStrategy = (times: number) => Math.min(times * 100, 1000);
  * Redis and reconcile makes up for it.
  */
 export function openProducers(options: RedisOptions, log: Logger): Producers {
-  const redis = new Redis(options.url, {
-    enableOfflineQueue: false,
-    maxRetriesPerRequest: 1,
-    connectTimeout: 1000,
-    commandTimeout: 5000,
-    retryStrategy,
+  const redis = open(options.url, {
+    node: { maxRetriesPerRequest: 1, connectTimeout: 1000, commandTimeout: 5000 },
+    queueWhileAway: false,
+    // A node that is away is asked again every 100 ms, so a command ends within a second.
+    redirections: 8,
   });
-  const quiet = logOutages(redis, log);
+  const outages = watchOutages(redis, log);
   const shared = {
     connection: redis,
     prefix: options.prefix,
@@ -39,34 +49,67 @@ export function openProducers(options: RedisOptions, log: Logger): Producers {
   const entries = QUEUES.map((name) => [name, new Queue(name, shared)] as const);
   const flow = new FlowProducer(shared);
   // Every queue forwards the connection's errors; without a listener one would end the process.
-  flow.on('error', quiet);
-  for (const [, queue] of entries) queue.on('error', quiet);
+  flow.on('error', outages.report);
+  for (const [, queue] of entries) queue.on('error', outages.report);
   return {
     flow,
     queues: Object.fromEntries(entries) as Record<QueueName, Queue>,
     redis,
+    // Not PING: it has no key, so any node of a cluster answers it while the one with our keys is away.
+    answers: () => (redis as Redis).exists(`${options.prefix}:answers`),
+    onReady: outages.onReady,
+    leaveReplica: (error) => {
+      if (redis instanceof Redis && redis.status === 'ready' && isReadOnly(error as Error)) redis.disconnect(true);
+    },
     close: async () => redis.disconnect(),
   };
 }
 
 /** A connection for workers: its commands wait for Redis to come back. */
-export function openWorkerConnection(options: RedisOptions, log: Logger): Redis {
-  const redis = new Redis(options.url, { maxRetriesPerRequest: null, connectTimeout: 2000, retryStrategy });
-  logOutages(redis, log);
+export function openWorkerConnection(options: RedisOptions, log: Logger): RedisClient {
+  const redis = open(options.url, {
+    node: { maxRetriesPerRequest: null, connectTimeout: 2000 },
+    queueWhileAway: true,
+    redirections: Number.POSITIVE_INFINITY,
+  });
+  watchOutages(redis, log);
   return redis;
 }
 
-/** One line when Redis goes away and one when it is back, instead of one per attempt. */
-function logOutages(redis: Redis, log: Logger): (error: Error) => void {
-  let away = false;
-  const report = (error: Error) => {
-    if (!away) log.warn({ code: (error as NodeJS.ErrnoException).code ?? error.name }, 'Redis is away');
-    away = true;
-  };
-  redis.on('error', report);
-  redis.on('ready', () => {
-    if (away) log.info('Redis is back');
-    away = false;
+type Policy = {
+  node: { maxRetriesPerRequest: number | null; connectTimeout: number; commandTimeout?: number };
+  /** Whether commands wait in memory while nothing is connected. */
+  queueWhileAway: boolean;
+  /** How often a command of a cluster is sent again. */
+  redirections: number;
+};
+
+function open(url: string, { node, queueWhileAway, redirections }: Policy): RedisClient {
+  const address = parseRedisUrl(url);
+  if (!address) throw new Error('not an address of Redis');
+  const one = { ...node, enableOfflineQueue: queueWhileAway, retryStrategy, reconnectOnError: reconnectAtReplica };
+  if (address.kind === 'node') return new Redis(address.url, one);
+  const { username, password, tls } = address;
+  const login = { ...(username ? { username } : {}), ...(password ? { password } : {}), ...(tls ? { tls: {} } : {}) };
+  if (address.kind === 'sentinel') {
+    const { sentinels, master: name } = address;
+    const secure = tls ? { enableTLSForSentinelMode: true, sentinelTLS: {} } : {};
+    return new Redis({ ...one, ...login, ...secure, sentinels, name, sentinelRetryStrategy: retryStrategy });
+  }
+  return new Cluster(address.nodes, {
+    redisOptions: { ...node, ...login },
+    enableOfflineQueue: queueWhileAway,
+    maxRedirections: redirections,
+    clusterRetryStrategy: retryStrategy,
+    // A certificate is for the name that was asked for: looked up, it would be compared with an address.
+    ...(tls ? { dnsLookup: (host, found) => found(null, host) } : {}),
   });
-  return report;
 }
+
+const isReadOnly = (error: Error) => /\bREADONLY\b/.test(error.message);
+
+/**
+ * After a failover an old connection may still lead to the former master, which is a replica now and refuses every
+ * write for ever: 2 connects anew, to whoever is master at this address, and sends the command again.
+ */
+const reconnectAtReplica = (error: Error): 2 | false => (isReadOnly(error) ? 2 : false);

@@ -45,6 +45,8 @@ export function createEnqueue(producers: Producers, db: Database, log: Logger, p
       return true;
     } catch (error) {
       if (lacksScripts(error)) producers.redis.disconnect(true);
+      // The error of a command in a transaction does not reach the connection, which would connect anew by itself.
+      producers.leaveReplica(error);
       log.warn(
         { ...ids, code: (error as NodeJS.ErrnoException).code ?? (error as Error).name },
         `${what} did not reach Redis; reconcile will create it`,

@@ -71,17 +71,20 @@ export function startReconciling(
   const timers: NodeJS.Timeout[] = [];
   // Also as soon as Redis is reachable: what an outage dropped should not wait for the timer.
   if (producers.redis.status === 'ready') void round();
-  producers.redis.on('ready', round);
+  producers.onReady(round);
   timers.push(
     setTimeout(() => timers.push(setInterval(round, options.intervalMs)), Math.random() * options.intervalMs),
   );
   return { stop: () => timers.forEach(clearInterval) };
 }
 
+/** A cluster stays `ready` while the node with our keys is away. */
+const OF_REDIS = /^(Command timed out|Connection is closed|Too many Cluster redirections|Cluster isn't ready)/;
+
 /** Whose failure it is: a refused connection has the same code from Redis as from Postgres. */
 function reasonOf(error: Error, { redis }: Producers): { code: string; detail?: string | undefined } {
-  const ofRedis = /^(ReplyError|MaxRetriesPerRequestError)$/.test(error.name) || error.message === 'Command timed out';
-  if (ofRedis || redis.status !== 'ready') return { code: 'redis' };
+  const ofRedis = /^(ReplyError|MaxRetriesPerRequestError|ClusterAllFailedError)$/.test(error.name);
+  if (ofRedis || OF_REDIS.test(error.message) || redis.status !== 'ready') return { code: 'redis' };
   const { code, detail } = sanitize(error);
   return { code, detail };
 }

@@ -1,5 +1,5 @@
 import { type Job, Worker } from 'bullmq';
-import type { Redis } from 'ioredis';
+import type { RedisClient } from './connection.ts';
 import { QUEUES, type QueueName } from './contracts.ts';
 import { handle, type Work } from './handlers.ts';
 
@@ -14,7 +14,7 @@ export type Workers = {
 const LOCKS = { lockDuration: 10_000, stalledInterval: 3_000, maxStalledCount: 1_000 };
 
 /** Starts a worker per queue. Slices are told to stop when this process shuts down or has lost the job's lock. */
-export function startWorkers(work: Work, connection: Redis, options: WorkerOptions): Workers {
+export function startWorkers(work: Work, connection: RedisClient, options: WorkerOptions): Workers {
   const stopping = new AbortController();
   const running = new Map<string, AbortController>();
   const concurrency: Record<QueueName, number> = {

@@ -47,6 +47,14 @@ describe('loadConfig', () => {
     });
   });
 
+  it('refuses a prefix without a hash tag for a cluster too: keys in several slots cannot be changed at once', () => {
+    const env = { ...ENV, REDIS_URL: 'redis+cluster://a:7000,b:7000', LETHE_REDIS_PREFIX: 'lethe' };
+    expect(problemsOf('worker', env)).toEqual([
+      'LETHE_REDIS_PREFIX: expected a hash tag such as {lethe}: all keys must share one slot',
+    ]);
+    expect(loadConfig('worker', { ...env, LETHE_REDIS_PREFIX: '{a-1}' }).REDIS_URL).toBe(env.REDIS_URL);
+  });
+
   it('reads lists, durations and numbers', () => {
     const config = loadConfig('api', {
       ...ENV,
@@ -74,6 +82,8 @@ describe('loadConfig', () => {
     ['DATABASE_URL', 'localhost', /begins with/],
     ['LETHE_DIRECT_DATABASE_URL', 'http://localhost', /begins with postgres/],
     ['REDIS_URL', 'http://localhost:6379', /begins with redis:\/\/ or rediss:\/\//],
+    ['REDIS_URL', 'redis://a:6379,b:6379', /redis\+cluster:\/\/host:port,host:port or redis\+sentinel/],
+    ['REDIS_URL', 'redis+sentinel://a,b', /host:port\/master$/],
     ['LETHE_REDIS_PREFIX', 'lethe', /hash tag/],
     ['PORT', '70000', /from 0 to 65535/],
     ['PORT', 'http', /expected a whole number/],
