@@ -19,8 +19,8 @@ export type Producers = {
   answers: () => Promise<unknown>;
   /** Calls when Redis is reachable: at first, and each time it was away. */
   onReady: (listener: () => void) => void;
-  /** Connects anew when this error says that the other end is no master any more. */
-  leaveReplica: (error: unknown) => void;
+  /** Connects anew when this error of a command in a transaction, which the client does not see, says that it must. */
+  mendConnection: (error: unknown) => void;
   close: () => Promise<void>;
 };
 
@@ -58,8 +58,9 @@ export function openProducers(options: RedisOptions, log: Logger): Producers {
     // Not PING: it has no key, so any node of a cluster answers it while the one with our keys is away.
     answers: () => (redis as Redis).exists(`${options.prefix}:answers`),
     onReady: outages.onReady,
-    leaveReplica: (error) => {
-      if (redis instanceof Redis && redis.status === 'ready' && isReadOnly(error as Error)) redis.disconnect(true);
+    mendConnection: (error) => {
+      const leadsToReplica = redis instanceof Redis && redis.status === 'ready' && isReadOnly(error as Error);
+      if (leadsToReplica || lacksScripts(error as Error)) redis.disconnect(true);
     },
     close: async () => redis.disconnect(),
   };
@@ -105,6 +106,9 @@ function open(url: string, { node, queueWhileAway, redirections }: Policy): Redi
     ...(tls ? { dnsLookup: (host, found) => found(null, host) } : {}),
   });
 }
+
+/** Redis has lost a script (SCRIPT FLUSH, or no memory when it was sent) that the client believes to be there. */
+const lacksScripts = (error: Error) => /\bNOSCRIPT\b/.test(error.message);
 
 const isReadOnly = (error: Error) => /\bREADONLY\b/.test(error.message);
 

@@ -24,12 +24,6 @@ const job = <N extends JobName>(name: N, data: Payload<N>) => ({
 });
 
 /**
- * True when Redis has lost a script (SCRIPT FLUSH, or no memory when it was sent) that the client believes to be there. In
- * a MULTI, as windows are added, the client never finds out: each one would fail until the connection is a new one.
- */
-const lacksScripts = (error: unknown) => /NOSCRIPT/.test((error as Error)?.message ?? '');
-
-/**
  * Puts what the domain has decided into the queues. Never throws and never takes longer than
  * `patienceMs`: the decision is committed in Postgres, and what does not reach Redis is created again
  * by reconcile.
@@ -44,9 +38,7 @@ export function createEnqueue(producers: Producers, db: Database, log: Logger, p
       await Promise.race([add(), timeout]);
       return true;
     } catch (error) {
-      if (lacksScripts(error)) producers.redis.disconnect(true);
-      // The error of a command in a transaction does not reach the connection, which would connect anew by itself.
-      producers.leaveReplica(error);
+      producers.mendConnection(error);
       log.warn(
         { ...ids, code: (error as NodeJS.ErrnoException).code ?? (error as Error).name },
         `${what} did not reach Redis; reconcile will create it`,

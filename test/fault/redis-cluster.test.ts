@@ -3,12 +3,10 @@ import { hashPassword } from '../../src/http/password.ts';
 import { patience } from '../../src/http/patience.ts';
 import { createEnqueue } from '../../src/jobs/enqueue.ts';
 import type { Resources } from '../../src/resources.ts';
+import { beginErasure } from '../support/begin-erasure.ts';
 import { board, cookieOf } from '../support/dashboard.ts';
-import { checksum, expectErased, mails } from '../support/evidence.ts';
-import { notificationIn } from '../support/notifications.ts';
 import { finishedChunks, stateOf, untilIdle } from '../support/progress.ts';
 import { type RedisCluster, startRedisCluster } from '../support/redis-cluster.ts';
-import { subject } from '../support/subject.ts';
 import { until } from '../support/until.ts';
 import { type Call, createWorld, KEYS, type World } from '../support/world.ts';
 
@@ -46,26 +44,9 @@ const finished = (id: string) => finishedChunks(world.sql, id);
 const key = (name: string) => `${world.env.LETHE_REDIS_PREFIX}:${name}`;
 const ready = async (port: number) => (await fetch(`http://127.0.0.1:${port}/readyz`)).json() as Promise<object>;
 
-/** Asks for an erasure that starts at once. `expectDone`: complete, counted once, one mail of each kind, nobody else touched. */
-async function begin(posts: number) {
-  const { account, bystander, email, before, sum } = await subject(world.sql, posts, 30);
-  const { status, body } = await call('POST', `/v1/accounts/${account}/erasure`, { body: { startNow: true } });
-  expect(status).toBe(202);
-  const id = String(body.id);
-  const expectDone = async () => {
-    await until('the erasure is completed', async () => (await stateOf(world.sql, id)) === 'completed', 90_000);
-    await expectErased(world.sql, account, id, before);
-    expect(await checksum(world.sql, bystander)).toBe(sum);
-    await notificationIn(world.sql, id, 'completed', 'sent');
-    const subjects = (await mails(world.outbox)).filter((mail) => mail.to === email).map((mail) => mail.subject);
-    expect([subjects.length, new Set(subjects).size]).toEqual([2, 2]);
-  };
-  return { id, expectDone };
-}
-
 describe('Redis Cluster', () => {
   it('erases, with progress on the dashboard, and keeps all keys on the node of one slot', async () => {
-    const { id, expectDone } = await begin(30_000);
+    const { id, expectDone } = await beginErasure(world, call, 30_000);
     const cookie = await cookieOf(call, 'sue', 'a long password');
     const progress = await until('the dashboard shows progress', async () => {
       const { status, body } = await board(call, cookie)('GET', '/api/queues?activeQueue=erasures');
@@ -101,7 +82,7 @@ describe('Redis Cluster', () => {
   }, 60_000);
 
   it('a slot that moves to another master, there and on, loses nothing', async () => {
-    const { id, expectDone } = await begin(60_000);
+    const { id, expectDone } = await beginErasure(world, call, 60_000);
     const owners = new Set([await cluster.ownerOf(key('erasures:meta'))]);
     for (const share of [2, 10, 20]) {
       await until('chunks are finished', async () => (await finished(id)) >= share, 60_000);
@@ -129,13 +110,13 @@ describe('Redis Cluster', () => {
   }, 60_000);
 
   it('a master that dies with our keys and comes back without them loses nothing', async () => {
-    const { id, expectDone } = await begin(60_000);
+    const { id, expectDone } = await beginErasure(world, call, 60_000);
     await until('chunks are finished', async () => (await finished(id)) >= 3, 60_000);
     const owner = await cluster.ownerOf(key('erasures:meta'));
     await owner.stop('SIGKILL');
     expect(await stateOf(world.sql, id)).toBe('running');
     const asked = performance.now();
-    const during = await begin(3_000);
+    const during = await beginErasure(world, call, 3_000);
     expect(performance.now() - asked).toBeLessThan(5_000);
     expect((await call('GET', '/readyz', { auth: null })).body).toMatchObject({ status: 'degraded', redis: 'away' });
     expect(await ready(workerMetrics)).toMatchObject({ status: 'unavailable', redis: 'away' });

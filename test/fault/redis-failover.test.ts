@@ -2,14 +2,12 @@ import { Redis } from 'ioredis';
 import { afterEach, describe, expect, it } from 'vitest';
 import { type RedisServer, startRedis } from '../../src/dev/redis.ts';
 import { createEnqueue } from '../../src/jobs/enqueue.ts';
-import { checksum, expectErased, mails } from '../support/evidence.ts';
-import { notificationIn } from '../support/notifications.ts';
+import { beginErasure } from '../support/begin-erasure.ts';
 import { finishedChunks, stateOf, untilIdle } from '../support/progress.ts';
 import { MASTER, startSentinel } from '../support/sentinel.ts';
-import { subject } from '../support/subject.ts';
 import { startTcpProxy } from '../support/tcp-proxy.ts';
 import { until } from '../support/until.ts';
-import { type Call, createWorld, type World } from '../support/world.ts';
+import { createWorld, type World } from '../support/world.ts';
 
 /** What a test has opened, closed in reverse order. */
 const opened: (() => Promise<unknown>)[] = [];
@@ -49,23 +47,6 @@ async function startLethe(redisUrl: string, more: Record<string, string> = {}) {
   return { world, call };
 }
 
-/** Asks for an erasure that starts at once. `expectDone`: complete, counted once, one mail of each kind, nobody else touched. */
-async function begin(world: World, call: Call, posts: number) {
-  const { account, bystander, email, before, sum } = await subject(world.sql, posts, 30);
-  const { status, body } = await call('POST', `/v1/accounts/${account}/erasure`, { body: { startNow: true } });
-  expect(status).toBe(202);
-  const id = String(body.id);
-  const expectDone = async () => {
-    await until('the erasure is completed', async () => (await stateOf(world.sql, id)) === 'completed', 90_000);
-    await expectErased(world.sql, account, id, before);
-    expect(await checksum(world.sql, bystander)).toBe(sum);
-    await notificationIn(world.sql, id, 'completed', 'sent');
-    const subjects = (await mails(world.outbox)).filter((mail) => mail.to === email).map((mail) => mail.subject);
-    expect([subjects.length, new Set(subjects).size]).toEqual([2, 2]);
-  };
-  return { id, expectDone };
-}
-
 const jobOf = async (world: World, id: string) => {
   const [row] = await world.sql`SELECT job_id FROM lethe.erasure WHERE id = ${id}`;
   return `${world.env.LETHE_REDIS_PREFIX}:erasures:${row?.job_id}`;
@@ -81,11 +62,11 @@ describe('a failover of Redis', () => {
     await follows(next);
     const { world, call } = await startLethe(`redis://127.0.0.1:${address.port}`);
 
-    const known = await begin(world, call, 60_000);
+    const known = await beginErasure(world, call, 60_000);
     await until('chunks are finished', async () => (await finishedChunks(world.sql, known.id)) >= 3);
     link.cut();
     const seen = await finishedChunks(world.sql, known.id);
-    const lost = await begin(world, call, 30_000);
+    const lost = await beginErasure(world, call, 30_000);
     const job = await until('its job is in Redis', async () => {
       const name = await jobOf(world, lost.id);
       return (await old.exists(name)) === 1 && name;
@@ -110,12 +91,12 @@ describe('a failover of Redis', () => {
     const [old, next] = [await administer(master), await administer(replica)];
     await follows(next);
     const { world, call } = await startLethe(`redis://127.0.0.1:${address.port}`);
-    const running = await begin(world, call, 30_000);
+    const running = await beginErasure(world, call, 30_000);
     await until('chunks are finished', async () => (await finishedChunks(world.sql, running.id)) >= 3);
     address.pointAt(portOf(replica));
     await next.replicaof('NO', 'ONE');
     await old.replicaof('127.0.0.1', portOf(replica));
-    const after = await begin(world, call, 3_000);
+    const after = await beginErasure(world, call, 3_000);
     await running.expectDone();
     await after.expectDone();
     expect((await old.role())[0]).toBe('slave');
@@ -148,10 +129,10 @@ describe('a failover of Redis', () => {
     await follows(await administer(replica));
     const sentinel = keep(await startSentinel(master), (s) => s.destroy());
     const { world, call } = await startLethe(`redis+sentinel://127.0.0.1:${sentinel.port}/${MASTER}`);
-    const running = await begin(world, call, 60_000);
+    const running = await beginErasure(world, call, 60_000);
     await until('chunks are finished', async () => (await finishedChunks(world.sql, running.id)) >= 3);
     await master.stop('SIGKILL');
-    const after = await begin(world, call, 3_000);
+    const after = await beginErasure(world, call, 3_000);
     await running.expectDone();
     await after.expectDone();
     const [role] = await (await administer(replica)).role();
