@@ -1,7 +1,3 @@
-import { randomUUID } from 'node:crypto';
-import { hostname } from 'node:os';
-import { setTimeout as pause } from 'node:timers/promises';
-import { releaseLease, takeLease } from '../db/lease.ts';
 import { isContended, sanitize } from '../db/sql-errors.ts';
 import type { Context } from '../erasure/context.ts';
 import { readPace } from '../erasure/current-pace.ts';
@@ -10,14 +6,11 @@ import { PACES, ratioOf } from '../erasure/pace.ts';
 import type { Metrics } from '../metrics.ts';
 import type { Producers } from './connection.ts';
 import { QUEUES } from './contracts.ts';
+import { Duty } from './duty.ts';
 
-const DUTY = 'gauges';
+const NAME = 'gauges';
 /** A dead holder's duty is taken over after one lease and one tick at most. */
 const TIMES = { leaseMs: 15_000, tickMs: 5_000 };
-/** Reading takes at most a twentieth of the time: with a million live erasures it is no longer quick. */
-const REST = 20;
-/** A database that says nothing must not hold up the end of the process: the lease ends by itself. */
-const STOP_MS = 1_000;
 const STATES = ['waiting', 'prioritized', 'active', 'delayed', 'waiting-children', 'failed'] as const;
 
 /**
@@ -30,60 +23,42 @@ export function startExporting(
   times = TIMES,
 ): { stop: () => Promise<void> } {
   const { ctx, producers, metrics } = work;
-  const holder = `${hostname()}-${process.pid}-${randomUUID()}`;
-  const stopping = new AbortController();
-
-  let restUntil = 0;
+  const duty = new Duty(ctx.db, NAME, times.leaseMs);
   let measured = false;
 
   const lapse = () => {
-    restUntil = 0;
+    duty.forgetRest();
     measured = false;
     metrics.exportCluster(0);
   };
   const measure = async () => {
-    const begun = performance.now();
     measured = false;
-    try {
-      await setBacklog(ctx, metrics);
-      measured = true;
-    } finally {
-      // Also after one that failed: what was too much for the database is not asked again at once.
-      restUntil = begun + REST * (performance.now() - begun);
-    }
+    await setBacklog(ctx, metrics);
+    measured = true;
   };
   const tick = async () => {
     // Counted from before the question, so that our time ends before the database's.
     const asked = performance.now();
     try {
-      if (!(await takeLease(ctx.db, DUTY, holder, times.leaseMs))) return lapse();
-      if (asked >= restUntil) await measure();
+      if (!(await duty.take())) return lapse();
+      if (!duty.resting) await duty.read(measure);
       if (!measured) return;
       await setPace(ctx, metrics);
       await setDepths(producers, metrics);
-      metrics.exportCluster(stopping.signal.aborted ? 0 : times.leaseMs - (performance.now() - asked));
+      metrics.exportCluster(duty.stopping ? 0 : times.leaseMs - (performance.now() - asked));
     } catch (error) {
       ctx.log.debug({ code: sanitize(error).code }, 'gauges not read');
       // What takes too long here takes as long in another process: the duty is kept, and rests.
       if (isContended(error)) return metrics.exportCluster(0);
       lapse();
-      // Another process may reach what this one does not.
-      await release();
+      await duty.release();
     }
   };
-  const release = () => releaseLease(ctx.db, DUTY, holder).catch(() => {});
-  const running = (async () => {
-    while (!stopping.signal.aborted) {
-      await tick();
-      await pause(times.tickMs, undefined, { signal: stopping.signal, ref: false }).catch(() => {});
-    }
-  })();
+  const running = duty.start(tick, () => times.tickMs);
   return {
     stop: async () => {
-      stopping.abort();
       metrics.exportCluster(0);
-      for (const step of [() => running, release])
-        await Promise.race([step(), pause(STOP_MS, undefined, { ref: false })]);
+      await running.stop();
     },
   };
 }

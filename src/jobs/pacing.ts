@@ -1,7 +1,3 @@
-import { randomUUID } from 'node:crypto';
-import { hostname } from 'node:os';
-import { setTimeout as pause } from 'node:timers/promises';
-import { releaseLease, takeLease } from '../db/lease.ts';
 import { isContended, sanitize } from '../db/sql-errors.ts';
 import type { Context } from '../erasure/context.ts';
 import { type CurrentPace, keepPace, paceOrOwn, readPace, storePace } from '../erasure/current-pace.ts';
@@ -10,17 +6,14 @@ import { paceAt } from '../erasure/pace-schedule.ts';
 import { readPressure } from '../erasure/pressure.ts';
 import { Signals } from '../erasure/signals.ts';
 import type { Producers } from './connection.ts';
+import { Duty } from './duty.ts';
 import { limitSlots } from './limit-slots.ts';
 
-const DUTY = 'pace';
+const NAME = 'pace';
 /** Who has not the duty asks for it every `askMs`: a dead holder is followed after `leaseMs` and that at most. */
 const TIMES = { leaseMs: 10_000, askMs: 5_000, tickMs: 1_000 };
-/** Reading takes at most a twentieth of the time. */
-const REST = 20;
 /** Without news the row is written no more often, so that an idle cluster leaves the database alone. */
 const QUIET_MS = 5_000;
-/** A database that says nothing must not hold up the end of the process: the lease ends by itself. */
-const STOP_MS = 1_000;
 
 type Work = { ctx: Pick<Context, 'db' | 'log' | 'catalog' | 'settings'>; producers: Pick<Producers, 'queues'> };
 
@@ -31,8 +24,7 @@ type Work = { ctx: Pick<Context, 'db' | 'log' | 'catalog' | 'settings'>; produce
 export function startPacing(work: Work, times: Partial<typeof TIMES> = {}): { stop: () => Promise<void> } {
   const { ctx, producers } = work;
   const { leaseMs, askMs, tickMs } = { ...TIMES, ...times };
-  const holder = `${hostname()}-${process.pid}-${randomUUID()}`;
-  const stopping = new AbortController();
+  const duty = new Duty(ctx.db, NAME, leaseMs);
   const unseen = new Set<string>();
   let signals = new Signals(ctx.settings);
   /** Absent while another process has the duty. */
@@ -40,14 +32,13 @@ export function startPacing(work: Work, times: Partial<typeof TIMES> = {}): { st
   let stored: CurrentPace | undefined;
   let storedAt = 0;
   let leasedAt = Number.NEGATIVE_INFINITY;
-  let restUntil = 0;
   let applying = false;
 
   /** True while the duty is ours; renewed after a third of the lease, not at every tick. */
   const hold = async (): Promise<boolean> => {
     const asked = performance.now();
     if (standing && asked - leasedAt < leaseMs / 3) return true;
-    if (!(await takeLease(ctx.db, DUTY, holder, leaseMs))) return false;
+    if (!(await duty.take())) return false;
     leasedAt = asked;
     if (standing) return true;
     // The predecessor's step: a new holder must not begin with an acceleration.
@@ -57,14 +48,7 @@ export function startPacing(work: Work, times: Partial<typeof TIMES> = {}): { st
     return true;
   };
 
-  const sample = async (): Promise<Signal[]> => {
-    const begun = performance.now();
-    try {
-      return signals.from(await readPressure(ctx.db, ctx.catalog), performance.now());
-    } finally {
-      restUntil = begun + REST * (performance.now() - begun);
-    }
-  };
+  const sample = () => duty.read(async () => signals.from(await readPressure(ctx.db, ctx.catalog), performance.now()));
 
   const store = async (before: Standing, now: Standing, read: Signal[]): Promise<void> => {
     const { slots } = allowanceOf(now.pace, now.step, ctx.settings);
@@ -72,7 +56,7 @@ export function startPacing(work: Work, times: Partial<typeof TIMES> = {}): { st
     const current: CurrentPace = { pace: now.pace, step: now.step, slots, words, signals: read };
     const news = stored?.step !== now.step || stored.pace !== now.pace || stored.words !== words;
     if (news || stored?.slots !== slots || performance.now() - storedAt >= QUIET_MS) {
-      if (!(await storePace(ctx.db, DUTY, holder, current))) return lapse();
+      if (!(await storePace(ctx.db, NAME, duty.holder, current))) return lapse();
       stored = current;
       storedAt = performance.now();
     }
@@ -97,14 +81,14 @@ export function startPacing(work: Work, times: Partial<typeof TIMES> = {}): { st
   const lapse = () => {
     standing = undefined;
     stored = undefined;
-    restUntil = 0;
+    duty.forgetRest();
     leasedAt = Number.NEGATIVE_INFINITY;
   };
 
   const tick = async (): Promise<void> => {
     try {
       if (!(await hold()) || !standing) return lapse();
-      if (performance.now() < restUntil) return;
+      if (duty.resting) return;
       const read = await sample();
       for (const { name, value, words } of read) {
         if (value !== null || unseen.has(name)) continue;
@@ -119,22 +103,8 @@ export function startPacing(work: Work, times: Partial<typeof TIMES> = {}): { st
       // What takes too long here takes as long in another process: the duty and the step are kept.
       if (isContended(error)) return void (await keepPace(ctx.db).catch(() => {}));
       lapse();
-      await release();
+      await duty.release();
     }
   };
-  const release = () => releaseLease(ctx.db, DUTY, holder).catch(() => {});
-  const running = (async () => {
-    while (!stopping.signal.aborted) {
-      await tick();
-      const ms = standing ? tickMs : askMs;
-      await pause(ms, undefined, { signal: stopping.signal, ref: false }).catch(() => {});
-    }
-  })();
-  return {
-    stop: async () => {
-      stopping.abort();
-      for (const step of [() => running, release])
-        await Promise.race([step(), pause(STOP_MS, undefined, { ref: false })]);
-    },
-  };
+  return duty.start(tick, () => (standing ? tickMs : askMs));
 }
