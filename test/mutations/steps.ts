@@ -10,6 +10,11 @@ const IN_THE_WAY = 'test/integration/in-the-way.test.ts';
 const HOLD = 'test/integration/hold.test.ts';
 const LIFECYCLE = 'test/integration/lifecycle.test.ts';
 const PACE = 'test/integration/pace.test.ts';
+const BOUNDED = 'test/integration/bounded.test.ts';
+const SLICE_SIZE = 'test/unit/slice-size.test.ts';
+const APPLICATION = 'test/fault/application.test.ts';
+const SLICE = 'src/erasure/slice-size.ts';
+const CONTEXT = 'src/erasure/context.ts';
 
 /** Plan, windows, chunks, and what keeps them going. */
 export const STEPS: readonly Mutation[] = [
@@ -144,5 +149,29 @@ export const STEPS: readonly Mutation[] = [
       },
     ],
     tests: [LIFECYCLE],
+  },
+  {
+    name: 'window-of-all-chunks',
+    breaks: 'bounded: Redis holds a window of chunks, whatever the size of the account',
+    edits: [{ file: ADVANCE, find: '.limit(ctx.settings.windowChunks)', replace: '' }],
+    tests: [BOUNDED],
+  },
+  {
+    name: 'slice-larger-than-the-pace-allows',
+    breaks: 'gentle: a slice takes no more rows than the pace allows',
+    edits: [
+      {
+        file: SLICE,
+        find: 'return Math.min(most, this.#sizes.get(location) ?? FIRST_SLICE);',
+        replace: 'return this.#sizes.get(location) ?? Math.min(most, FIRST_SLICE);',
+      },
+    ],
+    tests: [SLICE_SIZE, PACE],
+  },
+  {
+    name: 'wait-while-holding',
+    breaks: 'the application wins: a slice that holds rows does not wait for further ones',
+    edits: [{ file: CONTEXT, find: 'GIVE_WAY_MS = 10;', replace: 'GIVE_WAY_MS = 60_000;' }],
+    tests: [IN_THE_WAY, APPLICATION],
   },
 ];
