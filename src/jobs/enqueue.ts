@@ -3,6 +3,7 @@ import type { Database } from '../db/client.ts';
 import { notification } from '../db/schema.ts';
 import type { Dispatch } from '../erasure/dispatch.ts';
 import type { Logger } from '../logger.ts';
+import { addOnce } from './add-once.ts';
 import type { Producers } from './connection.ts';
 import { CONTRACTS, type JobName, type Payload } from './contracts.ts';
 
@@ -50,13 +51,9 @@ export function createEnqueue(producers: Producers, db: Database, log: Logger, p
   };
 
   const mail = (notificationId: string) =>
-    attempt('mail', { notificationId }, () => {
-      const { name, data, opts } = job('mail.send', { notificationId });
-      // Sending is safe to repeat; an id of its own for each job keeps a failed one from blocking the next.
-      const jobId = `${notificationId}_${Date.now().toString(36)}`;
-      // One job at a time: a queue that takes its time must not be filled again by every reconcile.
-      return producers.queues.mail.add(name, data, { ...opts, jobId, deduplication: { id: notificationId } });
-    });
+    attempt('mail', { notificationId }, () =>
+      addOnce(producers, producers.queues.mail, notificationId, job('mail.send', { notificationId })),
+    );
 
   return {
     dispatch: async (d) => {
@@ -82,11 +79,9 @@ export function createEnqueue(producers: Producers, db: Database, log: Logger, p
     },
     mail,
     signOut: (erasureId) =>
-      attempt('sign-out', { erasureId }, () => {
-        const { name, data, opts } = job('account.sign-out', { erasureId });
-        const jobId = `${erasureId}_${Date.now().toString(36)}`;
-        return producers.queues.partners.add(name, data, { ...opts, jobId, deduplication: { id: erasureId } });
-      }),
+      attempt('sign-out', { erasureId }, () =>
+        addOnce(producers, producers.queues.partners, erasureId, job('account.sign-out', { erasureId })),
+      ),
     mailsOf: async (erasureId) => {
       await attempt('mails', { erasureId }, async () => {
         const open = await db

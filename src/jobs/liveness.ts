@@ -1,4 +1,4 @@
-import type { Job, Queue } from 'bullmq';
+import type { Queue } from 'bullmq';
 import type { Producers } from './connection.ts';
 
 const LIVE = new Set(['waiting', 'active', 'delayed', 'prioritized', 'paused']);
@@ -16,21 +16,20 @@ export async function isParentLive(producers: Producers, jobId: string): Promise
   const job = await erasures.getJob(jobId);
   if (!job) return false;
   const state = await job.getState();
-  if (LIVE.has(state)) return isSoon(producers, erasures, job, state);
+  if (LIVE.has(state)) return isSoon(producers, erasures, jobId);
   if (state !== 'waiting-children') return false;
   const { unprocessed } = await job.getDependencies({ unprocessed: { count: 100 } });
   for (const key of unprocessed ?? []) {
     const child = await chunks.getJob(key.split(':').at(-1) as string);
     const childState = child && (await child.getState());
-    if (child && LIVE.has(childState as string) && (await isSoon(producers, chunks, child, childState))) return true;
+    if (child && LIVE.has(childState as string) && (await isSoon(producers, chunks, child.id as string))) return true;
   }
   // The last child may have ended while we looked.
   return LIVE.has(await job.getState());
 }
 
-/** A process whose clock was hours ahead has put its jobs off for hours: as good as missing, and safe to run twice. */
-async function isSoon({ redis }: Producers, queue: Queue, job: Job, state: string | undefined): Promise<boolean> {
-  if (state !== 'delayed') return true;
-  const due = await redis.zscore(queue.toKey('delayed'), job.id as string);
+/** False for a job that a process whose clock was hours ahead has put off for hours: as good as missing, and safe to run twice. */
+export async function isSoon({ redis }: Pick<Producers, 'redis'>, queue: Queue, jobId: string): Promise<boolean> {
+  const due = await redis.zscore(queue.toKey('delayed'), jobId);
   return due === null || Number(due) / PER_MS < Date.now() + LONGEST_PAUSE_MS;
 }

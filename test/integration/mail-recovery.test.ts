@@ -171,3 +171,22 @@ describe('an undo', () => {
     },
   );
 });
+
+describe('a job that a process with a wrong clock has put off for hours', () => {
+  it('does not keep the mail: reconcile adds another, and it is sent once', async () => {
+    const { account, email } = await subject(world.sql, SMALL);
+    const erasureId = String((await call('POST', `/v1/accounts/${account}/erasure`, { body: {} })).body.id);
+    const pending = await notificationIn(world.sql, erasureId, 'completed', 'pending');
+    await (await waiting(pending.id))?.remove();
+    await queues.mail.add(
+      'mail.send',
+      { notificationId: pending.id },
+      { jobId: 'put-off', delay: 5 * 3_600_000, deduplication: { id: pending.id } },
+    );
+    await makeDue(world.sql, pending.id);
+    await world.worker();
+    expect(await notificationIn(world.sql, erasureId, 'completed', 'sent')).toMatchObject({ attempt: 1 });
+    expect(server.deliveredTo(email)).toHaveLength(1);
+    expect(await (await queues.mail.getJob('put-off'))?.getState()).toBe('delayed');
+  });
+});
