@@ -3,6 +3,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Sql } from 'postgres';
 import type { PostgresServer } from '../src/dev/postgres.ts';
+import { measureBareErasers } from './bare-eraser.ts';
 import { createTemplate, startServer } from './database.ts';
 import { drawFlame, sample } from './flame.ts';
 import { boundsOf, measureCrowdFloor, measureFloors, onCopy, POSTS } from './floors.ts';
@@ -19,6 +20,7 @@ export async function profile(folder: string | undefined, say: Say): Promise<voi
     await createTemplate(server, 'base', mainAccounts(plan));
     await explainAll(server);
     for (let repeat = 0; repeat < 3; repeat++) await measureFloors(server);
+    await measureBareErasers(server);
     await measureCrowdFloor(server);
     if (folder !== undefined) await flames(server, folder, say);
   } finally {
