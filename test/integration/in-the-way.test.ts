@@ -72,6 +72,21 @@ describe('rows that must not go', () => {
     expect((await run(domain.ctx, erasure.id)).kind).toBe('completed');
     await expectErased(world.sql, erasure.account, erasure.id, erasure.before);
   });
+
+  it('a slice that has rows already gives way for want of a lock, long before its own time is over', async () => {
+    const erasure = await begun();
+    const [chunk] = (await advance(erasure.id)).chunks;
+    const gaveWay: unknown[] = [];
+    const log = Object.assign(Object.create(domain.ctx.log), { debug: (fields: object) => gaveWay.push(fields) });
+    await world.sql.begin(async (tx) => {
+      await tx`SELECT 1 FROM posts WHERE id = (SELECT id FROM posts WHERE account_id = ${erasure.account}
+        ORDER BY id OFFSET 7 LIMIT 1) FOR UPDATE`;
+      await eraseChunk({ ...domain.ctx, log }, chunk?.id as number, new SliceSize(200), hooks);
+    });
+    expect(gaveWay[0]).toMatchObject({ location: 'posts', code: expect.stringContaining('55P03') });
+    expect((await run(domain.ctx, erasure.id)).kind).toBe('completed');
+    await expectErased(world.sql, erasure.account, erasure.id, erasure.before);
+  });
 });
 
 describe('an erasure that gets nowhere stalls', () => {

@@ -12,7 +12,6 @@ const LIFECYCLE = 'test/integration/lifecycle.test.ts';
 const PACE = 'test/integration/pace.test.ts';
 const BOUNDED = 'test/integration/bounded.test.ts';
 const SLICE_SIZE = 'test/unit/slice-size.test.ts';
-const APPLICATION = 'test/fault/application.test.ts';
 const SLICE = 'src/erasure/slice-size.ts';
 const CONTEXT = 'src/erasure/context.ts';
 
@@ -172,6 +171,6 @@ export const STEPS: readonly Mutation[] = [
     name: 'wait-while-holding',
     breaks: 'the application wins: a slice that holds rows does not wait for further ones',
     edits: [{ file: CONTEXT, find: 'GIVE_WAY_MS = 10;', replace: 'GIVE_WAY_MS = 60_000;' }],
-    tests: [IN_THE_WAY, APPLICATION],
+    tests: [IN_THE_WAY],
   },
 ];
