@@ -41,10 +41,10 @@ export async function setLimits(tx: Transaction, limits: Limits): Promise<void> 
   if (row?.isolation !== ISOLATION) throw new OtherIsolation();
 }
 
-/** Shortens two of the limits for the rest of the running transaction; the total goes on counting. */
+/** Shortens two of the limits for the rest of the running transaction; the total goes on counting. `reads`: see `readBy`. */
 export async function limitStatements(
   tx: Transaction,
-  limits: { statementMs?: number; lockMs?: number },
+  limits: { statementMs?: number; lockMs?: number; reads?: 'index' },
 ): Promise<void> {
   const settings = [
     ['statement_timeout', limits.statementMs],
@@ -52,7 +52,7 @@ export async function limitStatements(
   ].flatMap(([name, ms]) =>
     ms === undefined ? [] : [sql`set_config(${name}, ${`${Math.max(1, Math.round(ms as number))}ms`}, true)`],
   );
-  await tx.execute(sql`SELECT ${sql.join(settings, sql`, `)}`);
+  await tx.execute(sql`SELECT ${sql.join([...settings, ...(limits.reads ? [INDEX_ONLY] : [])], sql`, `)}`);
 }
 
 const ISOLATION = 'read committed';
@@ -92,6 +92,8 @@ export async function pipeline<const T extends readonly (() => Promise<unknown>)
   return ended.map((e) => (e as PromiseFulfilledResult<unknown>).value) as Results<T>;
 }
 
+const INDEX_ONLY = sql.raw("set_config('enable_seqscan', 'off', true), set_config('enable_bitmapscan', 'off', true)");
+
 /**
  * How the planner reads the application's tables for the rest of the transaction. Ours know more than its statistics,
  * which promise until the next ANALYZE what has just been deleted. `pages`: many rows in the order of their
@@ -99,11 +101,7 @@ export async function pipeline<const T extends readonly (() => Promise<unknown>)
  * statements then walk the index, which passes over entries that are known to be dead.
  */
 export async function readBy(tx: Transaction, reads: 'pages' | 'index'): Promise<void> {
-  await tx.execute(
-    reads === 'pages'
-      ? sql`SET LOCAL enable_indexscan = off`
-      : sql`SELECT set_config('enable_seqscan', 'off', true), set_config('enable_bitmapscan', 'off', true)`,
-  );
+  await tx.execute(reads === 'pages' ? sql`SET LOCAL enable_indexscan = off` : sql`SELECT ${INDEX_ONLY}`);
 }
 
 /**

@@ -9,11 +9,11 @@ import { afterCommit, limitStatements, pipeline, transaction } from '../db/trans
 import { type AccountRow, findAccount, flagAccount } from '../erasers/account.ts';
 import { eraseRows } from '../erasers/table.ts';
 import { LetheError } from '../errors.ts';
-import { appendEvent, appendEvents, type Happened } from '../events/append.ts';
+import { appendEvent, eventsFrom, type Happened } from '../events/append.ts';
 import { insertNotification } from '../mail/insert-notification.ts';
 import { accountDigest } from '../tokens.ts';
 import type { Context } from './context.ts';
-import { ensureTasks } from './ensure-tasks.ts';
+import { insertTasks } from './ensure-tasks.ts';
 import { finishAccepted } from './finish.ts';
 import { BY_APPLICATION, HOLD_REASON } from './hold.ts';
 import { isSmall, limitsOfSmall, ProbeTooLong } from './is-small.ts';
@@ -93,9 +93,7 @@ async function accept(tx: Transaction, ctx: Context, request: Request, way: Way)
   const small = few && !account.onHold;
   const wanted = describeErasure(ctx, request, account, small, now);
   const [created] = await pipeline([
-    () => insertErasure(tx, wanted),
-    () => ensureTasks(tx, ctx.catalog, wanted),
-    () => appendEvents(tx, wanted.id, acceptanceOf(ctx, wanted, small)),
+    () => insertErasure(tx, ctx, wanted),
     async () => (!small && account.email ? insertNotification(tx, wanted.id, 'received') : undefined),
     () => linkIdempotencyKey(tx, request, wanted.id),
   ]);
@@ -143,7 +141,7 @@ function describeErasure(
     accountKey,
     accountDigest: accountDigest(settings.secrets, accountKey),
     email: account.email,
-    state: small ? 'running' : 'scheduled',
+    state: small ? ('running' as const) : ('scheduled' as const),
     mode: small ? 'immediate' : 'scheduled',
     requestedAt: now,
     startsAt: small ? now : nextSweep(settings.sweepCron, new Date(now.getTime() + settings.undoWindowMs)),
@@ -158,16 +156,19 @@ function describeErasure(
 }
 type NewErasure = ReturnType<typeof describeErasure>;
 
-async function insertErasure(tx: Transaction, wanted: NewErasure): Promise<Erasure> {
-  const [created] = await tx.insert(erasure).values(wanted).returning();
-  return created as Erasure;
+/** With its tasks and first events, in one statement. */
+async function insertErasure(tx: Transaction, { catalog }: Context, wanted: NewErasure): Promise<Erasure> {
+  const happened: Happened[] = [
+    { type: 'erasure.requested', data: { mode: wanted.mode, catalog: catalog.digest } },
+    { type: `erasure.${wanted.state}`, data: { from: null } },
+    ...(wanted.heldAt ? [{ type: 'erasure.held', data: { by: BY_APPLICATION } } as const] : []),
+  ];
+  const tasks = tx.$with('tasks', {}).as(insertTasks(tx, catalog, wanted).getSQL());
+  const created = tx.$with('created').as(tx.insert(erasure).values(wanted).returning());
+  const recorded = tx.$with('recorded', {}).as(eventsFrom(created, happened));
+  const [row] = await tx.with(tasks, created, recorded).select().from(created);
+  return row as Erasure;
 }
-
-const acceptanceOf = ({ catalog }: Context, wanted: NewErasure, small: boolean): Happened[] => [
-  { type: 'erasure.requested', data: { mode: wanted.mode, catalog: catalog.digest } },
-  { type: small ? 'erasure.running' : 'erasure.scheduled', data: { from: null } },
-  ...(wanted.heldAt ? [{ type: 'erasure.held', data: { by: BY_APPLICATION } } as const] : []),
-];
 
 async function signOut(tx: Transaction, ctx: Context, erasureId: string, key: KeyValue): Promise<void> {
   const locations = ctx.catalog.locations.filter((l) => l.atRequest);

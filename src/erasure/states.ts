@@ -1,7 +1,7 @@
 import { and, eq, inArray, type SQL } from 'drizzle-orm';
 import type { Executor } from '../db/client.ts';
 import { erasure } from '../db/schema.ts';
-import { appendEvent } from '../events/append.ts';
+import { eventsFrom, type Happened } from '../events/append.ts';
 
 export const STATES = ['scheduled', 'running', 'awaiting', 'stalled', 'completed', 'cancelled'] as const;
 export type State = (typeof STATES)[number];
@@ -22,9 +22,16 @@ export const isFinal = (state: string) => !LIVE.includes(state as State);
 export type Erasure = typeof erasure.$inferSelect;
 type Change = { [K in keyof typeof erasure.$inferInsert]?: (typeof erasure.$inferInsert)[K] | SQL };
 
+type Options = {
+  where?: SQL | undefined;
+  data?: Record<string, unknown>;
+  /** What happened just before it, and is no state: recorded with it. */
+  before?: readonly Happened[];
+};
+
 /**
- * Moves an erasure from one state to another, with its event. Conditional: null means that somebody
- * else was faster, which is a no-op for the caller and not an error.
+ * Moves an erasure from one state to another, with its event, in one statement. Conditional: null means that
+ * somebody else was faster, which is a no-op for the caller and not an error.
  */
 export async function transition(
   db: Executor,
@@ -32,17 +39,20 @@ export async function transition(
   from: State,
   to: State,
   change: Change = {},
-  options: { where?: SQL | undefined; data?: Record<string, unknown> } = {},
+  options: Options = {},
 ): Promise<Erasure | null> {
   if (!TRANSITIONS[from].includes(to)) throw new Error(`illegal transition ${from} → ${to}`);
-  const [row] = await db
-    .update(erasure)
-    .set({ ...change, state: to } as Partial<typeof erasure.$inferInsert>)
-    .where(and(eq(erasure.id, id), eq(erasure.state, from), options.where))
-    .returning();
-  if (!row) return null;
-  await appendEvent(db, id, `erasure.${to}`, { from, ...options.data });
-  return row;
+  const changed = db.$with('changed').as(
+    db
+      .update(erasure)
+      .set({ ...change, state: to } as Partial<typeof erasure.$inferInsert>)
+      .where(and(eq(erasure.id, id), eq(erasure.state, from), options.where))
+      .returning(),
+  );
+  const happened: Happened[] = [...(options.before ?? []), { type: `erasure.${to}`, data: { from, ...options.data } }];
+  const recorded = db.$with('recorded', {}).as(eventsFrom(changed, happened));
+  const [row] = await db.with(changed, recorded).select().from(changed);
+  return row ?? null;
 }
 
 /** Reads one erasure, or null. */

@@ -1,3 +1,4 @@
+import { type SQL, type SQLWrapper, sql } from 'drizzle-orm';
 import type { Executor } from '../db/client.ts';
 import { event } from '../db/schema.ts';
 
@@ -14,11 +15,6 @@ export type EventType =
 /** What happened to an erasure. `data` holds ids and counts only. */
 export type Happened = { type: EventType; data?: Record<string, unknown> };
 
-/** Records several things that happened to one erasure, in this order. */
-export async function appendEvents(db: Executor, erasureId: string, happened: readonly Happened[]): Promise<void> {
-  await db.insert(event).values(happened.map(({ type, data = {} }) => ({ erasureId, type, data })));
-}
-
 /** Records what happened, in the transaction that made it happen. `data` holds ids and counts only. */
 export async function appendEvent(
   db: Executor,
@@ -27,4 +23,17 @@ export async function appendEvent(
   data: Record<string, unknown> = {},
 ): Promise<void> {
   await db.insert(event).values({ erasureId, type, data });
+}
+
+/**
+ * The statement that records several things, in this order, for each row of `source`, a query that changes erasures and
+ * returns them: where it changed nothing, nothing has happened. A common table expression beside it.
+ */
+export function eventsFrom(source: SQLWrapper, happened: readonly Happened[]): SQL {
+  const rows = happened.map(
+    ({ type, data = {} }, n) => sql`(${n}::int, ${type}::text, ${sql.param(data, event.data)}::jsonb)`,
+  );
+  return sql`INSERT INTO ${event} (erasure_id, type, data)
+    SELECT source.id, happened.type, happened.data
+      FROM ${source} AS source, (VALUES ${sql.join(rows, sql`, `)}) AS happened (n, type, data) ORDER BY happened.n`;
 }

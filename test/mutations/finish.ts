@@ -1,6 +1,7 @@
 import type { Mutation } from './mutation.ts';
 
 const FILE = 'src/erasure/finish.ts';
+const REST = 'src/erasure/erase-rest.ts';
 const ONE_COMMIT = 'test/integration/one-commit.test.ts';
 const HOLD = 'test/integration/hold.test.ts';
 const LIFECYCLE = 'test/integration/lifecycle.test.ts';
@@ -37,7 +38,7 @@ export const FINISH: readonly Mutation[] = [
     breaks: 'nothing is left, or it is not complete: every location is proved empty',
     edits: [
       {
-        file: FILE,
+        file: REST,
         find: "if ((await findRemaining(tx, ctx.catalog.locations, account)).length > 0) throw new Rollback('locked');",
         replace: '',
       },
@@ -47,7 +48,7 @@ export const FINISH: readonly Mutation[] = [
   {
     name: 'small-proof-skipped',
     breaks: 'nobody else is touched: the account stays while a row of its own must stay',
-    edits: [{ file: FILE, find: "if (remaining.length > 0) throw new Rollback('locked');", replace: '' }],
+    edits: [{ file: REST, find: "if (remaining.length > 0) throw new Rollback('locked');", replace: '' }],
     tests: [SMALL],
   },
   {
@@ -79,7 +80,7 @@ export const FINISH: readonly Mutation[] = [
     breaks: 'nothing is left: locations without a foreign key are probed again',
     edits: [
       {
-        file: FILE,
+        file: 'src/erasure/complete.ts',
         find: "probeAt: unguarded && !running.completedAt ? sql`now() + interval '1 hour'` : running.probeAt",
         replace: 'probeAt: unguarded ? running.probeAt : running.probeAt',
       },

@@ -1,7 +1,7 @@
 import type { Mutation } from './mutation.ts';
 
 const CHUNK = 'src/erasure/erase-chunk.ts';
-const FINISH = 'src/erasure/finish.ts';
+const COMPLETE = 'src/erasure/complete.ts';
 const EXACT = 'test/integration/exact.test.ts';
 const ONE_COMMIT = 'test/integration/one-commit.test.ts';
 const HOLD = 'test/integration/hold.test.ts';
@@ -56,7 +56,7 @@ export const LEDGER: readonly Mutation[] = [
     breaks: 'exact evidence: what the last transaction deletes is counted',
     edits: [
       {
-        file: FINISH,
+        file: COMPLETE,
         find: '() => recordOutside(tx, running.id, gone, OUTSIDE)',
         replace: 'async () => {}',
       },
@@ -68,7 +68,7 @@ export const LEDGER: readonly Mutation[] = [
     breaks: 'exact evidence: what was rolled back is not counted',
     edits: [
       {
-        file: FINISH,
+        file: COMPLETE,
         find: 'recordOutside(tx, running.id, gone, OUTSIDE)',
         replace: 'recordOutside(ctx.db, running.id, gone, OUTSIDE)',
       },
