@@ -40,6 +40,7 @@ export async function startApi(
   const { ctx, producers, closables, metrics } = await openMeasured(config, log, { max: 20, name: 'lethe-api' });
   const metricsPort = await showMetrics(config, { ctx, producers, metrics }, closables);
   const enqueue = createEnqueue(producers, ctx.db, log, ENQUEUE_PATIENCE_MS);
+  closables.push({ name: 'queues', close: enqueue.settled });
   const viewers = createViewers(ctx, limits);
   const app = createApp({
     ctx,

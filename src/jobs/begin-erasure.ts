@@ -7,7 +7,8 @@ import type { Enqueue } from './enqueue.ts';
 
 /**
  * What follows when a request was accepted: a small account is erased at once, a large one is started
- * if `startNow` says so, and what the queues must know is put there. Returns the erasure as it is then.
+ * if `startNow` says so, and what the queues must know is on its way there: nobody waits for Redis, since what it
+ * does not get is created again by reconcile. Returns the erasure as it is then.
  */
 export async function beginErasure(
   ctx: Context,
@@ -17,15 +18,11 @@ export async function beginErasure(
   startNow: boolean,
 ): Promise<Erasure> {
   if (created) ctx.log.info({ erasureId: erasure.id, mode: erasure.mode, requestedBy: by }, 'erasure requested');
-  // Together: each waits for a silent Redis as long as a request may, and the caller for the longest only.
-  const told: Promise<unknown>[] = [];
-  if (created && ctx.settings.signOut) told.push(enqueue.signOut(erasure.id));
+  if (created && ctx.settings.signOut) void enqueue.signOut(erasure.id);
   let dispatch: Dispatch | null = null;
   if (created && erasure.mode === 'immediate' && erasure.state === 'running') dispatch = await eraseNow(ctx, erasure);
   else if (startNow && erasure.state === 'scheduled') dispatch = await startErasure(ctx, erasure.id, notHeld, by);
-  if (dispatch) told.push(enqueue.dispatch(dispatch));
-  if (created) told.push(enqueue.mailsOf(erasure.id));
-  const now = isFinal(erasure.state) ? erasure : findErasure(ctx.db, erasure.id);
-  const [found] = await Promise.all([now, ...told]);
-  return found as Erasure;
+  if (dispatch) void enqueue.dispatch(dispatch);
+  if (created) void enqueue.mailsOf(erasure.id);
+  return isFinal(erasure.state) ? erasure : ((await findErasure(ctx.db, erasure.id)) as Erasure);
 }

@@ -15,6 +15,8 @@ export type Enqueue = {
   signOut: (erasureId: string) => Promise<boolean>;
   /** Each mail of an erasure that has not been sent. */
   mailsOf: (erasureId: string) => Promise<void>;
+  /** Resolves when all that was asked for until now has ended: before the connections are closed. */
+  settled: () => Promise<void>;
 };
 
 const job = <N extends JobName>(name: N, data: Payload<N>) => ({
@@ -30,7 +32,7 @@ const job = <N extends JobName>(name: N, data: Payload<N>) => ({
  * by reconcile.
  */
 export function createEnqueue(producers: Producers, db: Database, log: Logger, patienceMs = 5000): Enqueue {
-  const attempt = async (what: string, ids: Record<string, unknown>, add: () => Promise<unknown>): Promise<boolean> => {
+  const tryOnce = async (what: string, ids: Record<string, unknown>, add: () => Promise<unknown>): Promise<boolean> => {
     let timer: NodeJS.Timeout | undefined;
     const timeout = new Promise((_, reject) => {
       timer = setTimeout(() => reject(new Error('timeout')), patienceMs);
@@ -48,6 +50,13 @@ export function createEnqueue(producers: Producers, db: Database, log: Logger, p
     } finally {
       clearTimeout(timer);
     }
+  };
+
+  const unsettled = new Set<Promise<unknown>>();
+  const attempt = (...what: Parameters<typeof tryOnce>): Promise<boolean> => {
+    const attempted = tryOnce(...what).finally(() => unsettled.delete(attempted));
+    unsettled.add(attempted);
+    return attempted;
   };
 
   const mail = (notificationId: string) =>
@@ -97,6 +106,9 @@ export function createEnqueue(producers: Producers, db: Database, log: Logger, p
           );
         for (const { id } of open) await mail(id);
       });
+    },
+    settled: async () => {
+      await Promise.all(unsettled);
     },
   };
 }

@@ -2,7 +2,9 @@ import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type RedisServer, startRedis } from '../../src/dev/redis.ts';
 import { reconcile } from '../../src/erasure/reconcile.ts';
+import { requestErasure } from '../../src/erasure/request.ts';
 import { hashPassword } from '../../src/http/password.ts';
+import { beginErasure } from '../../src/jobs/begin-erasure.ts';
 import { createEnqueue } from '../../src/jobs/enqueue.ts';
 import type { Resources } from '../../src/resources.ts';
 import { board, cookieOf } from '../support/dashboard.ts';
@@ -183,6 +185,33 @@ describe('Redis only delivers', () => {
       const jobs = await producers.queues.mail.getJobs(['completed']);
       return jobs.filter((job) => job.data.notificationId === mail).length === 2;
     });
+  });
+
+  it('a request waits for no answer of Redis', async () => {
+    const { victim, expectDone } = await victimOf(2_000);
+    const never = () => new Promise<never>(() => {});
+    const silent = { dispatch: never, mail: never, signOut: never, mailsOf: never, settled: never };
+    const accepted = await requestErasure(domain.ctx, { accountKey: [victim], requestedBy: 'test' });
+    const { id, state } = await beginErasure(domain.ctx, silent, accepted, 'test', true);
+    expect(state).toBe('running');
+    await expectDone(id);
+  }, 120_000);
+
+  it('what was asked of Redis is there before its connection is closed', async () => {
+    const { ctx, producers } = domain;
+    const enqueue = createEnqueue(producers, ctx.db, ctx.log);
+    const erasureId = '01900000-0000-7000-8000-000000000003';
+    const ended: string[] = [];
+    process.kill(redis.pid(), 'SIGSTOP');
+    try {
+      const asked = enqueue.signOut(erasureId).then((reached) => ended.push(`asked: ${reached}`));
+      const settled = enqueue.settled().then(() => ended.push('settled'));
+      process.kill(redis.pid(), 'SIGCONT');
+      await Promise.all([asked, settled]);
+    } finally {
+      process.kill(redis.pid(), 'SIGCONT');
+    }
+    expect(ended).toEqual(['asked: true', 'settled']);
   });
 
   it('a half-open Redis does not hold the caller', async () => {
