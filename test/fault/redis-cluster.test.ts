@@ -133,4 +133,21 @@ describe('Redis Cluster', () => {
     );
     expect(scheduler).toBeDefined();
   }, 180_000);
+
+  it('a master that dies for good, whose place its replica takes, loses nothing', async () => {
+    const owner = await cluster.ownerOf(key('erasures:meta'));
+    const replica = await cluster.addReplicaOf(owner);
+    const { id, expectDone } = await beginErasure(world, call, 60_000);
+    await until('chunks are finished', async () => (await finished(id)) >= 3, 60_000);
+    await owner.stop('SIGKILL');
+    expect(await stateOf(world.sql, id)).toBe('running');
+    await until('its replica has its slots', async () => {
+      return (await cluster.ownerOf(key('erasures:meta'), replica)) === replica;
+    });
+    await expectDone();
+    const after = await beginErasure(world, call, 3_000);
+    await after.expectDone();
+    await untilIdle(domain.producers);
+    expect((await call('GET', '/readyz', { auth: null })).body).toMatchObject({ status: 'ok', redis: 'ok' });
+  }, 180_000);
 });

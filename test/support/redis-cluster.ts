@@ -11,8 +11,10 @@ const PASSWORD = 'p,w@d';
 export type RedisCluster = {
   url: string;
   nodes: RedisServer[];
-  /** The node that owns a key's slot now. */
-  ownerOf: (key: string) => Promise<RedisServer>;
+  /** The node that owns a key's slot now, as this one of them sees it. */
+  ownerOf: (key: string, seenBy?: RedisServer) => Promise<RedisServer>;
+  /** One more node, which follows this master and takes its place when it dies. */
+  addReplicaOf: (master: RedisServer) => Promise<RedisServer>;
   /** Every key of the cluster. */
   keys: () => Promise<string[]>;
   /** Moves a key's slot to another master, key by key, as a reshard does. Returns the new owner. */
@@ -20,9 +22,12 @@ export type RedisCluster = {
   destroy: () => Promise<void>;
 };
 
-/** Three masters on loopback, with a password, that share the slots; data in memory only, the map of the slots on disk. */
-export async function startRedisCluster(): Promise<RedisCluster> {
-  const nodes = await Promise.all(Array.from({ length: MASTERS }, startNode));
+/**
+ * Three masters on loopback, with a password, that share the slots; data in memory only, the map of the slots on disk.
+ * `more`: flags of each node besides.
+ */
+export async function startRedisCluster(more: readonly string[][] = []): Promise<RedisCluster> {
+  const nodes = await Promise.all(Array.from({ length: MASTERS }, (_, n) => startNode(more[n] ?? [])));
   const portOf = (node: RedisServer) => Number(new URL(node.url).port);
   const ask = async <T>(node: RedisServer, work: (redis: Redis) => Promise<T>): Promise<T> => {
     const redis = new Redis(node.url, { password: PASSWORD });
@@ -35,11 +40,12 @@ export async function startRedisCluster(): Promise<RedisCluster> {
   };
   await form(nodes, ask);
 
-  const slotOf = (key: string) => ask(nodes[0] as RedisServer, (redis) => redis.cluster('KEYSLOT', key));
+  const [first] = nodes as [RedisServer, ...RedisServer[]];
+  const slotOf = (key: string, at = first) => ask(at, (redis) => redis.cluster('KEYSLOT', key));
   const idOf = (node: RedisServer) => ask(node, (redis) => redis.cluster('MYID'));
-  const ownerOf = async (key: string): Promise<RedisServer> => {
-    const slot = await slotOf(key);
-    const ranges = await ask(nodes[0] as RedisServer, (redis) => redis.cluster('SLOTS'));
+  const ownerOf = async (key: string, seenBy = first): Promise<RedisServer> => {
+    const slot = await slotOf(key, seenBy);
+    const ranges = await ask(seenBy, (redis) => redis.cluster('SLOTS'));
     const owner = ranges.find(([first, last]) => first <= slot && slot <= last)?.[2]?.[1];
     return nodes.find((node) => portOf(node) === owner) as RedisServer;
   };
@@ -61,12 +67,33 @@ export async function startRedisCluster(): Promise<RedisCluster> {
       await ask(node, (redis) => redis.cluster('SETSLOT', slot, 'NODE', toId));
     return to;
   };
+  const addReplicaOf = async (master: RedisServer): Promise<RedisServer> => {
+    const masterId = await idOf(master);
+    const replica = await startNode([]);
+    nodes.push(replica);
+    await meet(master, replica, ask);
+    await until('they know each other', async () =>
+      String(await ask(replica, (redis) => redis.cluster('NODES'))).includes(masterId),
+    );
+    await ask(replica, (redis) => redis.cluster('REPLICATE', masterId));
+    const id = await idOf(replica);
+    // Only who is known to follow, and has all data, is voted for.
+    await until('the replica follows', async () =>
+      /master_link_status:up/.test(await ask(replica, (redis) => redis.info('replication'))),
+    );
+    for (const node of nodes)
+      await until('the others know it', async () =>
+        String(await ask(node, (redis) => redis.cluster('NODES'))).includes(`${id} 127.0.0.1:${portOf(replica)}@`),
+      );
+    return replica;
+  };
   return {
     url: `redis+cluster://:${encodeURIComponent(PASSWORD)}@${nodes.map((node) => `127.0.0.1:${portOf(node)}`).join(',')}`,
     nodes,
     ownerOf,
     keys: async () => (await Promise.all(nodes.map((node) => ask(node, (redis) => redis.keys('*'))))).flat(),
     moveSlotOf,
+    addReplicaOf,
     destroy: async () => {
       await Promise.all(nodes.map((node) => node.destroy()));
     },
@@ -74,11 +101,12 @@ export async function startRedisCluster(): Promise<RedisCluster> {
 }
 
 /** The port for the other nodes is chosen: by default it is 10,000 higher, which a free port may not leave room for. */
-const startNode = async (): Promise<RedisServer> =>
+const startNode = async (more: readonly string[]): Promise<RedisServer> =>
   startRedis({
     more: [
       ...['--cluster-enabled', 'yes', '--cluster-port', String(await freePort())],
       ...['--cluster-node-timeout', '1000', '--requirepass', PASSWORD, '--masterauth', PASSWORD],
+      ...more,
     ],
   });
 
@@ -94,15 +122,17 @@ async function form(nodes: RedisServer[], ask: Ask): Promise<void> {
     });
   }
   const [first, ...rest] = nodes as [RedisServer, ...RedisServer[]];
-  for (const node of rest) {
-    const busPort = await ask(node, (redis) => redis.config('GET', 'cluster-port'));
-    await ask(first, (redis) =>
-      redis.call('CLUSTER', 'MEET', '127.0.0.1', new URL(node.url).port, String((busPort as string[])[1])),
-    );
-  }
+  for (const node of rest) await meet(first, node, ask);
   for (const node of nodes)
     await until('the cluster is whole', async () => {
       const info = String(await ask(node, (redis) => redis.cluster('INFO')));
       return /cluster_state:ok/.test(info) && info.includes(`cluster_size:${nodes.length}`);
     });
+}
+
+async function meet(one: RedisServer, other: RedisServer, ask: Ask): Promise<void> {
+  const busPort = await ask(other, (redis) => redis.config('GET', 'cluster-port'));
+  await ask(one, (redis) =>
+    redis.call('CLUSTER', 'MEET', '127.0.0.1', new URL(other.url).port, String((busPort as string[])[1])),
+  );
 }

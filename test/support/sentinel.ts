@@ -7,8 +7,11 @@ import { findRedis, type RedisServer } from '../../src/dev/redis.ts';
 
 export const MASTER = 'lethe-master';
 
-/** One Sentinel that fails over by itself, after half a second without the master. */
-export async function startSentinel(master: RedisServer): Promise<{ port: number; destroy: () => Promise<void> }> {
+/** One Sentinel that fails over by itself, after half a second without the master, which it watches on this port. */
+export async function startSentinel(
+  master: RedisServer,
+  { masterPort = Number(new URL(master.url).port), more = [] as [string, string][] } = {},
+): Promise<{ port: number; destroy: () => Promise<void> }> {
   const folder = mkdtempSync(join(tmpdir(), 'lethe-sentinel-'));
   sweepUp(folder);
   const port = await freePort();
@@ -17,9 +20,10 @@ export async function startSentinel(master: RedisServer): Promise<{ port: number
     `port ${port}`,
     'bind 127.0.0.1',
     `dir ${folder}`,
-    `sentinel monitor ${MASTER} 127.0.0.1 ${new URL(master.url).port} 1`,
+    `sentinel monitor ${MASTER} 127.0.0.1 ${masterPort} 1`,
     `sentinel down-after-milliseconds ${MASTER} 500`,
     `sentinel failover-timeout ${MASTER} 5000`,
+    ...more.map((setting) => setting.join(' ')),
   ];
   writeFileSync(file, `${settings.join('\n')}\n`);
   const running = start(findRedis() as string, [file, '--sentinel']);
