@@ -2,7 +2,7 @@ import type { Context } from '../erasure/context.ts';
 import type { Dispatch } from '../erasure/dispatch.ts';
 import type { Accepted } from '../erasure/request.ts';
 import { eraseNow, notHeld, startErasure } from '../erasure/start.ts';
-import { type Erasure, findErasure, isFinal } from '../erasure/states.ts';
+import { type Erasure, findErasure } from '../erasure/states.ts';
 import type { Enqueue } from './enqueue.ts';
 
 /**
@@ -19,10 +19,13 @@ export async function beginErasure(
 ): Promise<Erasure> {
   if (created) ctx.log.info({ erasureId: erasure.id, mode: erasure.mode, requestedBy: by }, 'erasure requested');
   if (created && ctx.settings.signOut) void enqueue.signOut(erasure.id);
-  let dispatch: Dispatch | null = null;
-  if (created && erasure.mode === 'immediate' && erasure.state === 'running') dispatch = await eraseNow(ctx, erasure);
-  else if (startNow && erasure.state === 'scheduled') dispatch = await startErasure(ctx, erasure.id, notHeld, by);
+  const begin = (): Promise<Dispatch | null> | undefined => {
+    if (created && erasure.mode === 'immediate' && erasure.state === 'running') return eraseNow(ctx, erasure);
+    if (startNow && erasure.state === 'scheduled') return startErasure(ctx, erasure.id, notHeld, by);
+  };
+  const begun = begin();
+  const dispatch = await begun;
   if (dispatch) void enqueue.dispatch(dispatch);
   if (created) void enqueue.mailsOf(erasure.id);
-  return isFinal(erasure.state) ? erasure : ((await findErasure(ctx.db, erasure.id)) as Erasure);
+  return begun ? ((await findErasure(ctx.db, erasure.id)) as Erasure) : erasure;
 }
