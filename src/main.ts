@@ -25,8 +25,8 @@ import { resendProvider } from './mail/resend.ts';
 import { createMetrics } from './metrics.ts';
 import { closeAll, openResources, type Resources } from './resources.ts';
 
-/** Redis gets this long inside a request; after that reconcile delivers. */
-const ENQUEUE_PATIENCE_MS = 300;
+/** Redis gets this long for what a request leaves behind, and a stop waits for it; after that reconcile delivers. */
+const ENQUEUE_PATIENCE_MS = 1_000;
 
 /** A started role. `stop` resolves when it has ended; false: the deadline passed first. */
 export type Started = { port?: number; metricsPort?: number | undefined; stop: () => Promise<boolean> };

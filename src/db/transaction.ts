@@ -41,7 +41,7 @@ export async function setLimits(tx: Transaction, limits: Limits): Promise<void> 
   if (row?.isolation !== ISOLATION) throw new OtherIsolation();
 }
 
-/** Shortens two of the limits for the rest of the running transaction; the total goes on counting. `reads`: see `readBy`. */
+/** Shortens two of the limits for the rest of the running transaction, whose total goes on counting, and sets what `readBy` does in the same round trip. */
 export async function limitStatements(
   tx: Transaction,
   limits: { statementMs?: number; lockMs?: number; reads?: 'index' },

@@ -126,7 +126,7 @@ export function statusPages(api: Api, assets: Assets): StatusPages {
   routes.post('/:id/start', (c) =>
     act(c, async ({ id }) => {
       const dispatch = await startErasure(ctx, id, notHeld, 'status link');
-      if (dispatch) await enqueue.dispatch(dispatch);
+      if (dispatch) void enqueue.dispatch(dispatch);
       const { state, heldAt } = await find(id);
       if (state === 'cancelled') return 'undone';
       return state === 'scheduled' && heldAt ? 'held' : null;

@@ -78,7 +78,7 @@ export function supportRoutes(api: Api, { href }: Assets): Hono<Env> {
         : action === 'replay'
           ? await replayErasure(ctx, id, by, notHeld)
           : await startErasure(ctx, id, notHeld, by);
-    if (dispatch) await enqueue.dispatch(dispatch);
+    if (dispatch) void enqueue.dispatch(dispatch);
     if (dispatch || action === 'release') return action;
     // Somebody was faster, or the application holds the account.
     const now = await findErasure(ctx.db, id);

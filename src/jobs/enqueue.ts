@@ -7,6 +7,7 @@ import { addOnce } from './add-once.ts';
 import type { Producers } from './connection.ts';
 import { CONTRACTS, type JobName, type Payload } from './contracts.ts';
 
+/** The promises never reject. Nobody who answers a request waits for them: `settled` does, before the connections are closed. */
 export type Enqueue = {
   dispatch: (dispatch: Dispatch) => Promise<void>;
   /** False when it is not known to have reached Redis. */
@@ -15,7 +16,7 @@ export type Enqueue = {
   signOut: (erasureId: string) => Promise<boolean>;
   /** Each mail of an erasure that has not been sent. */
   mailsOf: (erasureId: string) => Promise<void>;
-  /** Resolves when all that was asked for until now has ended: before the connections are closed. */
+  /** Resolves when all that was asked for until now has ended or was given up. */
   settled: () => Promise<void>;
 };
 
@@ -53,16 +54,41 @@ export function createEnqueue(producers: Producers, db: Database, log: Logger, p
   };
 
   const unsettled = new Set<Promise<unknown>>();
-  const attempt = (...what: Parameters<typeof tryOnce>): Promise<boolean> => {
-    const attempted = tryOnce(...what).finally(() => unsettled.delete(attempted));
-    unsettled.add(attempted);
-    return attempted;
+  /** Nobody may be there to take a rejection, which would end the process. */
+  const track = <T>(work: Promise<T>, otherwise: T): Promise<T> => {
+    const tracked = work
+      .catch((error: unknown) => {
+        log.warn({ code: error instanceof Error ? error.name : 'unknown' }, 'not enqueued; reconcile will create it');
+        return otherwise;
+      })
+      .finally(() => unsettled.delete(tracked));
+    unsettled.add(tracked);
+    return tracked;
   };
+  const attempt = (...what: Parameters<typeof tryOnce>) => track(tryOnce(...what), false);
 
   const mail = (notificationId: string) =>
     attempt('mail', { notificationId }, () =>
       addOnce(producers, producers.queues.mail, notificationId, job('mail.send', { notificationId })),
     );
+
+  const allMails = async (erasureId: string): Promise<void> => {
+    let open: { id: string }[] = [];
+    await attempt('mails', { erasureId }, async () => {
+      open = await db
+        .select({ id: notification.id })
+        .from(notification)
+        // Not one that the provider has put off: it has its own time.
+        .where(
+          and(
+            eq(notification.erasureId, erasureId),
+            eq(notification.state, 'pending'),
+            lte(notification.nextAt, sql`now() + interval '1 minute'`),
+          ),
+        );
+    });
+    for (const { id } of open) await mail(id);
+  };
 
   return {
     dispatch: async (d) => {
@@ -91,22 +117,7 @@ export function createEnqueue(producers: Producers, db: Database, log: Logger, p
       attempt('sign-out', { erasureId }, () =>
         addOnce(producers, producers.queues.partners, erasureId, job('account.sign-out', { erasureId })),
       ),
-    mailsOf: async (erasureId) => {
-      await attempt('mails', { erasureId }, async () => {
-        const open = await db
-          .select({ id: notification.id })
-          .from(notification)
-          // Not one that the provider has put off: it has its own time.
-          .where(
-            and(
-              eq(notification.erasureId, erasureId),
-              eq(notification.state, 'pending'),
-              lte(notification.nextAt, sql`now() + interval '1 minute'`),
-            ),
-          );
-        for (const { id } of open) await mail(id);
-      });
-    },
+    mailsOf: (erasureId) => track(allMails(erasureId), undefined),
     settled: async () => {
       await Promise.all(unsettled);
     },

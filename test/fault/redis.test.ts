@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type RedisServer, startRedis } from '../../src/dev/redis.ts';
@@ -6,6 +7,7 @@ import { requestErasure } from '../../src/erasure/request.ts';
 import { hashPassword } from '../../src/http/password.ts';
 import { beginErasure } from '../../src/jobs/begin-erasure.ts';
 import { createEnqueue } from '../../src/jobs/enqueue.ts';
+import { startApi } from '../../src/main.ts';
 import type { Resources } from '../../src/resources.ts';
 import { board, cookieOf } from '../support/dashboard.ts';
 import { checksum, expectErased, mails, rowsOf } from '../support/evidence.ts';
@@ -14,7 +16,7 @@ import { finishedChunks, stateOf } from '../support/progress.ts';
 import { begin } from '../support/run-by-hand.ts';
 import { subject } from '../support/subject.ts';
 import { until } from '../support/until.ts';
-import { type Call, createWorld, type World } from '../support/world.ts';
+import { type Call, createWorld, KEYS, type World } from '../support/world.ts';
 
 let redis: RedisServer;
 let admin: Redis;
@@ -197,22 +199,35 @@ describe('Redis only delivers', () => {
     await expectDone(id);
   }, 120_000);
 
-  it('what was asked of Redis is there before its connection is closed', async () => {
-    const { ctx, producers } = domain;
-    const enqueue = createEnqueue(producers, ctx.db, ctx.log);
-    const erasureId = '01900000-0000-7000-8000-000000000003';
-    const ended: string[] = [];
+  it('a stop of the API waits for what its requests have asked of Redis', async () => {
+    const { victim, expectDone } = await victimOf(2_000);
+    const api = await startApi(world.config('api'));
+    const base = `http://127.0.0.1:${api.port}`;
+    let stopped = false;
+    // Not yet connected it would give up at once.
+    await until('it reaches Redis', async () =>
+      (await (await fetch(`${base}/readyz`)).text()).includes('"redis":"ok"'),
+    );
     process.kill(redis.pid(), 'SIGSTOP');
     try {
-      const asked = enqueue.signOut(erasureId).then((reached) => ended.push(`asked: ${reached}`));
-      const settled = enqueue.settled().then(() => ended.push('settled'));
+      const asked = await fetch(`${base}/v1/accounts/${victim}/erasure`, {
+        method: 'POST',
+        headers: { Authorization: `Bearer ${KEYS.write}`, 'Content-Type': 'application/json' },
+        body: JSON.stringify({ startNow: true }),
+      });
+      expect(asked.status).toBe(202);
+      const stop = api.stop().then(() => {
+        stopped = true;
+      });
+      await pause(300);
+      expect(stopped).toBe(false);
       process.kill(redis.pid(), 'SIGCONT');
-      await Promise.all([asked, settled]);
+      await stop;
+      await expectDone(((await asked.json()) as { id: string }).id);
     } finally {
       process.kill(redis.pid(), 'SIGCONT');
     }
-    expect(ended).toEqual(['asked: true', 'settled']);
-  });
+  }, 120_000);
 
   it('a half-open Redis does not hold the caller', async () => {
     const { victim, expectDone } = await victimOf(2_000);

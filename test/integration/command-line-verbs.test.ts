@@ -8,6 +8,7 @@ import type { Resources } from '../../src/resources.ts';
 import { application, CATALOG } from '../support/application.ts';
 import { runVerb } from '../support/command-line.ts';
 import { expectErased, rowsOf } from '../support/evidence.ts';
+import { notificationIn } from '../support/notifications.ts';
 import { stateOf } from '../support/progress.ts';
 import { begin, request, run } from '../support/run-by-hand.ts';
 import { erasuresOf, isFlagged, LARGE, SMALL, subject } from '../support/subject.ts';
@@ -272,6 +273,9 @@ describe('lethe erase', () => {
     const { account } = await subject(world.sql);
     const first = await letheJson(['erase', account, '--yes']);
     expect(first.body).toMatchObject({ state: 'scheduled', mode: 'scheduled' });
+    const { id: mail } = await notificationIn(world.sql, String(first.body.id), 'received', 'pending');
+    const mails = await domain.producers.queues.mail.getJobs();
+    expect(mails.map((job) => job.data.notificationId)).toContain(mail);
     const again = await letheJson(['erase', account, '--yes']);
     expect(again.body).toEqual(first.body);
     const now = await lethe(['erase', account, '--yes', '--now']);

@@ -143,7 +143,9 @@ describe('an undo', () => {
       }
       const erasureId = String((await call('POST', `/v1/accounts/${account}/erasure`, { body: {} })).body.id);
       const pending = await notificationIn(world.sql, erasureId, 'received', 'pending');
-      const job = (await queues.mail.getJobs()).find((j) => j?.data.notificationId === pending.id);
+      const job = await until('its job is there', async () =>
+        (await queues.mail.getJobs()).find((j) => j?.data.notificationId === pending.id),
+      );
       if (when !== 'before the first attempt') {
         await until('the attempt is deferred', async () => {
           const row = await findNotification(world.sql, erasureId, 'received');
@@ -162,7 +164,7 @@ describe('an undo', () => {
       await makeDue(world.sql, pending.id);
       await world.worker();
       const late = await queues.mail.add('mail.send', { notificationId: pending.id });
-      await until('the jobs have run', async () => (await late.isCompleted()) && (!job || (await job.isCompleted())));
+      await until('the jobs have run', async () => (await late.isCompleted()) && (await job.isCompleted()));
       expect(server.requestsFor(email)).toHaveLength(requests);
       expect(server.deliveredTo(email)).toEqual([]);
       expect(await rowsOf(world.sql, account)).toEqual({ ...before, sessions: 0 });

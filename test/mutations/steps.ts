@@ -130,6 +130,22 @@ export const STEPS: readonly Mutation[] = [
     tests: [LIFECYCLE],
   },
   {
+    name: 'stop-before-redis-has-it',
+    breaks: 'a stop hands over: what a request has asked of Redis gets there',
+    edits: [
+      { file: 'src/main.ts', find: "  closables.push({ name: 'queues', close: enqueue.settled });\n", replace: '' },
+    ],
+    tests: ['test/fault/redis.test.ts'],
+  },
+  {
+    name: 'command-ends-before-redis-has-it',
+    breaks: 'a command hands over: what it has asked of Redis gets there',
+    edits: [
+      { file: 'src/cli/open.ts', find: 'await put(enqueue).finally(enqueue.settled)', replace: 'await put(enqueue)' },
+    ],
+    tests: ['test/integration/command-line-verbs.test.ts'],
+  },
+  {
     name: 'reconcile-repeats-what-is-live',
     breaks: 'Redis only delivers: what is there is left alone',
     edits: [

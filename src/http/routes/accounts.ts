@@ -111,7 +111,7 @@ export function accountRoutes(api: Api): OpenAPIHono {
       // The process may have died between accepting and starting; an undo since then stays an undo.
       const dispatch =
         body.startNow === true ? await startErasure(ctx, claim.erasureId, notHeld, callerName(caller)) : null;
-      if (dispatch) await enqueue.dispatch(dispatch);
+      if (dispatch) void enqueue.dispatch(dispatch);
       return answer(c, api, (await findErasure(ctx.db, claim.erasureId)) as Erasure);
     }
     try {

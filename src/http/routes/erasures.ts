@@ -104,7 +104,7 @@ export function erasureRoutes(api: Api): OpenAPIHono {
     async (c) => {
       const { id } = c.get('erasure');
       const dispatch = await startErasure(ctx, id, notHeld, c.get('by'));
-      if (dispatch) await enqueue.dispatch(dispatch);
+      if (dispatch) void enqueue.dispatch(dispatch);
       else {
         // One that an undo or a hold was faster than is not started.
         const now = await find(id);
@@ -118,7 +118,7 @@ export function erasureRoutes(api: Api): OpenAPIHono {
   app.openapi({ ...route.replayErasureRoute, middleware: onlyInTime(ADMIN) }, async (c) => {
     const { id } = c.get('erasure');
     const dispatch = await replayErasure(ctx, id, c.get('by'), notHeld);
-    if (dispatch) await enqueue.dispatch(dispatch);
+    if (dispatch) void enqueue.dispatch(dispatch);
     else {
       const now = await find(id);
       refuseHeld(now);
@@ -135,7 +135,7 @@ export function erasureRoutes(api: Api): OpenAPIHono {
 
   app.openapi({ ...route.releaseErasureRoute, middleware: onlyInTime(ADMIN) }, async (c) => {
     const released = await releaseErasure(ctx, c.get('erasure').id, c.get('by'));
-    if (released.dispatch) await enqueue.dispatch(released.dispatch);
+    if (released.dispatch) void enqueue.dispatch(released.dispatch);
     return c.json(await show(c), 200);
   });
 
