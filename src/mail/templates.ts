@@ -11,9 +11,9 @@ export type MailFacts = {
 
 const escapeHtml = (text: string) => text.replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`);
 
+const CLOCK = new Intl.DateTimeFormat('en-GB', { dateStyle: 'long', timeStyle: 'short', timeZone: 'UTC' });
 /** `22 November 2026, 14:00 UTC`: fixed locale and zone, so that a second attempt has the same bytes. */
-const when = (date: Date) =>
-  `${new Intl.DateTimeFormat('en-GB', { dateStyle: 'long', timeStyle: 'short', timeZone: 'UTC' }).format(date).replace(' at ', ', ')} UTC`;
+const when = (date: Date) => `${CLOCK.format(date).replace(' at ', ', ')} UTC`;
 
 type Part = { text: string } | { link: string; label: string };
 
