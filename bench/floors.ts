@@ -24,12 +24,12 @@ export async function onCopy<T>(
 }
 
 /** Keys at which the victim's posts are cut into slices: those of the first row, of each last of a slice, and of the last. */
-export const boundsOf = async (sql: Sql, account: string, rows = SLICE): Promise<string[]> =>
+export const boundsOf = async (sql: Sql, account: string): Promise<string[]> =>
   (
     await sql<{ id: string }[]>`
       SELECT id::text FROM (SELECT id, row_number() OVER (ORDER BY account_id, id) AS n, count(*) OVER () AS all
                               FROM posts WHERE account_id = ${account}) AS numbered
-       WHERE n % ${rows} = 0 OR n = numbered.all OR n = 1 ORDER BY n`
+       WHERE n % ${SLICE} = 0 OR n = numbered.all OR n = 1 ORDER BY n`
   ).map((row) => row.id);
 
 /** What bare connections need, interleaved: no eraser that deletes in ranges can be faster than they are. */
