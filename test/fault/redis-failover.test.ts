@@ -1,23 +1,14 @@
 import { Redis } from 'ioredis';
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { type RedisServer, startRedis } from '../../src/dev/redis.ts';
 import { createEnqueue } from '../../src/jobs/enqueue.ts';
 import { beginErasure } from '../support/begin-erasure.ts';
+import { keep } from '../support/keep.ts';
 import { finishedChunks, stateOf, untilIdle } from '../support/progress.ts';
 import { MASTER, startSentinel } from '../support/sentinel.ts';
 import { startTcpProxy } from '../support/tcp-proxy.ts';
 import { until } from '../support/until.ts';
 import { createWorld, type World } from '../support/world.ts';
-
-/** What a test has opened, closed in reverse order. */
-const opened: (() => Promise<unknown>)[] = [];
-afterEach(async () => {
-  for (const close of opened.splice(0).reverse()) await close();
-});
-function keep<T>(thing: T, close: (thing: T) => Promise<unknown>): T {
-  opened.push(() => close(thing));
-  return thing;
-}
 
 const portOf = (server: RedisServer) => Number(new URL(server.url).port);
 

@@ -1,6 +1,7 @@
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { type RedisServer, startRedis } from '../../src/dev/redis.ts';
 import { expectErased } from '../support/evidence.ts';
+import { keep } from '../support/keep.ts';
 import { stateOf } from '../support/progress.ts';
 import { startRedisCluster } from '../support/redis-cluster.ts';
 import { CERTIFICATE, tlsFlags, tlsSettings } from '../support/redis-tls.ts';
@@ -8,16 +9,6 @@ import { MASTER, startSentinel } from '../support/sentinel.ts';
 import { subject } from '../support/subject.ts';
 import { until } from '../support/until.ts';
 import { createWorld } from '../support/world.ts';
-
-/** What a test has opened, closed in reverse order. */
-const opened: (() => Promise<unknown>)[] = [];
-afterEach(async () => {
-  for (const close of opened.splice(0).reverse()) await close();
-});
-function keep<T>(thing: T, close: (thing: T) => Promise<unknown>): T {
-  opened.push(() => close(thing));
-  return thing;
-}
 
 async function startServer(more: string[] = []): Promise<{ server: RedisServer; port: number }> {
   const { port, flags } = await tlsFlags();
