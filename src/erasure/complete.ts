@@ -8,12 +8,13 @@ import { Rollback } from './finish-outcome.ts';
 import { OUTSIDE, recordOutside } from './ledger.ts';
 import { type Erasure, transition } from './states.ts';
 
-/** The evidence of the last transaction: what it deleted (`gone`, by location), the tasks done, the state, the mail to send. */
+/** The evidence of the last transaction: what it deleted (`gone`, by location), the tasks done, the state, the mail to send, which gets the id `mail`. */
 export async function complete(
   tx: Transaction,
   ctx: Context,
   running: Erasure,
   gone: ReadonlyMap<string, number>,
+  mail?: string,
 ): Promise<Erasure> {
   const finishTasks = async () => {
     await tx
@@ -40,7 +41,7 @@ export async function complete(
     () => recordOutside(tx, running.id, gone, OUTSIDE),
     finishTasks,
     finish,
-    async () => (running.email ? insertNotification(tx, running.id, 'completed') : undefined),
+    async () => (running.email ? insertNotification(tx, running.id, 'completed', mail) : undefined),
   ]);
   if (!done) throw new Rollback('superseded');
   return done;

@@ -51,6 +51,7 @@ export async function finishAccepted(
   ctx: Context,
   accepted: Erasure,
   limits: Omit<FinishLimits, 'untouched'>,
+  mail: string,
 ): Promise<{ outcome: FinishOutcome; completed: Erasure | undefined }> {
   const account = accountTuple(accepted.accountKey as string);
   let completed: Erasure | undefined;
@@ -61,7 +62,7 @@ export async function finishAccepted(
         () => findAccount(inner, ctx.catalog.account, account, 'FOR UPDATE'),
         () => eraseRest(inner, ctx, account, { ...limits, untouched: true }),
       ]);
-      completed = await complete(inner, ctx, accepted, gone);
+      completed = await complete(inner, ctx, accepted, gone, mail);
       afterCommit(tx, () => ctx.onDeleted?.(gone));
     }),
   );

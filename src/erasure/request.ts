@@ -33,8 +33,8 @@ export type Request = {
 const SESSION_WAIT_MS = 100;
 const ATTEMPTS = 3;
 
-/** `created`: accepted now. Otherwise the erasure that the account already has. */
-export type Accepted = { erasure: Erasure; created: boolean };
+/** `created`: accepted now. Otherwise the erasure that the account already has. `mail`: the notification to send now. */
+export type Accepted = { erasure: Erasure; created: boolean; mail?: string | undefined };
 
 /** How one attempt goes about it. `probe`: find out whether the account is small; `erase`: and if so, erase it. */
 type Way = { probe: boolean; erase: boolean };
@@ -43,12 +43,14 @@ type Way = { probe: boolean; erase: boolean };
  * Accepts a request in one transaction: erasure, tasks, event, the account's flag, and its sessions
  * gone. With `eraseSmall` a small account is erased by the same transaction; should that fail, it is accepted all the
  * same, in state `running`. Returns the live erasure when there is one, and the finished one of an account that is gone.
- * Throws `not_found` for an unknown account, `account_busy` while the application locks its row.
+ * Throws `not_found` for an unknown account, `account_busy` while the application locks its row, and
+ * `database_unavailable`, with nothing changed, when its turn comes after `abandoned`: work for somebody who has been
+ * told that it failed would keep the next ones waiting until they are told so too.
  */
 export async function requestErasure(
   ctx: Context,
   request: Request,
-  { eraseSmall = false }: { eraseSmall?: boolean } = {},
+  { eraseSmall = false, abandoned }: { eraseSmall?: boolean; abandoned?: AbortSignal } = {},
 ): Promise<Accepted> {
   const { lockBudgetMs } = ctx.settings;
   // A threshold in time may be more than the acceptance has.
@@ -59,7 +61,10 @@ export async function requestErasure(
       return await transaction(
         ctx.db,
         { statementMs: lockBudgetMs, lockMs: lockBudgetMs / 2, totalMs: lockBudgetMs },
-        (tx) => accept(tx, ctx, request, way),
+        async (tx) => {
+          if (abandoned?.aborted) throw new LetheError('database_unavailable', 'its turn came too late');
+          return accept(tx, ctx, request, way);
+        },
       );
     } catch (error) {
       if (error instanceof ProbeTooLong) {
@@ -92,14 +97,16 @@ async function accept(tx: Transaction, ctx: Context, request: Request, way: Way)
   // On hold it must not be erased by this request; what else it is does not matter then.
   const small = few && !account.onHold;
   const wanted = describeErasure(ctx, request, account, small, now);
+  const mail = uuidv7();
+  const notify = !small && account.email;
   const [created] = await pipeline([
     () => insertErasure(tx, ctx, wanted),
-    async () => (!small && account.email ? insertNotification(tx, wanted.id, 'received') : undefined),
+    async () => (notify ? insertNotification(tx, wanted.id, 'received', mail) : undefined),
     () => linkIdempotencyKey(tx, request, wanted.id),
   ]);
   if (small && way.erase) {
-    const completed = await eraseAccepted(tx, ctx, created);
-    if (completed) return { erasure: completed, created: true };
+    const completed = await eraseAccepted(tx, ctx, created, mail);
+    if (completed) return { erasure: completed, created: true, mail: account.email ? mail : undefined };
   }
   await pipeline([
     // The account is held: a locked session must not be waited for until somebody looks for a deadlock.
@@ -107,18 +114,16 @@ async function accept(tx: Transaction, ctx: Context, request: Request, way: Way)
     () => flagAccount(tx, ctx.catalog.account, account.key, true),
   ]);
   await signOut(tx, ctx, created.id, account.key);
-  return { erasure: created, created: true };
+  return { erasure: created, created: true, mail: notify ? mail : undefined };
 }
 
 /** Null: the erasure is still to be done, by somebody with more time. */
-async function eraseAccepted(tx: Transaction, ctx: Context, accepted: Erasure): Promise<Erasure | null> {
+async function eraseAccepted(tx: Transaction, ctx: Context, accepted: Erasure, mail: string): Promise<Erasure | null> {
   const unfinished = (why: object) =>
     ctx.log.info({ erasureId: accepted.id, ...why }, 'not erased with its acceptance; tried once more');
   try {
-    const { outcome, completed } = await finishAccepted(tx, ctx, accepted, {
-      ...limitsOfSmall(ctx),
-      ms: ctx.settings.lockBudgetMs,
-    });
+    const limits = { ...limitsOfSmall(ctx), ms: ctx.settings.lockBudgetMs };
+    const { outcome, completed } = await finishAccepted(tx, ctx, accepted, limits, mail);
     if (completed) return completed;
     unfinished({ outcome });
   } catch (error) {

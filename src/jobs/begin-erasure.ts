@@ -13,7 +13,7 @@ import type { Enqueue } from './enqueue.ts';
 export async function beginErasure(
   ctx: Context,
   enqueue: Enqueue,
-  { erasure, created }: Accepted,
+  { erasure, created, mail }: Accepted,
   by: string,
   startNow: boolean,
 ): Promise<Erasure> {
@@ -26,6 +26,7 @@ export async function beginErasure(
   const begun = begin();
   const dispatch = await begun;
   if (dispatch) void enqueue.dispatch(dispatch);
-  if (created) void enqueue.mailsOf(erasure.id);
+  if (mail) void enqueue.mail(mail);
+  else if (created && begun) void enqueue.mailsOf(erasure.id);
   return begun ? ((await findErasure(ctx.db, erasure.id)) as Erasure) : erasure;
 }

@@ -3,14 +3,15 @@ import { v7 as uuidv7 } from 'uuid';
 import type { Executor } from '../db/client.ts';
 import { notification } from '../db/schema.ts';
 
-/** The row that a mail is sent from; `nextAt` leaves the direct job some time before reconcile takes it up. */
+/** The row that a mail is sent from, with this id; `nextAt` leaves the direct job some time before reconcile takes it up. */
 export async function insertNotification(
   db: Executor,
   erasureId: string,
   kind: 'received' | 'completed',
+  id = uuidv7(),
 ): Promise<void> {
   await db
     .insert(notification)
-    .values({ id: uuidv7(), erasureId, kind, nextAt: sql`now() + interval '15 seconds'` })
+    .values({ id, erasureId, kind, nextAt: sql`now() + interval '15 seconds'` })
     .onConflictDoNothing();
 }

@@ -5,6 +5,7 @@ import { eraseNow } from '../../src/erasure/start.ts';
 import type { Resources } from '../../src/resources.ts';
 import { checksum, expectErased, rowsOf } from '../support/evidence.ts';
 import { whileDeletionsLinger } from '../support/linger.ts';
+import { notificationIn } from '../support/notifications.ts';
 import { isFlagged, SMALL, subject } from '../support/subject.ts';
 import { createWorld, type World } from '../support/world.ts';
 
@@ -33,8 +34,9 @@ const insertPost = (account: string, feed: string): Promise<string> =>
 describe('a small account, erased by the transaction that accepts it', () => {
   it('leaves the same evidence as any other, in the same order', async () => {
     const s = await subject(world.sql, SMALL);
-    const { erasure, created } = await ask(s.account);
+    const { erasure, created, mail } = await ask(s.account);
     expect([erasure.state, erasure.mode, created]).toEqual(['completed', 'immediate', true]);
+    expect(mail).toBe((await notificationIn(world.sql, erasure.id, 'completed', 'pending')).id);
     await expectErased(world.sql, s.account, erasure.id, s.before);
     expect(await eventsOf(erasure.id)).toEqual([
       'erasure.requested',

@@ -1,6 +1,7 @@
 import postgres from 'postgres';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { transaction } from '../../src/db/transaction.ts';
+import { populate } from '../../src/dev/reader.ts';
 import { advanceErasure } from '../../src/erasure/advance.ts';
 import { eraseChunk } from '../../src/erasure/erase-chunk.ts';
 import { finishErasure } from '../../src/erasure/finish.ts';
@@ -109,5 +110,26 @@ describe('time limits', () => {
     await world.sql`UPDATE accounts SET email = 'changed@example.com' WHERE id = ${s.account}`;
     taken();
     expect(await outcome).toMatch(/^contended: |terminating connection/);
+  });
+
+  it('of a request are the end of it: what was answered 503 before its turn came is not done afterwards', async () => {
+    const call = await world.api();
+    const accounts = await populate(
+      world.sql,
+      Array.from({ length: 100 }, (_, n) => ({ email: `crowd-${n}@example.com`, posts: 5, feeds: 1 })),
+    );
+    const ask = (account: string) => call('POST', `/v1/accounts/${account}/erasure`, { body: {} });
+    const answers = await world.sql.begin(async (tx) => {
+      await tx`LOCK TABLE accounts IN ACCESS EXCLUSIVE MODE`;
+      return Promise.all(accounts.map(ask));
+    });
+    expect(answers.filter(({ body }) => body.code === 'database_unavailable').length).toBeGreaterThan(40);
+    // A pool serves in order: when this one has had its turn, all of those have had theirs.
+    const { account } = await subject(world.sql, SMALL);
+    expect((await ask(account)).status).toBe(200);
+    const [row] = await world.sql<{ n: number }[]>`
+      SELECT count(*)::int AS n FROM lethe.erasure WHERE account_key = ANY(${accounts})`;
+    // Those on the API's twenty connections may have had their turn just before.
+    expect(row?.n).toBeLessThanOrEqual(20);
   });
 });

@@ -121,4 +121,47 @@ export const ACCOUNTS: readonly Mutation[] = [
     ],
     tests: [KEYS],
   },
+  {
+    name: 'abandoned-request-done-all-the-same',
+    breaks: 'a refusal is one: what was answered 503 before its turn came is not done afterwards',
+    edits: [{ file: REQUEST, find: 'if (abandoned?.aborted)', replace: 'if (abandoned === null)' }],
+    tests: ['test/fault/time-limits.test.ts'],
+  },
+  {
+    name: 'request-waits-for-redis',
+    breaks: 'Redis only delivers: an answer does not depend on it',
+    edits: [
+      {
+        file: 'src/jobs/begin-erasure.ts',
+        find: 'void enqueue.dispatch(dispatch)',
+        replace: 'await enqueue.dispatch(dispatch)',
+      },
+    ],
+    tests: ['test/fault/redis.test.ts'],
+  },
+  {
+    name: 'event-without-its-change',
+    breaks: 'every transition in the log, and nothing else: what changed nothing has not happened',
+    edits: [
+      {
+        file: 'src/erasure/states.ts',
+        find: 'eventsFrom(changed, happened)',
+        replace:
+          'eventsFrom(db.select({ id: erasure.id }).from(erasure).where(eq(erasure.id, id)).as("seen"), happened)',
+      },
+    ],
+    tests: ['test/integration/undo.test.ts'],
+  },
+  {
+    name: 'mail-with-another-id',
+    breaks: 'the mail is on its way: what is enqueued is what was recorded',
+    edits: [
+      {
+        file: 'src/erasure/complete.ts',
+        find: "insertNotification(tx, running.id, 'completed', mail)",
+        replace: "insertNotification(tx, running.id, 'completed')",
+      },
+    ],
+    tests: ['test/fault/small-accounts.test.ts'],
+  },
 ];
