@@ -83,6 +83,7 @@ export async function pipeline<const T extends readonly (() => Promise<unknown>)
   for (const [n, start] of starts.entries()) {
     if (n > 0) await microtasks();
     const promise = start();
+    // Its failure is thrown below; until then it must not count as one that nobody takes.
     promise.catch(() => {});
     started.push(promise);
   }

@@ -41,6 +41,7 @@ export class Duty {
 
   /** Gives it back at once: another process may reach what this one does not. */
   async release(): Promise<void> {
+    // What cannot be given back lapses.
     await releaseLease(this.#db, this.#name, this.holder).catch(() => {});
   }
 
