@@ -12,6 +12,7 @@ import { notificationIn } from '../support/notifications.ts';
 import { stateOf } from '../support/progress.ts';
 import { begin, request, run } from '../support/run-by-hand.ts';
 import { erasuresOf, isFlagged, LARGE, SMALL, subject } from '../support/subject.ts';
+import { startTcpProxy } from '../support/tcp-proxy.ts';
 import { until } from '../support/until.ts';
 import { createWorld, READER_CATALOG, type World } from '../support/world.ts';
 
@@ -285,6 +286,21 @@ describe('lethe erase', () => {
     expect(event?.data).toEqual({ from: 'scheduled', by: 'cli' });
     const waiting = await domain.producers.queues.erasures.getJobs();
     expect(waiting.map((job) => job.data.erasureId)).toContain(first.body.id);
+  });
+
+  it('does not end before Redis has what it has asked for', async () => {
+    const { account } = await subject(world.sql);
+    const redis = new URL(world.env.REDIS_URL as string);
+    const far = await startTcpProxy(Number(redis.port), { delayMs: 100 });
+    try {
+      redis.port = String(far.port);
+      const { body } = await letheJson(['erase', account, '--yes'], { env: { REDIS_URL: redis.href } });
+      const { id: mail } = await notificationIn(world.sql, String(body.id), 'received', 'pending');
+      const mails = await domain.producers.queues.mail.getJobs();
+      expect(mails.map((job) => job.data.notificationId)).toContain(mail);
+    } finally {
+      await far.close();
+    }
   });
 });
 

@@ -10,8 +10,11 @@ export type TcpProxy = {
   close: () => Promise<void>;
 };
 
-/** A virtual address, as managed services put before their servers: a port of loopback that leads to another. */
-export async function startTcpProxy(target: number): Promise<TcpProxy> {
+/**
+ * A virtual address, as managed services put before their servers: a port of loopback that leads to another. What is sent
+ * there arrives `delayMs` later, and not at all where the sender has gone by then.
+ */
+export async function startTcpProxy(target: number, { delayMs = 0 } = {}): Promise<TcpProxy> {
   const sockets = new Set<Socket>();
   let port = target;
   let refusing = false;
@@ -28,7 +31,8 @@ export async function startTcpProxy(target: number): Promise<TcpProxy> {
         sockets.delete(one);
         other.destroy();
       });
-      one.pipe(other);
+      if (delayMs > 0 && one === client) one.on('data', (data) => setTimeout(() => other.write(data), delayMs));
+      else one.pipe(other);
     }
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
