@@ -1,7 +1,7 @@
 import { and, eq, isNull } from 'drizzle-orm';
 import type { Transaction } from '../db/client.ts';
 import { erasure } from '../db/schema.ts';
-import { afterCommit, limitStatements, pipeline, readBy, setLimits, transaction } from '../db/transaction.ts';
+import { afterCommit, pipeline, readBy, setLimits, transaction } from '../db/transaction.ts';
 import { findAccount } from '../erasers/account.ts';
 import { countEachUpTo } from '../erasers/probe.ts';
 import { complete } from './complete.ts';
@@ -40,33 +40,6 @@ export async function finishErasure(ctx: Context, running: Erasure, limits: Fini
       afterCommit(tx, () => ctx.onDeleted?.(gone));
     }),
   );
-}
-
-/**
- * The same within the transaction that has just accepted the erasure of a small account and holds its row, under its
- * limit: what fails is undone to there, and the acceptance stands. Returns the completed erasure too.
- */
-export async function finishAccepted(
-  tx: Transaction,
-  ctx: Context,
-  accepted: Erasure,
-  limits: Omit<FinishLimits, 'untouched'>,
-  mail: string,
-): Promise<{ outcome: FinishOutcome; completed: Erasure | undefined }> {
-  const account = accountTuple(accepted.accountKey as string);
-  let completed: Erasure | undefined;
-  const outcome = await outcomeOf(() =>
-    tx.transaction(async (inner) => {
-      const [, , gone] = await pipeline([
-        () => limitStatements(inner, { statementMs: limits.ms, lockMs: GIVE_WAY_MS, reads: 'index' }),
-        () => findAccount(inner, ctx.catalog.account, account, 'FOR UPDATE'),
-        () => eraseRest(inner, ctx, account, { ...limits, untouched: true }),
-      ]);
-      completed = await complete(inner, ctx, accepted, gone, mail);
-      afterCommit(tx, () => ctx.onDeleted?.(gone));
-    }),
-  );
-  return { outcome, completed };
 }
 
 /** Holds the erasure's row if it is still at this step and not held: whoever has the row decides. */

@@ -4,7 +4,7 @@ import type { KeyValue } from '../catalog/types.ts';
 import type { Executor, Transaction } from '../db/client.ts';
 import { readClock } from '../db/clock.ts';
 import { erasure, idempotency } from '../db/schema.ts';
-import { isContended, sanitize } from '../db/sql-errors.ts';
+import { isContended } from '../db/sql-errors.ts';
 import { afterCommit, limitStatements, pipeline, transaction } from '../db/transaction.ts';
 import { type AccountRow, findAccount, flagAccount } from '../erasers/account.ts';
 import { eraseRows } from '../erasers/table.ts';
@@ -14,9 +14,9 @@ import { insertNotification } from '../mail/insert-notification.ts';
 import { accountDigest } from '../tokens.ts';
 import type { Context } from './context.ts';
 import { insertTasks } from './ensure-tasks.ts';
-import { finishAccepted } from './finish.ts';
+import { eraseAccepted, NotErased } from './erase-accepted.ts';
 import { BY_APPLICATION, HOLD_REASON } from './hold.ts';
-import { isSmall, limitsOfSmall, ProbeTooLong } from './is-small.ts';
+import { isSmall, ProbeTooLong } from './is-small.ts';
 import { OUTSIDE, recordOutside } from './ledger.ts';
 import { refuseNewReferences } from './refuse-new-references.ts';
 import { nextSweep } from './schedule.ts';
@@ -71,9 +71,14 @@ export async function requestErasure(
         way.probe = false;
         continue;
       }
-      if (!isContended(error)) throw error;
-      // What took the transaction with it may have been the erasing: to accept comes first.
+      const unerased = error instanceof NotErased;
+      if (!unerased && !isContended(error)) throw error;
+      // To accept comes first. Also where the server has ended the session: the erasing may have taken too long.
       way.erase = false;
+      if (unerased) {
+        ctx.log.info(error.why, 'a small account is not erased by its acceptance, but after it');
+        continue;
+      }
       // Signing out must not skip a locked session, so the whole acceptance gives way and comes again.
       if (attempt >= ATTEMPTS)
         throw new LetheError('account_busy', 'the application holds locks on the account; try again');
@@ -99,15 +104,21 @@ async function accept(tx: Transaction, ctx: Context, request: Request, way: Way)
   const wanted = describeErasure(ctx, request, account, small, now);
   const mail = uuidv7();
   const notify = !small && account.email;
-  const [created] = await pipeline([
-    () => insertErasure(tx, ctx, wanted),
-    async () => (notify ? insertNotification(tx, wanted.id, 'received', mail) : undefined),
-    () => linkIdempotencyKey(tx, request, wanted.id),
-  ]);
+  const record = [() => insertErasure(tx, ctx, wanted), () => linkIdempotencyKey(tx, request, wanted.id)] as const;
   if (small && way.erase) {
-    const completed = await eraseAccepted(tx, ctx, created, mail);
-    if (completed) return { erasure: completed, created: true, mail: account.email ? mail : undefined };
+    const completed = await eraseAccepted(
+      tx,
+      ctx,
+      account.key,
+      () => pipeline(record).then(([created]) => created),
+      mail,
+    );
+    return { erasure: completed, created: true, mail: account.email ? mail : undefined };
   }
+  const [created] = await pipeline([
+    ...record,
+    async () => (notify ? insertNotification(tx, wanted.id, 'received', mail) : undefined),
+  ]);
   await pipeline([
     // The account is held: a locked session must not be waited for until somebody looks for a deadlock.
     () => limitStatements(tx, { statementMs: lockBudgetMs, lockMs: SESSION_WAIT_MS }),
@@ -115,21 +126,6 @@ async function accept(tx: Transaction, ctx: Context, request: Request, way: Way)
   ]);
   await signOut(tx, ctx, created.id, account.key);
   return { erasure: created, created: true, mail: notify ? mail : undefined };
-}
-
-/** Null: the erasure is still to be done, by somebody with more time. */
-async function eraseAccepted(tx: Transaction, ctx: Context, accepted: Erasure, mail: string): Promise<Erasure | null> {
-  const unfinished = (why: object) =>
-    ctx.log.info({ erasureId: accepted.id, ...why }, 'not erased with its acceptance; tried once more');
-  try {
-    const limits = { ...limitsOfSmall(ctx), ms: ctx.settings.lockBudgetMs };
-    const { outcome, completed } = await finishAccepted(tx, ctx, accepted, limits, mail);
-    if (completed) return completed;
-    unfinished({ outcome });
-  } catch (error) {
-    unfinished({ code: sanitize(error).code });
-  }
-  return null;
 }
 
 /** The row of a new erasure, which its tasks and events need before the database has answered. */

@@ -52,15 +52,17 @@ export const FINISH: readonly Mutation[] = [
     tests: [SMALL],
   },
   {
-    name: 'savepoint-missing',
-    breaks: 'what fails in the request leaves no trace, and the acceptance stands',
+    name: 'refused-for-what-was-in-the-way',
+    breaks: 'what fails in the request leaves no trace, and is accepted all the same',
     edits: [
-      {
-        file: FILE,
-        find: 'tx.transaction(async (inner) => {',
-        replace: 'Promise.resolve(tx).then(async (inner) => {',
-      },
+      { file: 'src/erasure/request.ts', find: '!unerased && !isContended(error)', replace: '!isContended(error)' },
     ],
+    tests: [SMALL],
+  },
+  {
+    name: 'erased-again-with-each-attempt',
+    breaks: 'what takes longer than the acceptance may is accepted without',
+    edits: [{ file: 'src/erasure/request.ts', find: '      way.erase = false;\n', replace: '' }],
     tests: [SMALL],
   },
   {

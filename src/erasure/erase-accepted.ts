@@ -1,0 +1,47 @@
+import type { KeyValue } from '../catalog/types.ts';
+import type { Transaction } from '../db/client.ts';
+import { sanitize } from '../db/sql-errors.ts';
+import { afterCommit, limitStatements, pipeline } from '../db/transaction.ts';
+import { findAccount } from '../erasers/account.ts';
+import { complete } from './complete.ts';
+import { type Context, GIVE_WAY_MS } from './context.ts';
+import { eraseRest } from './erase-rest.ts';
+import { Rollback } from './finish-outcome.ts';
+import { limitsOfSmall } from './is-small.ts';
+import type { Erasure } from './states.ts';
+
+/** A small account was not erased by the transaction that accepts it: roll back, and accept it without. `why` holds no values. */
+export class NotErased extends Error {
+  readonly why: { outcome: string } | { code: string };
+  constructor(cause: unknown) {
+    super('not erased with its acceptance', { cause });
+    this.why = cause instanceof Rollback ? { outcome: cause.outcome } : { code: sanitize(cause).code };
+  }
+}
+
+/**
+ * Erases a small account in the transaction that accepts it and holds its row, under its limit: `record` inserts the
+ * erasure, and its answer is not waited for. Returns the completed erasure, whose mail gets the id `mail`. Throws `NotErased` for whatever is in the way.
+ */
+export async function eraseAccepted(
+  tx: Transaction,
+  ctx: Context,
+  account: KeyValue,
+  record: () => Promise<Erasure>,
+  mail: string,
+): Promise<Erasure> {
+  const limits = { ...limitsOfSmall(ctx), ms: ctx.settings.lockBudgetMs, untouched: true };
+  try {
+    const [accepted, , , gone] = await pipeline([
+      record,
+      () => limitStatements(tx, { statementMs: limits.ms, lockMs: GIVE_WAY_MS, reads: 'index' }),
+      // No foreign key lets a new row in from here on.
+      () => findAccount(tx, ctx.catalog.account, account, 'FOR UPDATE'),
+      () => eraseRest(tx, ctx, account, limits),
+    ]);
+    afterCommit(tx, () => ctx.onDeleted?.(gone));
+    return await complete(tx, ctx, accepted, gone, mail);
+  } catch (error) {
+    throw new NotErased(error);
+  }
+}
