@@ -12,7 +12,7 @@ import { type Erasure, transition } from './states.ts';
 export async function complete(
   tx: Transaction,
   ctx: Context,
-  running: Erasure,
+  running: Pick<Erasure, 'id' | 'email' | 'completedAt' | 'probeAt'>,
   gone: ReadonlyMap<string, number>,
   mail?: string,
 ): Promise<Erasure> {

@@ -1,8 +1,7 @@
-import type { KeyValue } from '../catalog/types.ts';
 import type { Transaction } from '../db/client.ts';
 import { sanitize } from '../db/sql-errors.ts';
 import { afterCommit, limitStatements, pipeline } from '../db/transaction.ts';
-import { findAccount } from '../erasers/account.ts';
+import { type AccountRow, findAccount } from '../erasers/account.ts';
 import { complete } from './complete.ts';
 import { type Context, GIVE_WAY_MS } from './context.ts';
 import { eraseRest } from './erase-rest.ts';
@@ -21,26 +20,27 @@ export class NotErased extends Error {
 
 /**
  * Erases a small account in the transaction that accepts it and holds its row, under its limit: `record` inserts the
- * erasure, and its answer is not waited for. Returns the completed erasure, whose mail gets the id `mail`. Throws `NotErased` for whatever is in the way.
+ * erasure `id`, and its answer is not waited for. Returns the completed erasure, whose mail gets the id `mail`. Throws `NotErased` for whatever is in the way.
  */
 export async function eraseAccepted(
   tx: Transaction,
   ctx: Context,
-  account: KeyValue,
-  record: () => Promise<Erasure>,
+  { key, email }: AccountRow,
+  id: string,
+  record: () => Promise<unknown>,
   mail: string,
 ): Promise<Erasure> {
   const limits = { ...limitsOfSmall(ctx), ms: ctx.settings.lockBudgetMs, untouched: true };
   try {
-    const [accepted, , , gone] = await pipeline([
+    const [, , , gone] = await pipeline([
       record,
       () => limitStatements(tx, { statementMs: limits.ms, lockMs: GIVE_WAY_MS, reads: 'index' }),
       // No foreign key lets a new row in from here on.
-      () => findAccount(tx, ctx.catalog.account, account, 'FOR UPDATE'),
-      () => eraseRest(tx, ctx, account, limits),
+      () => findAccount(tx, ctx.catalog.account, key, 'FOR UPDATE'),
+      () => eraseRest(tx, ctx, key, limits),
     ]);
     afterCommit(tx, () => ctx.onDeleted?.(gone));
-    return await complete(tx, ctx, accepted, gone, mail);
+    return await complete(tx, ctx, { id, email, completedAt: null, probeAt: null }, gone, mail);
   } catch (error) {
     throw new NotErased(error);
   }

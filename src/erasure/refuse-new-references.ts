@@ -1,4 +1,4 @@
-import { type SQL, sql } from 'drizzle-orm';
+import { sql } from 'drizzle-orm';
 import { describeForeignKey, inspectForeignKeys } from '../catalog/inspect.ts';
 import type { Catalog, TableName } from '../catalog/types.ts';
 import type { Executor } from '../db/client.ts';
@@ -37,10 +37,11 @@ export async function refuseNewReferences(
  */
 async function readFingerprint(db: Executor, tables: readonly TableName[]): Promise<string> {
   const quoted = (name: string) => `"${name.replaceAll('"', '""')}"`;
-  const listed: SQL[] = tables.map((t) => sql`(to_regclass(${`${quoted(t.schema)}.${quoted(t.table)}`})::oid)`);
+  // As text: the driver sends an array only after it has asked for its type, in a round trip of its own.
+  const names = JSON.stringify(tables.map((t) => `${quoted(t.schema)}.${quoted(t.table)}`));
   const [row] = await db.execute<{ fingerprint: string }>(sql`
     WITH RECURSIVE listed (oid) AS (
-      SELECT v.oid FROM (VALUES ${sql.join(listed, sql`, `)}) AS v (oid)
+      SELECT to_regclass(v.name)::oid FROM jsonb_array_elements_text(${names}::jsonb) AS v (name)
       UNION SELECT i.inhrelid FROM pg_inherits i JOIN listed ON i.inhparent = listed.oid)
     SELECT concat_ws(' ', (SELECT string_agg(coalesce(oid, 0)::text, ',' ORDER BY oid) FROM listed),
              (SELECT string_agg(t.oid::text, ',' ORDER BY t.oid) FROM pg_trigger t JOIN listed l ON t.tgrelid = l.oid

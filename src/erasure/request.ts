@@ -20,7 +20,7 @@ import { isSmall, ProbeTooLong } from './is-small.ts';
 import { OUTSIDE, recordOutside } from './ledger.ts';
 import { refuseNewReferences } from './refuse-new-references.ts';
 import { nextSweep } from './schedule.ts';
-import { type Erasure, findLive } from './states.ts';
+import { type Erasure, findErasure, findLive, findLiveId } from './states.ts';
 
 export type Request = {
   accountKey: KeyValue;
@@ -91,13 +91,13 @@ async function accept(tx: Transaction, ctx: Context, request: Request, way: Way)
   const [account, now, live, few] = await pipeline([
     () => findAccount(tx, ctx.catalog.account, request.accountKey, 'FOR NO KEY UPDATE'),
     () => readClock(tx),
-    () => findLive(tx, canonical(ctx, request.accountKey)),
+    () => findLiveId(tx, canonical(ctx, request.accountKey)),
     async () => way.probe && (await isSmall(tx, ctx, request.accountKey)),
   ]);
   if (!account) return { erasure: await findFinished(tx, ctx, request.accountKey), created: false };
   if (live) {
-    await linkIdempotencyKey(tx, request, live.id);
-    return { erasure: live, created: false };
+    await linkIdempotencyKey(tx, request, live);
+    return { erasure: (await findErasure(tx, live)) as Erasure, created: false };
   }
   // On hold it must not be erased by this request; what else it is does not matter then.
   const small = few && !account.onHold;
@@ -106,26 +106,21 @@ async function accept(tx: Transaction, ctx: Context, request: Request, way: Way)
   const notify = !small && account.email;
   const record = [() => insertErasure(tx, ctx, wanted), () => linkIdempotencyKey(tx, request, wanted.id)] as const;
   if (small && way.erase) {
-    const completed = await eraseAccepted(
-      tx,
-      ctx,
-      account.key,
-      () => pipeline(record).then(([created]) => created),
-      mail,
-    );
+    const completed = await eraseAccepted(tx, ctx, account, wanted.id, () => pipeline(record), mail);
     return { erasure: completed, created: true, mail: account.email ? mail : undefined };
   }
-  const [created] = await pipeline([
+  const [, , , created] = await pipeline([
     ...record,
     async () => (notify ? insertNotification(tx, wanted.id, 'received', mail) : undefined),
+    () => findErasure(tx, wanted.id),
   ]);
   await pipeline([
     // The account is held: a locked session must not be waited for until somebody looks for a deadlock.
     () => limitStatements(tx, { statementMs: lockBudgetMs, lockMs: SESSION_WAIT_MS }),
     () => flagAccount(tx, ctx.catalog.account, account.key, true),
   ]);
-  await signOut(tx, ctx, created.id, account.key);
-  return { erasure: created, created: true, mail: notify ? mail : undefined };
+  await signOut(tx, ctx, wanted.id, account.key);
+  return { erasure: created as Erasure, created: true, mail: notify ? mail : undefined };
 }
 
 /** The row of a new erasure, which its tasks and events need before the database has answered. */
@@ -158,17 +153,16 @@ function describeErasure(
 type NewErasure = ReturnType<typeof describeErasure>;
 
 /** With its tasks and first events, in one statement. */
-async function insertErasure(tx: Transaction, { catalog }: Context, wanted: NewErasure): Promise<Erasure> {
+async function insertErasure(tx: Transaction, { catalog }: Context, wanted: NewErasure): Promise<void> {
   const happened: Happened[] = [
     { type: 'erasure.requested', data: { mode: wanted.mode, catalog: catalog.digest } },
     { type: `erasure.${wanted.state}`, data: { from: null } },
     ...(wanted.heldAt ? [{ type: 'erasure.held', data: { by: BY_APPLICATION } } as const] : []),
   ];
   const tasks = tx.$with('tasks', {}).as(insertTasks(tx, catalog, wanted).getSQL());
-  const created = tx.$with('created').as(tx.insert(erasure).values(wanted).returning());
+  const created = tx.$with('created').as(tx.insert(erasure).values(wanted).returning({ id: erasure.id }));
   const recorded = tx.$with('recorded', {}).as(eventsFrom(created, happened));
-  const [row] = await tx.with(tasks, created, recorded).select().from(created);
-  return row as Erasure;
+  await tx.with(tasks, created, recorded).select().from(created);
 }
 
 async function signOut(tx: Transaction, ctx: Context, erasureId: string, key: KeyValue): Promise<void> {

@@ -1,4 +1,4 @@
-import { and, eq, inArray, type SQL } from 'drizzle-orm';
+import { and, eq, inArray, type SQL, sql } from 'drizzle-orm';
 import type { Executor } from '../db/client.ts';
 import { erasure } from '../db/schema.ts';
 import { eventsFrom, type Happened } from '../events/append.ts';
@@ -68,4 +68,12 @@ export async function findLive(db: Executor, accountKey: string | SQL): Promise<
     .from(erasure)
     .where(and(eq(erasure.accountKey, accountKey), inArray(erasure.state, [...LIVE])));
   return row ?? null;
+}
+
+/** Its id alone: each acceptance asks, and hardly any finds one. */
+export async function findLiveId(db: Executor, accountKey: string | SQL): Promise<string | null> {
+  const [row] = await db.execute<{ id: string }>(
+    sql`SELECT id FROM ${erasure} WHERE account_key = ${accountKey} AND state IN ${LIVE}`,
+  );
+  return row?.id ?? null;
 }

@@ -20,7 +20,7 @@ export const ACCOUNTS: readonly Mutation[] = [
   {
     name: 'sessions-kept',
     breaks: 'signed out at once: the sessions go with the acceptance',
-    edits: [{ file: REQUEST, find: '  await signOut(tx, ctx, created.id, account.key);\n', replace: '' }],
+    edits: [{ file: REQUEST, find: '  await signOut(tx, ctx, wanted.id, account.key);\n', replace: '' }],
     tests: [API],
   },
   {

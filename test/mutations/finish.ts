@@ -26,9 +26,9 @@ export const FINISH: readonly Mutation[] = [
     breaks: 'nothing is left: the account’s lock keeps new rows out, also in the request',
     edits: [
       {
-        file: FILE,
-        find: "findAccount(inner, ctx.catalog.account, account, 'FOR UPDATE')",
-        replace: 'findAccount(inner, ctx.catalog.account, account)',
+        file: 'src/erasure/erase-accepted.ts',
+        find: "findAccount(tx, ctx.catalog.account, key, 'FOR UPDATE')",
+        replace: 'findAccount(tx, ctx.catalog.account, key)',
       },
     ],
     tests: [SMALL],
