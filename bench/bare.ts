@@ -1,10 +1,19 @@
-/** A Hono route that selects one row by its key, as a process: what a status read is compared with. */
+/** What Lethe is compared with: a Hono route that selects one row by its key, as a process, and the transaction that erases a small account. */
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { serve } from '@hono/node-server';
 import { Hono } from 'hono';
-import postgres from 'postgres';
+import postgres, { type Sql } from 'postgres';
+
+/** The transaction that an application would write for a small account. */
+export async function eraseBare(sql: Sql, account: string): Promise<void> {
+  await sql.begin(async (tx) => {
+    for (const table of ['sessions', 'posts', 'feeds'])
+      await tx`DELETE FROM ${tx(table)} WHERE account_id = ${account}`;
+    await tx`DELETE FROM accounts WHERE id = ${account}`;
+  });
+}
 
 /** Starts it; `address` answers with the account. */
 export async function startBare(url: string, account: string): Promise<{ address: string; stop: () => Promise<void> }> {

@@ -2,7 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { Sql } from 'postgres';
 import type { PostgresServer } from '../src/dev/postgres.ts';
 import { accountsLike } from './database.ts';
-import { withDeployment } from './deployed.ts';
+import { type Scene, withDeployment } from './deployed.ts';
 import { ask, waitForCompletion } from './lethe.ts';
 import { type Accepted, askAtRate, askForAll } from './requests.ts';
 
@@ -15,8 +15,9 @@ const LIMIT_MS = 30 * 60_000;
 export async function measureCrowd(
   server: PostgresServer,
   template: string,
-): Promise<{ rowsPerSecond: number; seconds: number; accounts: number; accept: Accepted }> {
-  return withDeployment(server, template, 0, { LETHE_PACE: 'full' }, async ({ sql, lethe }) => {
+  nodeOptions: readonly string[] = [],
+): Promise<{ rowsPerSecond: number; seconds: number; accounts: number; accept: Accepted; workerPid: number }> {
+  const work = async ({ sql, lethe }: Scene) => {
     const accounts = await accountsLike(sql, 'crowd-');
     // The first ones meet a process that has just started; five seconds at the rate are enough to see.
     const warm = Math.min(50, Math.floor(accounts.length / 4));
@@ -34,8 +35,10 @@ export async function measureCrowd(
       SELECT extract(epoch FROM max(completed_at) - min(started_at))::float8 AS seconds,
              (SELECT sum(rows_deleted)::float8 FROM lethe.chunk) AS rows FROM lethe.erasure`;
     const { seconds, rows } = row as { seconds: number; rows: number };
-    return { rowsPerSecond: rows / seconds, seconds, accounts: accounts.length, accept };
-  });
+    const workerPid = lethe.workerPids()[0] as number;
+    return { rowsPerSecond: rows / seconds, seconds, accounts: accounts.length, accept, workerPid };
+  };
+  return withDeployment(server, template, 0, { LETHE_PACE: 'full' }, work, nodeOptions);
 }
 
 async function waitForMails(sql: Sql): Promise<void> {

@@ -13,11 +13,12 @@ export async function withDeployment<T>(
   workers: number,
   env: Record<string, string>,
   work: (scene: Scene) => Promise<T>,
+  nodeOptions: readonly string[] = [],
 ): Promise<T> {
   const url = await copyDatabase(server, template, 'run');
   const redis = await startRedis({ durable: true });
   const sql = postgres(url, { max: 2, onnotice: () => {} });
-  const lethe = await deploy(url, redis, workers, env);
+  const lethe = await deploy(url, redis, workers, env, nodeOptions);
   try {
     return await work({ sql, url, lethe });
   } finally {

@@ -1,6 +1,7 @@
 /** What bare connections need for the same rows: no eraser can be faster than they are. */
 import postgres, { type Sql } from 'postgres';
 import type { PostgresServer } from '../src/dev/postgres.ts';
+import { eraseBare } from './bare.ts';
 import { accountsLike, copyDatabase, createTemplate } from './database.ts';
 import { crowdAccounts, planOf, victim } from './plan.ts';
 
@@ -74,21 +75,18 @@ async function deleteSlices(sql: Sql, account: string, bounds: string[], connect
   await Promise.all(Array.from({ length: connections }, deleting));
 }
 
+/** The template `crowd`. */
+export const createCrowd = (server: PostgresServer): Promise<void> =>
+  createTemplate(server, 'crowd', crowdAccounts({ ...planOf({ quick: false, large: false }), crowd: CROWD }));
+
 /** Accounts of 2,000 posts, whose rows lie each on a page of its own, by two bare connections. */
 export async function measureCrowdFloor(server: PostgresServer): Promise<void> {
-  const plan = { ...planOf({ quick: false, large: false }), crowd: CROWD };
-  await createTemplate(server, 'crowd', crowdAccounts(plan));
-  const sql = postgres(server.url('crowd'), { max: 2, onnotice: () => {} });
+  const sql = postgres(await copyDatabase(server, 'crowd', 'run'), { max: 2, onnotice: () => {} });
   try {
     const accounts = await accountsLike(sql, 'crowd-');
     let next = 0;
     const deleting = async () => {
-      for (let n = next++; n < accounts.length; n = next++)
-        await sql.begin(async (tx) => {
-          for (const table of ['sessions', 'posts', 'feeds'])
-            await tx`DELETE FROM ${tx(table)} WHERE account_id = ${accounts[n] as string}`;
-          await tx`DELETE FROM accounts WHERE id = ${accounts[n] as string}`;
-        });
+      for (let n = next++; n < accounts.length; n = next++) await eraseBare(sql, accounts[n] as string);
     };
     const started = performance.now();
     await Promise.all([deleting(), deleting()]);

@@ -13,6 +13,7 @@ export type Deployment = {
   base: string;
   /** Sends a request with the key of an administrator. */
   call: (method: string, path: string, body?: object) => Promise<Response>;
+  apiPid: number;
   workerPids: () => number[];
   /** One more worker, with these options besides. */
   addWorker: (env: Record<string, string>) => Promise<void>;
@@ -23,12 +24,13 @@ export type Deployment = {
 
 const secret = () => randomBytes(24).toString('base64url');
 
-/** The API and workers as they are deployed: the built code, real processes, on this database and Redis. */
+/** The API and workers as they are deployed: the built code, real processes, on this database and Redis. `nodeOptions` are for all of them. */
 export async function deploy(
   databaseUrl: string,
   redis: Pick<RedisServer, 'url'>,
   workers: number,
   env: Record<string, string> = {},
+  nodeOptions: readonly string[] = [],
 ): Promise<Deployment> {
   const folder = mkdtempSync(join(tmpdir(), 'lethe-bench-'));
   sweepUp(folder);
@@ -49,7 +51,7 @@ export async function deploy(
     ...env,
   };
   const run = (role: string, more: Record<string, string> = {}) =>
-    start(process.execPath, ['dist/cli/lethe.js', role], { env: { ...all, ...more } });
+    start(process.execPath, [...nodeOptions, 'dist/cli/lethe.js', role], { env: { ...all, ...more } });
   const api = run('api');
   const working: Running[] = [];
   const addWorker = async (more: Record<string, string>) => {
@@ -72,6 +74,7 @@ export async function deploy(
         headers: { Authorization: `Bearer ${key}`, ...(body ? { 'Content-Type': 'application/json' } : {}) },
         ...(body ? { body: JSON.stringify(body) } : {}),
       }),
+    apiPid: api.pid,
     workerPids,
     addWorker,
     workerMemory: () => Math.max(...workerPids().map((pid) => peakMemory(pid) ?? Number.NaN)),

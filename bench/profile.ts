@@ -6,7 +6,8 @@ import type { PostgresServer } from '../src/dev/postgres.ts';
 import { measureBareErasers } from './bare-eraser.ts';
 import { createTemplate, startServer } from './database.ts';
 import { drawFlame, sample } from './flame.ts';
-import { boundsOf, measureCrowdFloor, measureFloors, onCopy, POSTS } from './floors.ts';
+import { boundsOf, createCrowd, measureCrowdFloor, measureFloors, onCopy, POSTS } from './floors.ts';
+import { compareSmall, profileOwn } from './own-share.ts';
 import { mainAccounts, planOf } from './plan.ts';
 
 type Say = (line: string) => void;
@@ -21,7 +22,10 @@ export async function profile(folder: string | undefined, say: Say): Promise<voi
     await explainAll(server);
     for (let repeat = 0; repeat < 3; repeat++) await measureFloors(server);
     await measureBareErasers(server);
+    await createCrowd(server);
     await measureCrowdFloor(server);
+    await compareSmall(server, 'base');
+    await profileOwn(server, folder);
     if (folder !== undefined) await flames(server, folder, say);
   } finally {
     await server.destroy();

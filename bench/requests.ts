@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import autocannon from 'autocannon';
 import type { PostgresServer } from '../src/dev/postgres.ts';
-import { startBare } from './bare.ts';
+import { eraseBare, startBare } from './bare.ts';
 import { accountsLike, withSql } from './database.ts';
 import { withDeployment } from './deployed.ts';
 import type { Deployment } from './lethe.ts';
@@ -26,11 +26,7 @@ export async function measureImmediate(
         if (response.status !== 200) throw new Error(`an account of 500 posts was answered ${response.status}`);
         requests.push(performance.now() - started);
         started = performance.now();
-        await sql.begin(async (tx) => {
-          for (const table of ['sessions', 'posts', 'feeds'])
-            await tx`DELETE FROM ${tx(table)} WHERE account_id = ${second}`;
-          await tx`DELETE FROM accounts WHERE id = ${second}`;
-        });
+        await eraseBare(sql, second);
         bare.push(performance.now() - started);
       }
       // The first hundred requests meet a process that has just started, and code that is not compiled yet.

@@ -96,7 +96,8 @@ async function measureExtras(
     });
   await part(`${plan.crowd.toLocaleString('en-US')} accounts of 2,000 posts`, async () => {
     await createTemplate(server, 'crowd', crowdAccounts(plan));
-    extras.crowd = await measureCrowd(server, 'crowd');
+    const { workerPid: _, ...crowd } = await measureCrowd(server, 'crowd');
+    extras.crowd = crowd;
     await withSql(server.url(), (sql) => sql.unsafe('DROP DATABASE crowd'));
   });
   return extras;
