@@ -20,20 +20,20 @@ export class NotErased extends Error {
 
 /**
  * Erases a small account in the transaction that accepts it and holds its row, under its limit: `record` inserts the
- * erasure `id`, and its answer is not waited for. Returns the completed erasure, whose mail gets the id `mail`. Throws `NotErased` for whatever is in the way.
+ * erasure `id`, and its answers are not waited for. Returns the completed erasure, whose mail gets the id `mail`. Throws `NotErased` for whatever is in the way.
  */
 export async function eraseAccepted(
   tx: Transaction,
   ctx: Context,
   { key, email }: AccountRow,
   id: string,
-  record: () => Promise<unknown>,
+  record: readonly [() => Promise<void>, () => Promise<void>],
   mail: string,
 ): Promise<Erasure> {
   const limits = { ...limitsOfSmall(ctx), ms: ctx.settings.lockBudgetMs, untouched: true };
   try {
-    const [, , , gone] = await pipeline([
-      record,
+    const [, , , , gone] = await pipeline([
+      ...record,
       () => limitStatements(tx, { statementMs: limits.ms, lockMs: GIVE_WAY_MS, reads: 'index' }),
       // No foreign key lets a new row in from here on.
       () => findAccount(tx, ctx.catalog.account, key, 'FOR UPDATE'),

@@ -106,7 +106,7 @@ async function accept(tx: Transaction, ctx: Context, request: Request, way: Way)
   const notify = !small && account.email;
   const record = [() => insertErasure(tx, ctx, wanted), () => linkIdempotencyKey(tx, request, wanted.id)] as const;
   if (small && way.erase) {
-    const completed = await eraseAccepted(tx, ctx, account, wanted.id, () => pipeline(record), mail);
+    const completed = await eraseAccepted(tx, ctx, account, wanted.id, record, mail);
     return { erasure: completed, created: true, mail: account.email ? mail : undefined };
   }
   const [, , , created] = await pipeline([

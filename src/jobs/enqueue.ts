@@ -20,6 +20,9 @@ export type Enqueue = {
   settled: () => Promise<void>;
 };
 
+/** The answer that the caller is about to give goes first: nobody who waits for it waits until a job has been put together. */
+const answered = () => new Promise<void>((resolve) => setImmediate(resolve));
+
 const job = <N extends JobName>(name: N, data: Payload<N>) => ({
   name,
   queueName: CONTRACTS[name].queue,
@@ -39,7 +42,7 @@ export function createEnqueue(producers: Producers, db: Database, log: Logger, p
       timer = setTimeout(() => reject(new Error('timeout')), patienceMs);
     });
     try {
-      await Promise.race([add(), timeout]);
+      await Promise.race([answered().then(add), timeout]);
       return true;
     } catch (error) {
       producers.mendConnection(error);
