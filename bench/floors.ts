@@ -3,6 +3,7 @@ import postgres, { type Sql } from 'postgres';
 import type { PostgresServer } from '../src/dev/postgres.ts';
 import { eraseBare } from './bare.ts';
 import { accountsLike, copyDatabase, createTemplate } from './database.ts';
+import { eraseWithEvidence } from './least-request.ts';
 import { crowdAccounts, planOf, victim } from './plan.ts';
 
 export const POSTS = 1_000_000;
@@ -79,22 +80,26 @@ async function deleteSlices(sql: Sql, account: string, bounds: string[], connect
 export const createCrowd = (server: PostgresServer): Promise<void> =>
   createTemplate(server, 'crowd', crowdAccounts({ ...planOf({ quick: false, large: false }), crowd: CROWD }));
 
-/** Accounts of 2,000 posts, whose rows lie each on a page of its own, by two bare connections. */
+/** Accounts of 2,000 posts, whose rows lie each on a page of its own, by two bare connections: deleted only, and with what an erasure records. */
 export async function measureCrowdFloor(server: PostgresServer): Promise<void> {
-  const sql = postgres(await copyDatabase(server, 'crowd', 'run'), { max: 2, onnotice: () => {} });
-  try {
-    const accounts = await accountsLike(sql, 'crowd-');
-    let next = 0;
-    const deleting = async () => {
-      for (let n = next++; n < accounts.length; n = next++) await eraseBare(sql, accounts[n] as string);
-    };
-    const started = performance.now();
-    await Promise.all([deleting(), deleting()]);
-    const rate = (CROWD * 2_015) / ((performance.now() - started) / 1000);
-    console.log(
-      `\n${CROWD} accounts of 2,000 posts by two bare connections: ${Math.round(rate).toLocaleString('en-US')} rows/s`,
-    );
-  } finally {
-    await sql.end();
-  }
+  const rate = async (erase: (sql: Sql, account: string) => Promise<unknown>) => {
+    const sql = postgres(await copyDatabase(server, 'crowd', 'run'), { max: 2, onnotice: () => {} });
+    try {
+      const accounts = await accountsLike(sql, 'crowd-');
+      let next = 0;
+      const erasing = async () => {
+        for (let n = next++; n < accounts.length; n = next++) await erase(sql, accounts[n] as string);
+      };
+      const started = performance.now();
+      await Promise.all([erasing(), erasing()]);
+      return Math.round((CROWD * 2_015) / ((performance.now() - started) / 1000)).toLocaleString('en-US');
+    } finally {
+      await sql.end();
+    }
+  };
+  const bare = await rate(eraseBare);
+  const recorded = await rate((sql, account) => sql.begin((tx) => eraseWithEvidence(tx, account)));
+  console.log(
+    `\n${CROWD} accounts of 2,000 posts by two bare connections: ${bare} rows/s; with evidence ${recorded} rows/s`,
+  );
 }
