@@ -55,6 +55,8 @@ it('an application that wants the rows of slow slices slows the cluster down, an
   await until('it is completed', async () => (await stateOf(world.sql, id)) === 'completed', 90_000);
   await expectErased(world.sql, account, id, before);
   expect(await checksum(world.sql, bystander)).toBe(sum);
+  // On a slow machine the writers have left more dead rows than is let pass, and nothing here takes them away by itself.
+  await world.sql`VACUUM posts`;
   await untilRecovered(world.sql);
   if (process.env.TEST_FIGURES) console.log('slow slices', { reacted });
 }, 180_000);
