@@ -14,7 +14,8 @@ import {
 import { createRequire } from 'node:module';
 import { arch, platform, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { freePort, type Running, start, stop, waitForOutput } from './process.ts';
+import { freePort } from './free-port.ts';
+import { type Running, start, stop, waitForOutput } from './process.ts';
 import { sweepUp } from './reaper.ts';
 
 export type PostgresServer = {

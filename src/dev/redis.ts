@@ -3,7 +3,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
-import { freePort, type Running, start, stop, waitForOutput } from './process.ts';
+import { freePort } from './free-port.ts';
+import { type Running, start, stop, waitForOutput } from './process.ts';
 import { sweepUp } from './reaper.ts';
 
 export type RedisServer = {

@@ -1,7 +1,8 @@
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { freePort } from '../../src/dev/free-port.ts';
 import { startPostgres } from '../../src/dev/postgres.ts';
-import { freePort, stop, waitForOutput } from '../../src/dev/process.ts';
+import { stop, waitForOutput } from '../../src/dev/process.ts';
 import { holdErasure, releaseErasure } from '../../src/erasure/hold.ts';
 import type { Resources } from '../../src/resources.ts';
 import { deriveToken } from '../../src/tokens.ts';

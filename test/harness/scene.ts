@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { join, resolve } from 'node:path';
 import postgres, { type Sql } from 'postgres';
-import { freePort } from '../../src/dev/process.ts';
+import { freePort } from '../../src/dev/free-port.ts';
 import { populate } from '../../src/dev/reader.ts';
 import { startRedis } from '../../src/dev/redis.ts';
 import { createTally } from './application.ts';

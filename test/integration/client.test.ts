@@ -10,7 +10,7 @@ import {
   LetheProblem,
   openStatusLink,
 } from '../../src/client/index.ts';
-import { freePort } from '../../src/dev/process.ts';
+import { freePort } from '../../src/dev/free-port.ts';
 import { ROUTES } from '../../src/http/openapi.ts';
 import { startApi } from '../../src/main.ts';
 import { expectErased } from '../support/evidence.ts';

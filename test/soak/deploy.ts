@@ -3,7 +3,8 @@ import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { freePort, type Running, start, stop } from '../../src/dev/process.ts';
+import { freePort } from '../../src/dev/free-port.ts';
+import { type Running, start, stop } from '../../src/dev/process.ts';
 import { sweepUp } from '../../src/dev/reaper.ts';
 
 /** A process that is started again whenever it ends, as an orchestrator would. */

@@ -1,5 +1,5 @@
 import { Redis } from 'ioredis';
-import { freePort } from '../../src/dev/process.ts';
+import { freePort } from '../../src/dev/free-port.ts';
 import { type RedisServer, startRedis } from '../../src/dev/redis.ts';
 import { until } from './until.ts';
 

@@ -1,7 +1,8 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { freePort, start, stop, waitForOutput } from '../../src/dev/process.ts';
+import { freePort } from '../../src/dev/free-port.ts';
+import { start, stop, waitForOutput } from '../../src/dev/process.ts';
 import { sweepUp } from '../../src/dev/reaper.ts';
 import { findRedis, type RedisServer } from '../../src/dev/redis.ts';
 

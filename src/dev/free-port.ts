@@ -1,0 +1,61 @@
+import { randomInt } from 'node:crypto';
+import { createServer, type Server } from 'node:net';
+
+/**
+ * Below what any system gives to outgoing connections (Linux from 32768, others from 49152): one of
+ * those takes a port between its being found free and its server's start, or while that server is down.
+ */
+const FIRST = 20_000;
+const BLOCK = 64;
+const BLOCKS = 180;
+
+let next = 0;
+let end = 0;
+let taking: Promise<void> | undefined;
+
+/**
+ * A port on loopback that nobody listens at and that no other call gives, here or in another process
+ * of ours. Throws when every block is taken.
+ */
+export async function freePort(): Promise<number> {
+  for (;;) {
+    while (next === end) {
+      taking ??= takeBlock().finally(() => {
+        taking = undefined;
+      });
+      await taking;
+    }
+    const port = next++;
+    const server = await listen(port);
+    if (server) {
+      await new Promise((resolve) => server.close(resolve));
+      return port;
+    }
+  }
+}
+
+/** Listening at a block's first port is what takes it, so that it is given back however this process ends. */
+async function takeBlock(): Promise<void> {
+  const start = randomInt(BLOCKS);
+  for (let i = 0; i < BLOCKS; i++) {
+    const first = FIRST + ((start + i) % BLOCKS) * BLOCK;
+    const guard = await listen(first);
+    if (!guard) continue;
+    guard.unref();
+    next = first + 1;
+    end = first + BLOCK;
+    return;
+  }
+  throw new Error(`no free block of ports between ${FIRST} and ${FIRST + BLOCKS * BLOCK} on loopback`);
+}
+
+/** Null where somebody else listens. */
+function listen(port: number): Promise<Server | null> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once('error', (error: NodeJS.ErrnoException) =>
+      error.code === 'EADDRINUSE' || error.code === 'EACCES' ? resolve(null) : reject(error),
+    );
+    server.listen(port, '127.0.0.1', () => resolve(server));
+  });
+}

@@ -1,0 +1,36 @@
+import { execFile } from 'node:child_process';
+import { createServer } from 'node:net';
+import { promisify } from 'node:util';
+import { describe, expect, it } from 'vitest';
+import { freePort } from '../../src/dev/free-port.ts';
+
+const tsx = new URL('../../node_modules/tsx/dist/cli.mjs', import.meta.url).pathname;
+const module = new URL('../../src/dev/free-port.ts', import.meta.url).href;
+/** The ports that a process of its own is given, while five of them run at once. */
+const elsewhere = async (count: number): Promise<number[]> => {
+  const script = `
+    const { freePort } = await import(${JSON.stringify(module)});
+    const ports = await Promise.all(Array.from({ length: ${count} }, freePort));
+    console.log(JSON.stringify(ports));
+    await new Promise((resolve) => setTimeout(resolve, 2_000));`;
+  const { stdout } = await promisify(execFile)(process.execPath, [tsx, '-e', `(async () => {${script}})()`]);
+  return JSON.parse(stdout) as number[];
+};
+
+describe('a free port', () => {
+  it('is given once, whichever process asks, and is none that an outgoing connection takes', async () => {
+    const given = (await Promise.all([100, 100, 100, 100].map(elsewhere))).flat();
+    given.push(...(await Promise.all(Array.from({ length: 100 }, freePort))));
+    expect(new Set(given).size).toBe(500);
+    expect(Math.min(...given)).toBeGreaterThan(20_000);
+    expect(Math.max(...given)).toBeLessThan(32_768);
+  });
+
+  it('is none that somebody listens at', async () => {
+    const before = await freePort();
+    const server = createServer();
+    await new Promise<void>((resolve) => server.listen(before + 1, '127.0.0.1', resolve));
+    expect(await freePort()).toBe(before + 2);
+    server.close();
+  });
+});
