@@ -75,8 +75,9 @@ type Results<T extends readonly (() => Promise<unknown>)[]> = { [K in keyof T]: 
 /**
  * Starts statements of one transaction in this order without waiting for each one's answer, and returns what they
  * return: one round trip for all of them. For statements that need nothing of one another's results; after one
- * that fails the server refuses the others. Rejects with the first failure when all have ended, so that
- * none is still to be sent when the transaction is rolled back.
+ * that fails the server refuses the others. Only the last may be a pipeline itself: what follows another one would
+ * overtake its second statement. Rejects with the first failure when all have ended, so that none is still to be
+ * sent when the transaction is rolled back.
  */
 export async function pipeline<const T extends readonly (() => Promise<unknown>)[]>(starts: T): Promise<Results<T>> {
   const started: Promise<unknown>[] = [];

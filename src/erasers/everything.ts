@@ -13,12 +13,13 @@ export const canEraseEverything = (catalog: Catalog): boolean =>
 /**
  * Deletes the account's rows with one statement for each location, and its own row, all in one round trip. The caller
  * holds the account and has counted: there are few. Waits for locked rows as long as the lock limit allows.
- * What is named in `remaining` was in the way, and the account must not be gone without it: roll back.
+ * What is named in `remaining` was in the way, and the account must not be gone without it: roll back. `last` is sent behind all of it.
  */
 export async function eraseEverything(
   tx: Transaction,
   catalog: Catalog,
   account: KeyValue,
+  last: () => Promise<void>,
 ): Promise<{ gone: Map<string, number>; remaining: string[] }> {
   const gone = new Map<string, number>();
   const erase = (location: Location) => async () => {
@@ -36,6 +37,7 @@ export async function eraseEverything(
     async () => {
       gone.set(catalog.account.table, await deleteAccountRow(tx, catalog.account, account));
     },
+    last,
   ]);
   return { gone, remaining };
 }

@@ -1,3 +1,4 @@
+import { sql } from 'drizzle-orm';
 import type { Transaction } from '../db/client.ts';
 import { sanitize } from '../db/sql-errors.ts';
 import { afterCommit, limitStatements, pipeline } from '../db/transaction.ts';
@@ -11,10 +12,11 @@ import type { Erasure } from './states.ts';
 
 /** A small account was not erased by the transaction that accepts it: roll back, and accept it without. `why` holds no values. */
 export class NotErased extends Error {
-  readonly why: { outcome: string } | { code: string };
+  readonly why: { outcome: string } | { code: string; detail: string };
   constructor(cause: unknown) {
     super('not erased with its acceptance', { cause });
-    this.why = cause instanceof Rollback ? { outcome: cause.outcome } : { code: sanitize(cause).code };
+    const { code, detail } = sanitize(cause);
+    this.why = cause instanceof Rollback ? { outcome: cause.outcome } : { code, detail };
   }
 }
 
@@ -40,7 +42,12 @@ export async function eraseAccepted(
       () => eraseRest(tx, ctx, key, limits),
     ]);
     afterCommit(tx, () => ctx.onDeleted?.(gone));
-    return await complete(tx, ctx, { id, email, completedAt: null, probeAt: null }, gone, mail);
+    const [, completed] = await pipeline([
+      // What is left for the commit would fail there, where nobody accepts without erasing, and the next request too.
+      () => tx.execute(sql`SET CONSTRAINTS ALL IMMEDIATE`),
+      () => complete(tx, ctx, { id, email, completedAt: null, probeAt: null }, gone, mail),
+    ]);
+    return completed;
   } catch (error) {
     throw new NotErased(error);
   }

@@ -32,7 +32,7 @@ export async function eraseRest(
   // deleted keep a further key out until the commit.
   const refuse = () => refuseNewReferences(tx, ctx.catalog);
   if (limits.untouched && canEraseEverything(ctx.catalog)) {
-    const [, { gone, remaining }] = await pipeline([refuse, () => eraseEverything(tx, ctx.catalog, account), refuse]);
+    const [, { gone, remaining }] = await pipeline([refuse, () => eraseEverything(tx, ctx.catalog, account, refuse)]);
     if (remaining.length > 0) throw new Rollback('locked');
     return gone;
   }

@@ -56,7 +56,8 @@ export async function requestErasure(
   // A threshold in time may be more than the acceptance has.
   const inRows = typeof ctx.catalog.account.threshold === 'number';
   const way: Way = { probe: true, erase: eraseSmall && inRows };
-  for (let attempt = 1; ; attempt++) {
+  let contended = 0;
+  for (;;) {
     try {
       return await transaction(
         ctx.db,
@@ -80,7 +81,7 @@ export async function requestErasure(
         continue;
       }
       // Signing out must not skip a locked session, so the whole acceptance gives way and comes again.
-      if (attempt >= ATTEMPTS)
+      if (++contended >= ATTEMPTS)
         throw new LetheError('account_busy', 'the application holds locks on the account; try again');
     }
   }

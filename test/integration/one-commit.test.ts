@@ -1,6 +1,12 @@
+import type { SQL } from 'drizzle-orm';
+import { PgDialect } from 'drizzle-orm/pg-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describeForeignKey, inspectForeignKeys } from '../../src/catalog/inspect.ts';
+import { transaction } from '../../src/db/transaction.ts';
+import { findAccount } from '../../src/erasers/account.ts';
 import { advanceErasure } from '../../src/erasure/advance.ts';
 import { eraseChunk } from '../../src/erasure/erase-chunk.ts';
+import { eraseRest } from '../../src/erasure/erase-rest.ts';
 import { finishErasure } from '../../src/erasure/finish.ts';
 import { requestErasure } from '../../src/erasure/request.ts';
 import { SliceSize } from '../../src/erasure/slice-size.ts';
@@ -32,12 +38,42 @@ async function refusing(trigger: string, work: () => Promise<void>): Promise<voi
   }
 }
 
+/** The foreign keys of the catalog's tables, as a restart would read them. */
+const foreignKeysNow = async () => {
+  const { account, locations } = domain.ctx.catalog;
+  return (await inspectForeignKeys(domain.ctx.db, [account, ...locations])).map(describeForeignKey);
+};
+
 /** A small account that is accepted and not erased. */
 async function acceptedOnly() {
   const s = await subject(world.sql, SMALL);
   const { erasure } = await requestErasure(domain.ctx, { accountKey: [s.account], requestedBy: 'test' });
   return { ...s, erasure };
 }
+
+describe('an acceptance that erases', () => {
+  it('accepts all the same what only the commit would have refused', async () => {
+    const { account, bystander } = await subject(world.sql, SMALL);
+    await world.sql.unsafe(`CREATE TABLE late (account_id bigint REFERENCES accounts DEFERRABLE INITIALLY DEFERRED);
+      INSERT INTO late VALUES (${account})`);
+    const ctx = {
+      ...domain.ctx,
+      catalog: { ...domain.ctx.catalog, references: await foreignKeysNow() },
+    };
+    try {
+      const request = { accountKey: [account], requestedBy: 'test' };
+      const { erasure, created } = await requestErasure(ctx, request, { eraseSmall: true });
+      expect({ created, state: erasure.state }).toEqual({ created: true, state: 'running' });
+      expect(await rowsOf(world.sql, account)).toMatchObject({ accounts: 1, posts: SMALL, sessions: 0 });
+      await world.sql`DELETE FROM late`;
+      expect(await eraseNow(ctx, erasure)).toBeNull();
+      expect(await rowsOf(world.sql, account)).toMatchObject({ accounts: 0, posts: 0 });
+      expect(await rowsOf(world.sql, bystander)).toMatchObject({ accounts: 1 });
+    } finally {
+      await world.sql`DROP TABLE late`;
+    }
+  });
+});
 
 describe('a slice', () => {
   it('whose count cannot be stored deletes nothing', async () => {
@@ -70,6 +106,34 @@ describe('the last transaction', () => {
     });
     expect(await eraseNow(domain.ctx, erasure)).toBeNull();
     await expectErased(world.sql, account, erasure.id, before);
+  });
+
+  it('looks for new foreign keys before all that it deletes and after it, in one round trip', async () => {
+    const { account, erasure } = await acceptedOnly();
+    const sent: string[] = [];
+    await transaction(domain.ctx.db, { statementMs: 5_000, lockMs: 5_000 }, async (tx) => {
+      await findAccount(tx, domain.ctx.catalog.account, [account], 'FOR UPDATE');
+      const watched = Object.assign(Object.create(tx), {
+        execute: (statement: SQL) => {
+          sent.push(new PgDialect().sqlToQuery(statement).sql);
+          return tx.execute(statement);
+        },
+      });
+      await eraseRest(watched, domain.ctx, [account], { rows: 500, ms: 5_000, untouched: true });
+    });
+    const kinds = sent.map((text) => /pg_trigger|DELETE FROM "public"."\w+"|FOR UPDATE|UNION ALL/.exec(text)?.[0]);
+    expect(kinds).toEqual([
+      'pg_trigger',
+      'DELETE FROM "public"."posts"',
+      'DELETE FROM "public"."sessions"',
+      'FOR UPDATE',
+      'DELETE FROM "public"."feeds"',
+      'UNION ALL',
+      'DELETE FROM "public"."accounts"',
+      'pg_trigger',
+    ]);
+    // By hand, and without its evidence.
+    await world.sql`UPDATE lethe.erasure SET state = 'cancelled' WHERE id = ${erasure.id}`;
   });
 
   it('adds the rows that it finds to those that went at the request', async () => {

@@ -34,6 +34,24 @@ export const FINISH: readonly Mutation[] = [
     tests: [SMALL],
   },
   {
+    name: 'late-foreign-key-unseen',
+    breaks: 'nobody else is touched: a foreign key that came meanwhile is seen before the commit',
+    edits: [{ file: 'src/erasers/everything.ts', find: '    last,\n  ]);', replace: '  ]);' }],
+    tests: [ONE_COMMIT],
+  },
+  {
+    name: 'constraints-left-for-the-commit',
+    breaks: 'what fails in the request leaves no trace, and is accepted all the same, also at the commit',
+    edits: [
+      {
+        file: 'src/erasure/erase-accepted.ts',
+        find: '() => tx.execute(sql`SET CONSTRAINTS ALL IMMEDIATE`)',
+        replace: 'async () => {}',
+      },
+    ],
+    tests: [ONE_COMMIT],
+  },
+  {
     name: 'proof-skipped',
     breaks: 'nothing is left, or it is not complete: every location is proved empty',
     edits: [
