@@ -1,4 +1,4 @@
-import { Hono } from 'hono';
+import { Hono, type HonoRequest } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import { createMiddleware } from 'hono/factory';
 import { requestId } from 'hono/request-id';
@@ -48,6 +48,10 @@ const keepNoCopy = createMiddleware(async (c, next) => {
   if (!c.req.path.startsWith('/admin/queues/static/')) c.header('Cache-Control', 'no-store');
 });
 
+/** True when the size of the body is announced and within the limit, or there is no body. */
+const isShort = (request: HonoRequest): boolean =>
+  request.header('Transfer-Encoding') === undefined && Number(request.header('Content-Length') ?? 0) <= BODY_LIMIT;
+
 /** The HTTP application. Composes only: every route has its own file. */
 export function createApp(api: Api): Hono {
   const app = new Hono();
@@ -87,8 +91,11 @@ export function createApp(api: Api): Hono {
       throw new LetheError('payload_too_large', `the body may have ${BODY_LIMIT} bytes`);
     },
   });
-  // Nobody reads the body of a GET, and to look for one costs as much as the rest of a short answer.
-  app.use((c, next) => (c.req.method === 'GET' || c.req.method === 'HEAD' ? next() : limited(c, next)));
+  // To look for a body costs as much as the rest of a short answer: nobody reads one of a GET, and the server reads
+  // no more than what is announced.
+  app.use((c, next) =>
+    c.req.method === 'GET' || c.req.method === 'HEAD' || isShort(c.req) ? next() : limited(c, next),
+  );
   app.route('/', healthRoutes(api));
   app.route('/', openapiRoutes());
   app.route('/', accountRoutes(api));
