@@ -53,6 +53,12 @@ const THIRD_EDITS = [
   ],
 ];
 
+const FOURTH_MARK = '/* lethe: also what stays prepared */';
+const FOURTH_EDITS = [
+  // The same for the first use of a prepared statement on each connection, which a pipeline would wait for.
+  [/q\.prepare \|\| parameters\.some\(x => x !== null/, () => `parameters.some(${FOURTH_MARK} x => x !== null`],
+];
+
 for (const path of ['src/connection.js', 'cjs/src/connection.js']) {
   const file = fileURLToPath(new URL(`../node_modules/postgres/${path}`, import.meta.url));
   if (!existsSync(file)) continue;
@@ -61,6 +67,7 @@ for (const path of ['src/connection.js', 'cjs/src/connection.js']) {
     [MARK, EDITS],
     [SECOND_MARK, SECOND_EDITS],
     [THIRD_MARK, THIRD_EDITS],
+    [FOURTH_MARK, FOURTH_EDITS],
   ].flatMap(([mark, edits]) => (source.includes(mark) ? [] : edits));
   if (missing.length === 0) continue;
   for (const [pattern, edit] of missing) {

@@ -1,9 +1,9 @@
 import { drizzle, type PostgresJsDatabase } from 'drizzle-orm/postgres-js';
-import postgres from 'postgres';
+import postgres, { type Sql } from 'postgres';
 import { ARRAYS } from './arrays.ts';
 import * as schema from './schema.ts';
 
-export type Database = PostgresJsDatabase<typeof schema>;
+export type Database = PostgresJsDatabase<typeof schema> & { $client: Sql };
 export type Transaction = Parameters<Parameters<Database['transaction']>[0]>[0];
 /** Either works where a verb only runs statements. */
 export type Executor = Database | Transaction;
@@ -14,8 +14,8 @@ const ONE_AT_A_TIME: object = { max_pipeline: 0 };
 export type Connection = { db: Database; close: () => Promise<void> };
 
 /**
- * Opens a pool. No prepared statements and no session state, so that a transaction pooler may stand
- * between. A connection that cannot be made is given up after a second and tried again soon: the
+ * Opens a pool. No session state, and no prepared statements until a session has shown that no pooler stands
+ * between (`prepared.ts`). A connection that cannot be made is given up after a second and tried again soon: the
  * driver's own growing pauses would keep the API down for seconds after Postgres is back.
  */
 export function connect(url: string, options: { max: number; applicationName: string }): Connection {

@@ -1,6 +1,7 @@
 import { sql } from 'drizzle-orm';
 import { LetheError } from '../errors.ts';
 import type { Database, Transaction } from './client.ts';
+import { keepStatements, learnFrom, wasElsewhere } from './prepared.ts';
 import { sanitize } from './sql-errors.ts';
 
 /** Limits of one transaction, in milliseconds. */
@@ -25,20 +26,24 @@ export function afterCommit(tx: Transaction, work: () => void): void {
   followUps.set(tx, [...(followUps.get(tx) ?? []), work]);
 }
 
-/** Sets the limits for the rest of the running transaction. Local settings only: safe behind a transaction pooler. */
-export async function setLimits(tx: Transaction, limits: Limits): Promise<void> {
+/**
+ * Sets the limits for the rest of the running transaction. Local settings only: safe behind a transaction pooler.
+ * Returns true when the session is the one that its connection was opened with, as no pooler's is.
+ */
+export async function setLimits(tx: Transaction, limits: Limits): Promise<boolean> {
   limited.set(tx, { since: performance.now(), totalMs: limits.totalMs ?? Number.POSITIVE_INFINITY });
   const ms = (value: number) => `${Math.max(1, Math.round(value))}ms`;
   const total = limits.totalMs === undefined ? '0' : ms(limits.totalMs);
-  const [row] = await tx.execute<{ isolation: string }>(sql`
-    SELECT current_setting('transaction_isolation') AS isolation,
+  const answer = await tx.execute<{ isolation: string; pid: number }>(sql`
+    SELECT current_setting('transaction_isolation') AS isolation, pg_backend_pid() AS pid,
            set_config('row_security', 'off', true),
            set_config('statement_timeout', ${ms(limits.statementMs)}, true),
            set_config('lock_timeout', ${ms(limits.lockMs)}, true),
            set_config('idle_in_transaction_session_timeout', ${ms(limits.totalMs ?? IDLE_MS)}, true),
            CASE WHEN current_setting('server_version_num')::int >= 170000
                 THEN set_config('transaction_timeout', ${total}, true) END`);
-  if (row?.isolation !== ISOLATION) throw new OtherIsolation();
+  if (answer[0]?.isolation !== ISOLATION) throw new OtherIsolation();
+  return answer[0].pid === answer.state.pid;
 }
 
 /** Shortens two of the limits for the rest of the running transaction, whose total goes on counting, and sets what `readBy` does in the same round trip. */
@@ -109,27 +114,43 @@ export async function readBy(tx: Transaction, reads: 'pages' | 'index'): Promise
 /**
  * Runs `work` in a READ COMMITTED transaction with limits. `row_security = off` turns a policy that
  * would hide rows into an error: filtered, a DELETE reports 0 rows while the rows stand there.
+ * With `prepared` its statements are kept, see `keepStatements`.
  */
-export async function transaction<T>(db: Database, limits: Limits, work: (tx: Transaction) => Promise<T>): Promise<T> {
+export async function transaction<T>(
+  db: Database,
+  limits: Limits,
+  work: (tx: Transaction) => Promise<T>,
+  { prepared = false } = {},
+): Promise<T> {
   try {
-    return await attempt(db, limits, work);
+    return await attempt(db, limits, work, prepared);
   } catch (error) {
-    if (!(error instanceof OtherIsolation) || strict.has(db)) throw error;
-    // Asking for the level costs every transaction a round trip; almost everywhere it is the default.
-    strict.add(db);
-    return await attempt(db, limits, work);
+    if (error instanceof OtherIsolation && !strict.has(db)) {
+      // Asking for the level costs every transaction a round trip; almost everywhere it is the default.
+      strict.add(db);
+    } else if (!prepared || !wasElsewhere(db, error)) throw error;
+    return await attempt(db, limits, work, false);
   }
 }
 
-async function attempt<T>(db: Database, limits: Limits, work: (tx: Transaction) => Promise<T>): Promise<T> {
+async function attempt<T>(
+  db: Database,
+  limits: Limits,
+  work: (tx: Transaction) => Promise<T>,
+  prepared: boolean,
+): Promise<T> {
   let running: Transaction | undefined;
   let working: Promise<T> | undefined;
   try {
     const result = await db.transaction(
       (tx) => {
         running = tx;
+        if (prepared) keepStatements(tx);
         // The limits are on their way before the first statement, whose answer need not wait for theirs.
-        working = pipeline([() => setLimits(tx, limits), () => work(tx)]).then(([, result]) => result);
+        working = pipeline([() => setLimits(tx, limits), () => work(tx)]).then(([direct, result]) => {
+          learnFrom(db, direct);
+          return result;
+        });
         return working;
       },
       strict.has(db) ? { isolationLevel: ISOLATION } : undefined,

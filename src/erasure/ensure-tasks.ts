@@ -1,6 +1,6 @@
+import { type SQL, sql } from 'drizzle-orm';
 import type { Catalog } from '../catalog/types.ts';
 import type { Executor } from '../db/client.ts';
-import { task } from '../db/schema.ts';
 import type { Erasure } from './states.ts';
 
 type Dated = Pick<Erasure, 'id' | 'requestedAt' | 'dueAt'>;
@@ -10,34 +10,33 @@ type Dated = Pick<Erasure, 'id' | 'requestedAt' | 'dueAt'>;
  * location that came into the catalog after the request would be erased without evidence.
  */
 export async function ensureTasks(db: Executor, catalog: Catalog, of: Dated): Promise<void> {
-  await insertTasks(db, catalog, of);
+  await db.execute(insertTasks(catalog, of));
 }
 
-/** The statement that does it, which another one may take along. */
-export function insertTasks(db: Executor, catalog: Catalog, of: Dated) {
+/** The statement that does it, which another one may take along; its text is the same for every catalog. `done`: so are they. */
+export function insertTasks(catalog: Catalog, of: Dated, done = false): SQL {
   const due = (slaMs: number | undefined) =>
     slaMs === undefined ? of.dueAt : new Date(Math.min(of.dueAt.getTime(), of.requestedAt.getTime() + slaMs));
   const tables = catalog.locations.map((l) => ({
-    erasureId: of.id,
     location: l.name,
     kind: 'table',
     action: l.action,
     owner: l.owner,
     stage: l.stage,
-    dueAt: due(l.slaMs),
+    due_at: due(l.slaMs),
   }));
   const account = {
-    erasureId: of.id,
     location: catalog.account.table,
     kind: 'account',
     action: 'delete',
     owner: 'lethe',
     stage: Math.max(...catalog.locations.map((l) => l.stage)) + 1,
-    rowsPlanned: 1,
-    dueAt: of.dueAt,
+    rows_planned: 1,
+    due_at: of.dueAt,
   };
-  return db
-    .insert(task)
-    .values([...tables, account])
-    .onConflictDoNothing();
+  return sql`
+    INSERT INTO lethe.task (erasure_id, state, started_at, finished_at, location, kind, action, owner, stage, rows_planned, due_at)
+    SELECT ${of.id}::uuid, ${done ? sql`'done', now(), now()` : sql`'pending', NULL, NULL`}, t.* FROM jsonb_to_recordset(${JSON.stringify([...tables, account])}::jsonb)
+        AS t (location text, kind text, action text, owner text, stage int, rows_planned bigint, due_at timestamptz)
+    ON CONFLICT DO NOTHING`;
 }

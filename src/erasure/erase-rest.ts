@@ -19,6 +19,8 @@ export type FinishLimits = {
    * for a locked row for a moment. Otherwise the rows are picked, and locked ones left.
    */
   untouched?: boolean;
+  /** Whatever is in the way is met once more by another transaction, which says what it is. */
+  again?: boolean;
 };
 
 /** Deletes what there is, proves it, and deletes the account, whose row the caller holds. What it returns is counted by location. */
@@ -32,7 +34,8 @@ export async function eraseRest(
   // deleted keep a further key out until the commit.
   const refuse = () => refuseNewReferences(tx, ctx.catalog);
   if (limits.untouched && canEraseEverything(ctx.catalog)) {
-    const [, { gone, remaining }] = await pipeline([refuse, () => eraseEverything(tx, ctx.catalog, account, refuse)]);
+    const erase = () => eraseEverything(tx, ctx.catalog, account, refuse);
+    const { gone, remaining } = limits.again ? await erase() : (await pipeline([refuse, erase]))[1];
     if (remaining.length > 0) throw new Rollback('locked');
     return gone;
   }

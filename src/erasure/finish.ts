@@ -20,25 +20,30 @@ export async function finishErasure(ctx: Context, running: Erasure, limits: Fini
   const account = accountTuple(running.accountKey as string);
   const wait = ctx.settings.lockBudgetMs / 2;
   return outcomeOf(() =>
-    transaction(ctx.db, { statementMs: wait, lockMs: wait }, async (tx) => {
-      if (limits.untouched) {
-        const counts = await countEachUpTo(tx, ctx.catalog.locations, account, limits.rows);
-        if (counts.some((rows) => rows >= limits.rows)) throw new Rollback('more');
-      }
-      const [row, , , claimed] = await pipeline([
-        () => findAccount(tx, ctx.catalog.account, account, 'FOR UPDATE'),
-        () => setLimits(tx, { statementMs: limits.ms, lockMs: GIVE_WAY_MS, totalMs: limits.ms }),
-        () => readBy(tx, 'index'),
-        () => claimStep(tx, running),
-      ]);
-      if (!claimed) throw new Rollback('superseded');
-      // A reopened erasure whose account exists again is closed by the next step.
-      if (row && running.completedAt) throw new Rollback('superseded');
-      if (row?.onHold) throw new Rollback('held');
-      const gone = await eraseRest(tx, ctx, account, limits);
-      await complete(tx, ctx, running, gone);
-      afterCommit(tx, () => ctx.onDeleted?.(gone));
-    }),
+    transaction(
+      ctx.db,
+      { statementMs: wait, lockMs: wait },
+      async (tx) => {
+        if (limits.untouched) {
+          const counts = await countEachUpTo(tx, ctx.catalog.locations, account, limits.rows);
+          if (counts.some((rows) => rows >= limits.rows)) throw new Rollback('more');
+        }
+        const [row, , , claimed] = await pipeline([
+          () => findAccount(tx, ctx.catalog.account, account, 'FOR UPDATE'),
+          () => setLimits(tx, { statementMs: limits.ms, lockMs: GIVE_WAY_MS, totalMs: limits.ms }),
+          () => readBy(tx, 'index'),
+          () => claimStep(tx, running),
+        ]);
+        if (!claimed) throw new Rollback('superseded');
+        // A reopened erasure whose account exists again is closed by the next step.
+        if (row && running.completedAt) throw new Rollback('superseded');
+        if (row?.onHold) throw new Rollback('held');
+        const gone = await eraseRest(tx, ctx, account, limits);
+        await complete(tx, ctx, running, gone);
+        afterCommit(tx, () => ctx.onDeleted?.(gone));
+      },
+      { prepared: true },
+    ),
   );
 }
 

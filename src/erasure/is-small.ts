@@ -17,15 +17,15 @@ export class ProbeTooLong extends Error {}
 
 /**
  * Small: fewer rows than the threshold in every location, or less work than it allows. Probed with a
- * limit, never counted in full. Leaves a short limit for statements behind; throws `ProbeTooLong` at it.
+ * limit, never counted in full. Throws `ProbeTooLong` at the limit for statements, which the caller has set, and which
+ * is shorter, here and for what follows, for a threshold in time: that takes a statement for each location.
  */
 export async function isSmall(tx: Transaction, ctx: Context, key: KeyValue): Promise<boolean> {
-  const { lockBudgetMs } = ctx.settings;
-  // One statement for a threshold in rows, one for each location for a threshold in time.
-  const statements = typeof ctx.catalog.account.threshold === 'number' ? 1 : ctx.catalog.locations.length;
+  const inTime = typeof ctx.catalog.account.threshold !== 'number';
+  const share = { statementMs: ctx.settings.lockBudgetMs / 2 / ctx.catalog.locations.length };
   try {
     const [, few] = await pipeline([
-      () => limitStatements(tx, { statementMs: lockBudgetMs / 2 / statements }),
+      async () => (inTime ? limitStatements(tx, share) : undefined),
       () => hasFewRows(tx, ctx, key),
     ]);
     return few;

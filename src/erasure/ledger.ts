@@ -24,10 +24,7 @@ export async function recordOutside(
     sql`
       INSERT INTO lethe.chunk (task_id, pass, number, rows_planned, rows_deleted, finished_at)
       SELECT t.id, 0, ${number}::bigint, v.rows, v.rows, now()
-        FROM (VALUES ${sql.join(
-          counted.map(([location, count]) => sql`(${location}::text, ${count}::bigint)`),
-          sql`, `,
-        )}) AS v (location, rows)
+        FROM (SELECT key AS location, value::bigint AS rows FROM jsonb_each_text(${JSON.stringify(Object.fromEntries(counted))}::jsonb)) AS v
         JOIN lethe.task t ON t.erasure_id = ${erasureId} AND t.location = v.location
        ORDER BY t.id
       ON CONFLICT (task_id, pass, number) DO UPDATE

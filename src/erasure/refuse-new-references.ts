@@ -2,6 +2,7 @@ import { sql } from 'drizzle-orm';
 import { describeForeignKey, inspectForeignKeys } from '../catalog/inspect.ts';
 import type { Catalog, TableName } from '../catalog/types.ts';
 import type { Executor } from '../db/client.ts';
+import { quoted } from '../erasers/sql.ts';
 import { LetheError } from '../errors.ts';
 
 /** Fingerprints that were found to be in order, by catalog. */
@@ -36,7 +37,6 @@ export async function refuseNewReferences(
  * points at. Two look-ups by index, where reading the keys themselves takes milliseconds of each request.
  */
 async function readFingerprint(db: Executor, tables: readonly TableName[]): Promise<string> {
-  const quoted = (name: string) => `"${name.replaceAll('"', '""')}"`;
   // As text: the driver sends an array only after it has asked for its type, in a round trip of its own.
   const names = JSON.stringify(tables.map((t) => `${quoted(t.schema)}.${quoted(t.table)}`));
   const [row] = await db.execute<{ fingerprint: string }>(sql`

@@ -2,25 +2,21 @@ import { and, desc, eq, isNull, type SQL, sql } from 'drizzle-orm';
 import { v7 as uuidv7 } from 'uuid';
 import type { KeyValue } from '../catalog/types.ts';
 import type { Executor, Transaction } from '../db/client.ts';
-import { readClock } from '../db/clock.ts';
 import { erasure, idempotency } from '../db/schema.ts';
 import { isContended } from '../db/sql-errors.ts';
 import { afterCommit, limitStatements, pipeline, transaction } from '../db/transaction.ts';
-import { type AccountRow, findAccount, flagAccount } from '../erasers/account.ts';
+import { findAccount, flagAccount } from '../erasers/account.ts';
 import { eraseRows } from '../erasers/table.ts';
 import { LetheError } from '../errors.ts';
-import { appendEvent, eventsFrom, type Happened } from '../events/append.ts';
+import { appendEvent } from '../events/append.ts';
 import { insertNotification } from '../mail/insert-notification.ts';
-import { accountDigest } from '../tokens.ts';
 import type { Context } from './context.ts';
-import { insertTasks } from './ensure-tasks.ts';
 import { eraseAccepted, NotErased } from './erase-accepted.ts';
-import { BY_APPLICATION, HOLD_REASON } from './hold.ts';
+import { describeErasure, insertErasure } from './insert-erasure.ts';
 import { isSmall, ProbeTooLong } from './is-small.ts';
 import { OUTSIDE, recordOutside } from './ledger.ts';
 import { refuseNewReferences } from './refuse-new-references.ts';
-import { nextSweep } from './schedule.ts';
-import { type Erasure, findErasure, findLive, findLiveId } from './states.ts';
+import { type Erasure, findErasure, findLive, readNowAndLive } from './states.ts';
 
 export type Request = {
   accountKey: KeyValue;
@@ -61,11 +57,12 @@ export async function requestErasure(
     try {
       return await transaction(
         ctx.db,
-        { statementMs: lockBudgetMs, lockMs: lockBudgetMs / 2, totalMs: lockBudgetMs },
+        { statementMs: lockBudgetMs / 2, lockMs: lockBudgetMs / 2, totalMs: lockBudgetMs },
         async (tx) => {
           if (abandoned?.aborted) throw new LetheError('database_unavailable', 'its turn came too late');
           return accept(tx, ctx, request, way);
         },
+        { prepared: true },
       );
     } catch (error) {
       if (error instanceof ProbeTooLong) {
@@ -89,10 +86,9 @@ export async function requestErasure(
 
 async function accept(tx: Transaction, ctx: Context, request: Request, way: Way): Promise<Accepted> {
   const { lockBudgetMs } = ctx.settings;
-  const [account, now, live, few] = await pipeline([
+  const [account, { now, live }, few] = await pipeline([
     () => findAccount(tx, ctx.catalog.account, request.accountKey, 'FOR NO KEY UPDATE'),
-    () => readClock(tx),
-    () => findLiveId(tx, canonical(ctx, request.accountKey)),
+    () => readNowAndLive(tx, canonical(ctx, request.accountKey)),
     async () => way.probe && (await isSmall(tx, ctx, request.accountKey)),
   ]);
   if (!account) return { erasure: await findFinished(tx, ctx, request.accountKey), created: false };
@@ -102,68 +98,27 @@ async function accept(tx: Transaction, ctx: Context, request: Request, way: Way)
   }
   // On hold it must not be erased by this request; what else it is does not matter then.
   const small = few && !account.onHold;
-  const wanted = describeErasure(ctx, request, account, small, now);
+  const wanted = describeErasure(ctx, request.requestedBy, account, small, now);
   const mail = uuidv7();
-  const notify = !small && account.email;
-  const record = [() => insertErasure(tx, ctx, wanted), () => linkIdempotencyKey(tx, request, wanted.id)] as const;
-  if (small && way.erase) {
-    const completed = await eraseAccepted(tx, ctx, account, wanted.id, record, mail);
-    return { erasure: completed, created: true, mail: account.email ? mail : undefined };
-  }
-  const [, , , created] = await pipeline([
-    ...record,
-    async () => (notify ? insertNotification(tx, wanted.id, 'received', mail) : undefined),
-    () => findErasure(tx, wanted.id),
-  ]);
+  /** What was decided, and `erased` with it, unless nothing was. */
+  const record = async (kind: 'received' | 'completed' | undefined, erased?: ReadonlyMap<string, number>) => {
+    const [created] = await pipeline([
+      () => insertErasure(tx, ctx.catalog, wanted, erased !== undefined),
+      () => linkIdempotencyKey(tx, request, wanted.id),
+      async () => erased && recordOutside(tx, wanted.id, erased, OUTSIDE),
+      async () => kind && account.email && insertNotification(tx, wanted.id, kind, mail),
+    ]);
+    return { erasure: created, created: true, mail: kind && account.email ? mail : undefined };
+  };
+  if (small && way.erase) return eraseAccepted(tx, ctx, account.key, (gone) => record('completed', gone));
+  const accepted = await record(small ? undefined : 'received');
   await pipeline([
     // The account is held: a locked session must not be waited for until somebody looks for a deadlock.
-    () => limitStatements(tx, { statementMs: lockBudgetMs, lockMs: SESSION_WAIT_MS }),
+    () => limitStatements(tx, { statementMs: lockBudgetMs, lockMs: SESSION_WAIT_MS, reads: 'index' }),
     () => flagAccount(tx, ctx.catalog.account, account.key, true),
   ]);
   await signOut(tx, ctx, wanted.id, account.key);
-  return { erasure: created as Erasure, created: true, mail: notify ? mail : undefined };
-}
-
-/** The row of a new erasure, which its tasks and events need before the database has answered. */
-function describeErasure(
-  { settings, catalog }: Context,
-  request: Request,
-  account: AccountRow,
-  small: boolean,
-  now: Date,
-) {
-  const accountKey = account.key[0] as string;
-  return {
-    id: uuidv7(),
-    accountKey,
-    accountDigest: accountDigest(settings.secrets, accountKey),
-    email: account.email,
-    state: small ? ('running' as const) : ('scheduled' as const),
-    mode: small ? 'immediate' : 'scheduled',
-    requestedAt: now,
-    startsAt: small ? now : nextSweep(settings.sweepCron, new Date(now.getTime() + settings.undoWindowMs)),
-    // A small account is erased by this request. Should the process die, reconcile takes over after a grace period.
-    ...(small ? { startedAt: now, dispatchedAt: now } : {}),
-    dueAt: new Date(now.getTime() + settings.slaMs),
-    requestedBy: request.requestedBy,
-    catalogDigest: catalog.digest,
-    signOutAt: settings.signOut ? now : null,
-    ...(account.onHold ? { heldAt: now, heldBy: BY_APPLICATION, holdReason: HOLD_REASON } : {}),
-  };
-}
-type NewErasure = ReturnType<typeof describeErasure>;
-
-/** With its tasks and first events, in one statement. */
-async function insertErasure(tx: Transaction, { catalog }: Context, wanted: NewErasure): Promise<void> {
-  const happened: Happened[] = [
-    { type: 'erasure.requested', data: { mode: wanted.mode, catalog: catalog.digest } },
-    { type: `erasure.${wanted.state}`, data: { from: null } },
-    ...(wanted.heldAt ? [{ type: 'erasure.held', data: { by: BY_APPLICATION } } as const] : []),
-  ];
-  const tasks = tx.$with('tasks', {}).as(insertTasks(tx, catalog, wanted).getSQL());
-  const created = tx.$with('created').as(tx.insert(erasure).values(wanted).returning({ id: erasure.id }));
-  const recorded = tx.$with('recorded', {}).as(eventsFrom(created, happened));
-  await tx.with(tasks, created, recorded).select().from(created);
+  return accepted;
 }
 
 async function signOut(tx: Transaction, ctx: Context, erasureId: string, key: KeyValue): Promise<void> {

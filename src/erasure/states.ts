@@ -1,5 +1,6 @@
 import { and, eq, inArray, type SQL, sql } from 'drizzle-orm';
 import type { Executor } from '../db/client.ts';
+import { assignments, type Change, columnsOf, readRow } from '../db/rows.ts';
 import { erasure } from '../db/schema.ts';
 import { eventsFrom, type Happened } from '../events/append.ts';
 
@@ -20,7 +21,6 @@ export const LIVE: readonly State[] = ['scheduled', 'running', 'awaiting', 'stal
 export const isFinal = (state: string) => !LIVE.includes(state as State);
 
 export type Erasure = typeof erasure.$inferSelect;
-type Change = { [K in keyof typeof erasure.$inferInsert]?: (typeof erasure.$inferInsert)[K] | SQL };
 
 type Options = {
   where?: SQL | undefined;
@@ -38,21 +38,17 @@ export async function transition(
   id: string,
   from: State,
   to: State,
-  change: Change = {},
+  change: Change<typeof erasure> = {},
   options: Options = {},
 ): Promise<Erasure | null> {
   if (!TRANSITIONS[from].includes(to)) throw new Error(`illegal transition ${from} → ${to}`);
-  const changed = db.$with('changed').as(
-    db
-      .update(erasure)
-      .set({ ...change, state: to } as Partial<typeof erasure.$inferInsert>)
-      .where(and(eq(erasure.id, id), eq(erasure.state, from), options.where))
-      .returning(),
-  );
   const happened: Happened[] = [...(options.before ?? []), { type: `erasure.${to}`, data: { from, ...options.data } }];
-  const recorded = db.$with('recorded', {}).as(eventsFrom(changed, happened));
-  const [row] = await db.with(changed, recorded).select().from(changed);
-  return row ?? null;
+  const [row] = await db.execute(sql`
+    WITH changed AS (UPDATE ${erasure} SET ${assignments(erasure, { ...change, state: to })}
+           WHERE ${and(eq(erasure.id, id), eq(erasure.state, from), options.where)} RETURNING ${columnsOf(erasure)}),
+         recorded AS (${eventsFrom('changed', happened)})
+    SELECT * FROM changed`);
+  return row ? readRow(erasure, row) : null;
 }
 
 /** Reads one erasure, or null. */
@@ -70,10 +66,10 @@ export async function findLive(db: Executor, accountKey: string | SQL): Promise<
   return row ?? null;
 }
 
-/** Its id alone: each acceptance asks, and hardly any finds one. */
-export async function findLiveId(db: Executor, accountKey: string | SQL): Promise<string | null> {
-  const [row] = await db.execute<{ id: string }>(
-    sql`SELECT id FROM ${erasure} WHERE account_key = ${accountKey} AND state IN ${LIVE}`,
+/** The server's time, and the id of the account's live erasure: each acceptance asks, and hardly any finds one. */
+export async function readNowAndLive(db: Executor, accountKey: SQL): Promise<{ now: Date; live: string | null }> {
+  const [row] = await db.execute<{ now: string; live: string | null }>(
+    sql`SELECT now()::text AS now, (SELECT id FROM ${erasure} WHERE account_key = ${accountKey} AND state IN ${LIVE}) AS live`,
   );
-  return row?.id ?? null;
+  return { now: new Date(row?.now as string), live: row?.live ?? null };
 }

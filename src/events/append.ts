@@ -1,4 +1,4 @@
-import { type SQL, type SQLWrapper, sql } from 'drizzle-orm';
+import { type SQL, sql } from 'drizzle-orm';
 import type { Executor } from '../db/client.ts';
 import { event } from '../db/schema.ts';
 
@@ -26,14 +26,14 @@ export async function appendEvent(
 }
 
 /**
- * The statement that records several things, in this order, for each row of `source`, a query that changes erasures and
- * returns them: where it changed nothing, nothing has happened. A common table expression beside it.
+ * The statement that records several things, in this order, for each row of `source`, the name of a common table
+ * expression that changes erasures and returns their ids: where it changed nothing, nothing has happened. One beside it.
  */
-export function eventsFrom(source: SQLWrapper, happened: readonly Happened[]): SQL {
+export function eventsFrom(source: string, happened: readonly Happened[]): SQL {
   const rows = happened.map(
     ({ type, data = {} }, n) => sql`(${n}::int, ${type}::text, ${sql.param(data, event.data)}::jsonb)`,
   );
   return sql`INSERT INTO ${event} (erasure_id, type, data)
     SELECT source.id, happened.type, happened.data
-      FROM ${source} AS source, (VALUES ${sql.join(rows, sql`, `)}) AS happened (n, type, data) ORDER BY happened.n`;
+      FROM ${sql.raw(source)} AS source, (VALUES ${sql.join(rows, sql`, `)}) AS happened (n, type, data) ORDER BY happened.n`;
 }

@@ -10,8 +10,7 @@ export async function insertNotification(
   kind: 'received' | 'completed',
   id = uuidv7(),
 ): Promise<void> {
-  await db
-    .insert(notification)
-    .values({ id, erasureId, kind, nextAt: sql`now() + interval '15 seconds'` })
-    .onConflictDoNothing();
+  await db.execute(sql`
+    INSERT INTO ${notification} (id, erasure_id, kind, next_at)
+    VALUES (${id}, ${erasureId}, ${kind}, now() + interval '15 seconds') ON CONFLICT DO NOTHING`);
 }

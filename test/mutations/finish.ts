@@ -6,6 +6,7 @@ const ONE_COMMIT = 'test/integration/one-commit.test.ts';
 const HOLD = 'test/integration/hold.test.ts';
 const LIFECYCLE = 'test/integration/lifecycle.test.ts';
 const SMALL = 'test/fault/small-accounts.test.ts';
+const PREPARED = 'test/integration/prepared.test.ts';
 
 /** The last transaction, alone and within the one that accepts, and what comes after it. */
 export const FINISH: readonly Mutation[] = [
@@ -50,6 +51,24 @@ export const FINISH: readonly Mutation[] = [
       },
     ],
     tests: [ONE_COMMIT],
+  },
+  {
+    name: 'prepared-behind-a-pooler',
+    breaks: 'a transaction pooler may stand between: nothing is prepared then',
+    edits: [{ file: 'src/db/prepared.ts', find: 'if (!direct) pooled.add(db);', replace: '' }],
+    tests: [PREPARED],
+  },
+  {
+    name: 'lost-statement-refuses',
+    breaks: 'a session that has lost what was prepared costs nobody an erasure',
+    edits: [
+      {
+        file: 'src/db/transaction.ts',
+        find: '} else if (!prepared || !wasElsewhere(db, error)) throw error;',
+        replace: '} else throw error;',
+      },
+    ],
+    tests: [PREPARED],
   },
   {
     name: 'proof-skipped',

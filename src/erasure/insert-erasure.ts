@@ -1,0 +1,70 @@
+import { sql } from 'drizzle-orm';
+import { v7 as uuidv7 } from 'uuid';
+import type { Catalog } from '../catalog/types.ts';
+import type { Transaction } from '../db/client.ts';
+import { columnsOf, insertRow, readRow } from '../db/rows.ts';
+import { erasure } from '../db/schema.ts';
+import type { AccountRow } from '../erasers/account.ts';
+import { eventsFrom, type Happened } from '../events/append.ts';
+import { accountDigest } from '../tokens.ts';
+import { firstCompletion } from './complete.ts';
+import type { Context } from './context.ts';
+import { insertTasks } from './ensure-tasks.ts';
+import { BY_APPLICATION, HOLD_REASON } from './hold.ts';
+import { nextSweep } from './schedule.ts';
+import type { Erasure } from './states.ts';
+
+/** The row of an erasure that is accepted `now`. `small`: at once, by whoever accepts it. */
+export function describeErasure(
+  { settings, catalog }: Context,
+  requestedBy: string,
+  account: AccountRow,
+  small: boolean,
+  now: Date,
+) {
+  const accountKey = account.key[0] as string;
+  return {
+    id: uuidv7(),
+    accountKey,
+    accountDigest: accountDigest(settings.secrets, accountKey),
+    email: account.email,
+    state: small ? ('running' as const) : ('scheduled' as const),
+    mode: small ? 'immediate' : 'scheduled',
+    requestedAt: now,
+    startsAt: small ? now : nextSweep(settings.sweepCron, new Date(now.getTime() + settings.undoWindowMs)),
+    // A small account is erased by this request. Should the process die, reconcile takes over after a grace period.
+    ...(small ? { startedAt: now, dispatchedAt: now } : {}),
+    dueAt: new Date(now.getTime() + settings.slaMs),
+    requestedBy,
+    catalogDigest: catalog.digest,
+    signOutAt: settings.signOut ? now : null,
+    ...(account.onHold ? { heldAt: now, heldBy: BY_APPLICATION, holdReason: HOLD_REASON } : {}),
+  };
+}
+export type NewErasure = ReturnType<typeof describeErasure>;
+
+/**
+ * Inserts it with its tasks and events, in one statement. `isErased`: all that it asks for has been done by this
+ * transaction, and what it would have gone through meanwhile is recorded as if it had.
+ */
+export async function insertErasure(
+  tx: Transaction,
+  catalog: Catalog,
+  wanted: NewErasure,
+  isErased: boolean,
+): Promise<Erasure> {
+  const first: Happened[] = [
+    { type: 'erasure.requested', data: { mode: wanted.mode, catalog: catalog.digest } },
+    { type: `erasure.${wanted.state}`, data: { from: null } },
+    ...(wanted.heldAt ? [{ type: 'erasure.held', data: { by: BY_APPLICATION } } as const] : []),
+  ];
+  const { change, before } = firstCompletion(catalog);
+  const last: Happened[] = [...before, { type: 'erasure.completed', data: { from: wanted.state } }];
+  const row = isErased ? { ...wanted, ...change, state: 'completed' } : wanted;
+  const [created] = await tx.execute(sql`
+    WITH tasks AS (${insertTasks(catalog, wanted, isErased)}),
+         created AS (${insertRow(erasure, row)} RETURNING ${columnsOf(erasure)}),
+         recorded AS (${eventsFrom('created', isErased ? [...first, ...last] : first)})
+    SELECT * FROM created`);
+  return readRow(erasure, created as Record<string, unknown>);
+}
