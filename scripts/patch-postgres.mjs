@@ -53,10 +53,17 @@ const THIRD_EDITS = [
   ],
 ];
 
-const FOURTH_MARK = '/* lethe: also what stays prepared */';
+const FOURTH_MARK = '/* lethe: kept where it was asked for */';
 const FOURTH_EDITS = [
-  // The same for the first use of a prepared statement on each connection, which a pipeline would wait for.
-  [/q\.prepare \|\| parameters\.some\(x => x !== null/, () => `parameters.some(${FOURTH_MARK} x => x !== null`],
+  // With `prepare` the driver's own COMMIT is prepared too, and where the session has lost it, the driver tries again in
+  // the failed transaction, which answers ROLLBACK: success, to whoever waits. `asked`: only what asks for it.
+  [
+    /q\.prepare = options\.prepare && \('prepare' in q\.options \? q\.options\.prepare : true\)\n/,
+    () =>
+      `q.prepare = (options.prepare || options.asked) ${FOURTH_MARK}\n      && ('prepare' in q.options ? q.options.prepare : options.prepare)\n`,
+  ],
+  // The first use of a prepared statement on each connection waited for the types, and a pipeline with it.
+  [/\(q\.prepare \|\| parameters\.some/, () => '((q.prepare && !options.asked) || parameters.some'],
 ];
 
 for (const path of ['src/connection.js', 'cjs/src/connection.js']) {

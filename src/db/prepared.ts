@@ -8,19 +8,23 @@ import { sqlState } from './sql-errors.ts';
 const pooled = new WeakSet<Database>();
 
 /**
- * From the first `direct` session on, statements may stay prepared on the connections of this pool; for good
+ * From the first `direct` session on, statements that ask for it stay prepared on the connections of this pool; for good
  * no more after one that is not.
  */
 export function learnFrom(db: Database, direct: boolean): void {
   if (!direct) pooled.add(db);
-  db.$client.options.prepare = !pooled.has(db);
+  // Not the driver's `prepare`, which would prepare its own COMMIT as well: see scripts/patch-postgres.mjs.
+  Object.assign(db.$client.options, { asked: !pooled.has(db) });
 }
 
-/** True when a statement that should have been prepared was not there. From now on none is prepared. */
-export function wasElsewhere(db: Database, error: unknown): boolean {
-  if (sqlState(error) !== '26000') return false;
-  learnFrom(db, false);
-  return true;
+/**
+ * True when a transaction failed only because of what was prepared, and runs again without. 26000: the session does not
+ * have it, and from now on none is prepared. 0A000: a migration has changed a type that it returns.
+ */
+export function failedPrepared(db: Database, error: unknown): boolean {
+  const state = sqlState(error);
+  if (state === '26000') learnFrom(db, false);
+  return state === '26000' || state === '0A000';
 }
 
 type Unsafe = (text: string, values?: unknown[], options?: object) => unknown;

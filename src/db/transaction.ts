@@ -1,7 +1,7 @@
 import { sql } from 'drizzle-orm';
 import { LetheError } from '../errors.ts';
 import type { Database, Transaction } from './client.ts';
-import { keepStatements, learnFrom, wasElsewhere } from './prepared.ts';
+import { failedPrepared, keepStatements, learnFrom } from './prepared.ts';
 import { sanitize } from './sql-errors.ts';
 
 /** Limits of one transaction, in milliseconds. */
@@ -88,7 +88,8 @@ export async function pipeline<const T extends readonly (() => Promise<unknown>)
   const started: Promise<unknown>[] = [];
   for (const [n, start] of starts.entries()) {
     if (n > 0) await microtasks();
-    const promise = start();
+    // A statement of Drizzle's is sent each time that somebody asks for its result: here once.
+    const promise = (async () => start())();
     // Its failure is thrown below; until then it must not count as one that nobody takes.
     promise.catch(() => {});
     started.push(promise);
@@ -128,7 +129,7 @@ export async function transaction<T>(
     if (error instanceof OtherIsolation && !strict.has(db)) {
       // Asking for the level costs every transaction a round trip; almost everywhere it is the default.
       strict.add(db);
-    } else if (!prepared || !wasElsewhere(db, error)) throw error;
+    } else if (!prepared || !failedPrepared(db, error)) throw error;
     return await attempt(db, limits, work, false);
   }
 }

@@ -41,7 +41,7 @@ export function describeErasure(
     ...(account.onHold ? { heldAt: now, heldBy: BY_APPLICATION, holdReason: HOLD_REASON } : {}),
   };
 }
-export type NewErasure = ReturnType<typeof describeErasure>;
+type NewErasure = ReturnType<typeof describeErasure>;
 
 /**
  * Inserts it with its tasks and events, in one statement. `isErased`: all that it asks for has been done by this

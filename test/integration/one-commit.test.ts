@@ -56,14 +56,19 @@ describe('an acceptance that erases', () => {
     const { account, bystander } = await subject(world.sql, SMALL);
     await world.sql.unsafe(`CREATE TABLE late (account_id bigint REFERENCES accounts DEFERRABLE INITIALLY DEFERRED);
       INSERT INTO late VALUES (${account})`);
+    const said: unknown[] = [];
     const ctx = {
       ...domain.ctx,
+      log: Object.assign(Object.create(domain.ctx.log), { info: (fields: object) => said.push(fields) }),
       catalog: { ...domain.ctx.catalog, references: await foreignKeysNow() },
     };
     try {
       const request = { accountKey: [account], requestedBy: 'test' };
       const { erasure, created } = await requestErasure(ctx, request, { eraseSmall: true });
       expect({ created, state: erasure.state }).toEqual({ created: true, state: 'running' });
+      expect(said).toEqual([
+        { code: 'database_error', detail: 'SQLSTATE 23503 on public.late (late_account_id_fkey)' },
+      ]);
       expect(await rowsOf(world.sql, account)).toMatchObject({ accounts: 1, posts: SMALL, sessions: 0 });
       await world.sql`DELETE FROM late`;
       expect(await eraseNow(ctx, erasure)).toBeNull();

@@ -145,9 +145,9 @@ export const ACCOUNTS: readonly Mutation[] = [
     edits: [
       {
         file: 'src/erasure/states.ts',
-        find: 'eventsFrom(changed, happened)',
+        find: "recorded AS (${eventsFrom('changed', happened)})",
         replace:
-          'eventsFrom(db.select({ id: erasure.id }).from(erasure).where(eq(erasure.id, id)).as("seen"), happened)',
+          "seen AS (SELECT id FROM lethe.erasure WHERE id = ${id}), recorded AS (${eventsFrom('seen', happened)})",
       },
     ],
     tests: ['test/integration/undo.test.ts'],
@@ -157,9 +157,9 @@ export const ACCOUNTS: readonly Mutation[] = [
     breaks: 'the mail is on its way: what is enqueued is what was recorded',
     edits: [
       {
-        file: 'src/erasure/complete.ts',
-        find: "insertNotification(tx, running.id, 'completed', mail)",
-        replace: "insertNotification(tx, running.id, 'completed')",
+        file: 'src/erasure/request.ts',
+        find: 'insertNotification(tx, wanted.id, kind, mail)',
+        replace: 'insertNotification(tx, wanted.id, kind)',
       },
     ],
     tests: ['test/fault/small-accounts.test.ts'],

@@ -59,12 +59,20 @@ export const FINISH: readonly Mutation[] = [
     tests: [PREPARED],
   },
   {
+    name: 'commit-prepared',
+    breaks: 'what was answered has been committed: no COMMIT is lost with what a session forgot',
+    edits: [
+      { file: 'src/db/prepared.ts', find: '{ asked: !pooled.has(db) }', replace: '{ prepare: !pooled.has(db) }' },
+    ],
+    tests: [PREPARED],
+  },
+  {
     name: 'lost-statement-refuses',
     breaks: 'a session that has lost what was prepared costs nobody an erasure',
     edits: [
       {
         file: 'src/db/transaction.ts',
-        find: '} else if (!prepared || !wasElsewhere(db, error)) throw error;',
+        find: '} else if (!prepared || !failedPrepared(db, error)) throw error;',
         replace: '} else throw error;',
       },
     ],
@@ -120,8 +128,8 @@ export const FINISH: readonly Mutation[] = [
     edits: [
       {
         file: 'src/erasure/complete.ts',
-        find: "probeAt: unguarded && !running.completedAt ? sql`now() + interval '1 hour'` : running.probeAt",
-        replace: 'probeAt: unguarded ? running.probeAt : running.probeAt',
+        find: "probeAt: catalog.locations.some((l) => !l.guarded) ? sql`now() + interval '1 hour'` : null",
+        replace: 'probeAt: null',
       },
     ],
     tests: [LIFECYCLE],

@@ -11,8 +11,8 @@ export const MAILS: readonly Mutation[] = [
     edits: [
       {
         file: 'src/erasure/complete.ts',
-        find: "insertNotification(tx, running.id, 'completed', mail)",
-        replace: "insertNotification(ctx.db, running.id, 'completed', mail)",
+        find: "insertNotification(tx, running.id, 'completed')",
+        replace: "insertNotification(ctx.db, running.id, 'completed')",
       },
     ],
     tests: ['test/integration/one-commit.test.ts'],
