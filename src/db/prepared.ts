@@ -30,9 +30,10 @@ export function failedPrepared(db: Database, error: unknown): boolean {
 type Unsafe = (text: string, values?: unknown[], options?: object) => unknown;
 
 /**
- * Keeps the statements of this transaction prepared, where statements may be. Parsing and planning them takes the server as long
- * as deleting 500 rows. Only for transactions with few different texts, since each stays in its session, and whose
- * reading of the application's tables is settled by a key, an order with a limit, or `readBy`: a plan that is kept knows no values.
+ * Keeps the statements of this transaction prepared, where statements may be. Parsing and planning them takes the
+ * server as long as deleting 500 rows. Only for transactions with few different texts, since each stays in its session,
+ * and whose reading of the application's tables is settled by a key, an order with a limit, or `readBy`: a plan that is
+ * kept knows no values.
  */
 export function keepStatements(tx: Transaction): void {
   // Drizzle asks for it statement by statement, and builds the text anew for each; the driver knows a text again.

@@ -34,9 +34,12 @@ export function insertTasks(catalog: Catalog, of: Dated, done = false): SQL {
     rows_planned: 1,
     due_at: of.dueAt,
   };
+  const state = done ? sql`'done', now(), now()` : sql`'pending', NULL, NULL`;
   return sql`
-    INSERT INTO lethe.task (erasure_id, state, started_at, finished_at, location, kind, action, owner, stage, rows_planned, due_at)
-    SELECT ${of.id}::uuid, ${done ? sql`'done', now(), now()` : sql`'pending', NULL, NULL`}, t.* FROM jsonb_to_recordset(${JSON.stringify([...tables, account])}::jsonb)
+    INSERT INTO lethe.task (erasure_id, state, started_at, finished_at,
+                            location, kind, action, owner, stage, rows_planned, due_at)
+    SELECT ${of.id}::uuid, ${state}, t.*
+      FROM jsonb_to_recordset(${JSON.stringify([...tables, account])}::jsonb)
         AS t (location text, kind text, action text, owner text, stage int, rows_planned bigint, due_at timestamptz)
     ON CONFLICT DO NOTHING`;
 }

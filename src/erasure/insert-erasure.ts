@@ -6,11 +6,13 @@ import { columnsOf, insertRow, readRow } from '../db/rows.ts';
 import { erasure } from '../db/schema.ts';
 import type { AccountRow } from '../erasers/account.ts';
 import { eventsFrom, type Happened } from '../events/append.ts';
+import { notificationOf } from '../mail/insert-notification.ts';
 import { accountDigest } from '../tokens.ts';
 import { firstCompletion } from './complete.ts';
 import type { Context } from './context.ts';
 import { insertTasks } from './ensure-tasks.ts';
 import { BY_APPLICATION, HOLD_REASON } from './hold.ts';
+import { insertOutside, OUTSIDE } from './ledger.ts';
 import { nextSweep } from './schedule.ts';
 import type { Erasure } from './states.ts';
 
@@ -43,28 +45,40 @@ export function describeErasure(
 }
 type NewErasure = ReturnType<typeof describeErasure>;
 
+/** What is known already when an erasure is inserted. */
+type Known = {
+  /** All that it asks for has been done by this transaction, which deleted these rows. */
+  gone?: ReadonlyMap<string, number> | undefined;
+  mail?: { kind: 'received' | 'completed'; id: string } | undefined;
+};
+
 /**
- * Inserts it with its tasks and events, in one statement. `isErased`: all that it asks for has been done by this
- * transaction, and what it would have gone through meanwhile is recorded as if it had.
+ * Inserts it with its tasks, events and mail, in one statement. What an erasure that is done would have gone through is
+ * recorded as if it had.
  */
 export async function insertErasure(
   tx: Transaction,
   catalog: Catalog,
   wanted: NewErasure,
-  isErased: boolean,
+  { gone, mail }: Known,
 ): Promise<Erasure> {
-  const first: Happened[] = [
+  const happened: Happened[] = [
     { type: 'erasure.requested', data: { mode: wanted.mode, catalog: catalog.digest } },
     { type: `erasure.${wanted.state}`, data: { from: null } },
     ...(wanted.heldAt ? [{ type: 'erasure.held', data: { by: BY_APPLICATION } } as const] : []),
   ];
   const { change, before } = firstCompletion(catalog);
-  const last: Happened[] = [...before, { type: 'erasure.completed', data: { from: wanted.state } }];
-  const row = isErased ? { ...wanted, ...change, state: 'completed' } : wanted;
+  if (gone) happened.push(...before, { type: 'erasure.completed', data: { from: wanted.state } });
+  const row = gone ? { ...wanted, ...change, state: 'completed' } : wanted;
+  const besides = [
+    ...(gone ? [sql`counted AS (${insertOutside(sql.raw('tasks'), gone, OUTSIDE)})`] : []),
+    ...(mail ? [sql`notified AS (${notificationOf(wanted.id, mail.kind, mail.id)})`] : []),
+    sql`recorded AS (${eventsFrom('created', happened)})`,
+  ];
   const [created] = await tx.execute(sql`
-    WITH tasks AS (${insertTasks(catalog, wanted, isErased)}),
+    WITH tasks AS (${insertTasks(catalog, wanted, gone !== undefined)} RETURNING id, location),
          created AS (${insertRow(erasure, row)} RETURNING ${columnsOf(erasure)}),
-         recorded AS (${eventsFrom('created', isErased ? [...first, ...last] : first)})
+         ${sql.join(besides, sql`, `)}
     SELECT * FROM created`);
   return readRow(erasure, created as Record<string, unknown>);
 }

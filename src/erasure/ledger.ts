@@ -1,4 +1,4 @@
-import { sql } from 'drizzle-orm';
+import { type SQL, sql } from 'drizzle-orm';
 import type { Executor } from '../db/client.ts';
 import { affected } from '../erasers/sql.ts';
 import { LetheError } from '../errors.ts';
@@ -19,14 +19,11 @@ export async function recordOutside(
 ): Promise<void> {
   const counted = [...rows].filter(([, count]) => count > 0);
   if (counted.length === 0) return;
+  const tasks = sql`SELECT id, location FROM lethe.task WHERE erasure_id = ${erasureId}`;
   const written = await affected(
     db,
     sql`
-      INSERT INTO lethe.chunk (task_id, pass, number, rows_planned, rows_deleted, finished_at)
-      SELECT t.id, 0, ${number}::bigint, v.rows, v.rows, now()
-        FROM (SELECT key AS location, value::bigint AS rows FROM jsonb_each_text(${JSON.stringify(Object.fromEntries(counted))}::jsonb)) AS v
-        JOIN lethe.task t ON t.erasure_id = ${erasureId} AND t.location = v.location
-       ORDER BY t.id
+      ${insertOutside(sql`(${tasks})`, rows, number)}
       ON CONFLICT (task_id, pass, number) DO UPDATE
          SET rows_deleted = lethe.chunk.rows_deleted + excluded.rows_deleted,
              rows_planned = lethe.chunk.rows_planned + excluded.rows_planned`,
@@ -36,3 +33,12 @@ export async function recordOutside(
     throw new LetheError('location_missing', `one of ${names} has no task: its rows cannot be counted`);
   }
 }
+
+/** The statement that does it for the first time, for `tasks`: a query of `id` and `location`, or the name of one. */
+export const insertOutside = (tasks: SQL, rows: ReadonlyMap<string, number>, number: number): SQL => sql`
+  INSERT INTO lethe.chunk (task_id, pass, number, rows_planned, rows_deleted, finished_at)
+  SELECT t.id, 0, ${number}::bigint, v.rows, v.rows, now()
+    FROM (SELECT key AS location, value::bigint AS rows
+            FROM jsonb_each_text(${JSON.stringify(Object.fromEntries([...rows].filter(([, count]) => count > 0)))}::jsonb)) AS v
+    JOIN ${tasks} AS t ON t.location = v.location
+   ORDER BY t.id`;

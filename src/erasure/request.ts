@@ -9,7 +9,6 @@ import { findAccount, flagAccount } from '../erasers/account.ts';
 import { eraseRows } from '../erasers/table.ts';
 import { LetheError } from '../errors.ts';
 import { appendEvent } from '../events/append.ts';
-import { insertNotification } from '../mail/insert-notification.ts';
 import type { Context } from './context.ts';
 import { eraseAccepted, NotErased } from './erase-accepted.ts';
 import { describeErasure, insertErasure } from './insert-erasure.ts';
@@ -99,16 +98,14 @@ async function accept(tx: Transaction, ctx: Context, request: Request, way: Way)
   // On hold it must not be erased by this request; what else it is does not matter then.
   const small = few && !account.onHold;
   const wanted = describeErasure(ctx, request.requestedBy, account, small, now);
-  const mail = uuidv7();
-  /** What was decided, and `erased` with it, unless nothing was. */
-  const record = async (kind: 'received' | 'completed' | undefined, erased?: ReadonlyMap<string, number>) => {
+  /** What was decided, and what is `gone` with it. */
+  const record = async (kind?: 'received' | 'completed', gone?: ReadonlyMap<string, number>): Promise<Accepted> => {
+    const mail = kind && account.email ? { kind, id: uuidv7() } : undefined;
     const [created] = await pipeline([
-      () => insertErasure(tx, ctx.catalog, wanted, erased !== undefined),
+      () => insertErasure(tx, ctx.catalog, wanted, { gone, mail }),
       () => linkIdempotencyKey(tx, request, wanted.id),
-      async () => erased && recordOutside(tx, wanted.id, erased, OUTSIDE),
-      async () => kind && account.email && insertNotification(tx, wanted.id, kind, mail),
     ]);
-    return { erasure: created, created: true, mail: kind && account.email ? mail : undefined };
+    return { erasure: created, created: true, mail: mail?.id };
   };
   if (small && way.erase) return eraseAccepted(tx, ctx, account.key, (gone) => record('completed', gone));
   const accepted = await record(small ? undefined : 'received');

@@ -158,8 +158,8 @@ export const ACCOUNTS: readonly Mutation[] = [
     edits: [
       {
         file: 'src/erasure/request.ts',
-        find: 'insertNotification(tx, wanted.id, kind, mail)',
-        replace: 'insertNotification(tx, wanted.id, kind)',
+        find: 'mail: mail?.id }',
+        replace: 'mail: mail && uuidv7() }',
       },
     ],
     tests: ['test/fault/small-accounts.test.ts'],
