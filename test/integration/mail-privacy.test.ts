@@ -73,6 +73,8 @@ async function tablesWith(text: string): Promise<string[]> {
 
 /** The recipient is nowhere but in the erasure's own column; what must be there shows that the places were looked at. */
 async function expectUnseen(email: string, erasureId: string, secrets: string[]): Promise<void> {
+  // A process says what it did after it has committed it.
+  await until('both have told it', () => [api, worker].every((process) => process.output().includes(erasureId)));
   const dump = await dumpRedis();
   const places = { redis: dump, 'api log': api.output(), 'worker log': worker.output() };
   for (const [place, text] of Object.entries(places)) {
