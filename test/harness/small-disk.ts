@@ -36,9 +36,16 @@ export function mountSmallDisk(): Ballast {
   return {
     folder,
     fill: (leave) => {
-      const { bavail, bsize } = statfsSync(folder);
-      const bytes = Math.max(0, bavail * bsize - leave);
-      writeFileSync(file, Buffer.alloc(bytes));
+      for (let attempt = 1; ; attempt++) {
+        const { bavail, bsize } = statfsSync(folder);
+        try {
+          return writeFileSync(file, Buffer.alloc(Math.max(0, bavail * bsize - leave)));
+        } catch (error) {
+          // The server has written meanwhile what was to be left; a file that stayed would fill the disk of every later run.
+          rmSync(file, { force: true });
+          if ((error as NodeJS.ErrnoException).code !== 'ENOSPC' || attempt === 10) throw error;
+        }
+      }
     },
     clear: () => rmSync(file, { force: true }),
     unmount,
