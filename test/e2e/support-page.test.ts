@@ -1,13 +1,15 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { hashPassword } from '../../src/http/password.ts';
 import { complaintsOf, findViolations, openBrowser, overflowOf, takePicture } from '../support/browser.ts';
 import { stateOf } from '../support/progress.ts';
 import { accepted, subject } from '../support/subject.ts';
 import { until } from '../support/until.ts';
 import { type Call, createWorld, type World } from '../support/world.ts';
+
+vi.setConfig({ testTimeout: 120_000 });
 
 const PASSWORDS = { sue: 'correct horse battery staple', otto: 'pässwörd with spaces' };
 const SCHEMES = ['light', 'dark'] as const;
@@ -49,7 +51,7 @@ async function openPage(options: BrowserContextOptions = {}) {
   const context = await browser.newContext({ locale: 'en-GB', viewport: { width: 1280, height: 800 }, ...options });
   open.push(context);
   const page = await context.newPage();
-  page.setDefaultTimeout(15_000);
+  page.setDefaultTimeout(40_000);
   return { page, context, complaints: complaintsOf(page) };
 }
 
@@ -115,7 +117,7 @@ describe('ops', () => {
     await page.waitForURL(detail(id));
     // Without a reload: the page asks for itself.
     await page.evaluate('window.same = true');
-    await page.locator('h1 .state.completed').waitFor({ timeout: 25_000 });
+    await page.locator('h1 .state.completed').waitFor({ timeout: 60_000 });
     expect(await page.evaluate('window.same')).toBe(true);
     await until('the page has come to rest', async () =>
       (await page.locator('.mails').textContent())?.includes('sent'),
@@ -139,7 +141,7 @@ describe('ops', () => {
     const worker = await world.worker();
     await page.getByRole('link', { name: 'Replay' }).click();
     await page.getByRole('button', { name: 'Replay' }).click();
-    await page.locator('h1 .state.completed').waitFor({ timeout: 25_000 });
+    await page.locator('h1 .state.completed').waitFor({ timeout: 60_000 });
     expect(await page.locator('.timeline').textContent()).toContain('Replayed by otto');
     expect(complaints).toEqual([]);
     await worker.stop();
@@ -249,7 +251,7 @@ describe('Bull Board', () => {
   it('opens with the same sign-in, shows the queues and the job of an erasure, and lets support retry nothing', async () => {
     const { id } = await running();
     const worker = await world.worker();
-    await until('it is completed', async () => (await stateOf(world.sql, id)) === 'completed');
+    await until('it is completed', async () => (await stateOf(world.sql, id)) === 'completed', 60_000);
     await worker.stop();
     const { page } = await signedIn('sue');
     const answering = new Set<string>();

@@ -33,10 +33,10 @@ const holder = async () =>
 
 it('one of two workers decides, both obey; killed, the other follows within 20 seconds', async () => {
   const workers = [world.spawn(['worker']), world.spawn(['worker'])];
-  const first = await until('one has the duty', holder);
+  const first = await until('one has the duty', holder, 60_000);
   await untilRecovered(world.sql);
   // Redis is told after Postgres.
-  await until('the limit is set', async () => (await limit()) === '1', 5_000);
+  await until('the limit is set', async () => (await limit()) === '1');
   // For two leases nobody else had it.
   const since = performance.now();
   await until('it keeps it', async () => {

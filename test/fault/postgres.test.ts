@@ -45,7 +45,7 @@ describe('Postgres away', () => {
     ] as const) {
       const asked = performance.now();
       const answer = await call(method, path, { auth: `Bearer ${KEYS.admin}` });
-      expect(performance.now() - asked).toBeLessThan(2_000);
+      expect(performance.now() - asked).toBeLessThan(4_000);
       expect(answer.status).toBe(503);
       if (path === '/readyz') expect(answer.body).toMatchObject({ status: 'unavailable', postgres: 'away' });
       else {
@@ -122,7 +122,7 @@ describe('Postgres away', () => {
     try {
       const asked = performance.now();
       const answer = await call('POST', `/v1/accounts/${victim}/erasure`, { body: {} });
-      expect(performance.now() - asked).toBeLessThan(2_000);
+      expect(performance.now() - asked).toBeLessThan(4_000);
       expect(answer.status).toBe(503);
       expect(answer.body.code).toBe('database_unavailable');
     } finally {

@@ -86,7 +86,7 @@ describe('Redis only delivers', () => {
     await redis.stop('SIGKILL');
     const asked = performance.now();
     const first = await call('POST', `/v1/accounts/${large.victim}/erasure`, { body: { startNow: true } });
-    expect(performance.now() - asked).toBeLessThan(1_000);
+    expect(performance.now() - asked).toBeLessThan(3_000);
     expect(first.status).toBe(202);
     expect((await rowsOf(world.sql, large.victim)).sessions).toBe(0);
     const second = await call('POST', `/v1/accounts/${small.victim}/erasure`, { body: {} });
@@ -155,7 +155,7 @@ describe('Redis only delivers', () => {
     await admin.script('FLUSH');
     // It fails, and the connection is made anew.
     await window(2).catch(() => false);
-    await until('a window reaches Redis', () => producers.redis.status === 'ready' && window(3), 5_000);
+    await until('a window reaches Redis', () => producers.redis.status === 'ready' && window(3));
   });
 
   it('a step that a wrong clock has put off for hours is sent out again', async () => {

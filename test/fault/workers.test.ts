@@ -54,7 +54,7 @@ describe('workers that die', () => {
   it('SIGTERM hands chunks back within the deadline, and another worker goes on at once', async () => {
     const { id, finish } = await begin(60_000);
     const worker = world.spawn(['worker'], { LETHE_RECONCILE_INTERVAL: '60s' });
-    await until('slices were committed', async () => (await deleted(id)) > 0);
+    await until('slices were committed', async () => (await deleted(id)) > 0, 60_000);
     const asked = Date.now();
     worker.child.kill('SIGTERM');
     expect(await worker.exited).toBe(0);
@@ -64,11 +64,11 @@ describe('workers that die', () => {
     const next = await world.worker({ LETHE_RECONCILE_INTERVAL: '60s' });
     await finish();
     await next.stop();
-  }, 60_000);
+  }, 180_000);
 
   it('four workers at once share one erasure', async () => {
     const { finish } = await begin(60_000);
     await Promise.all([world.worker(), world.worker(), world.worker(), world.worker()]);
     await finish();
-  }, 60_000);
+  }, 180_000);
 });
