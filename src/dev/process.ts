@@ -23,7 +23,9 @@ export function start(
     });
     child.once('exit', (code) => {
       if (child.pid) reaped(child.pid);
-      resolve(code);
+      // Its last words may still be in the pipe; a child of its own that lives on holds the pipe open.
+      child.once('close', () => resolve(code));
+      setTimeout(resolve, 1_000, code).unref();
     });
   });
   if (child.pid) reap(child.pid);

@@ -164,11 +164,15 @@ describe('an application that goes on working', () => {
     const held = new Promise<void>((resolve) => {
       release = resolve;
     });
-    const id = await startNow(victim);
-    const locking = app.begin(async (tx) => {
-      await tx`SELECT 1 FROM accounts WHERE id = ${victim} FOR KEY SHARE`;
-      await held;
+    let locking: Promise<unknown> = Promise.resolve();
+    await new Promise<void>((locked) => {
+      locking = app.begin(async (tx) => {
+        await tx`SELECT 1 FROM accounts WHERE id = ${victim} FOR KEY SHARE`;
+        locked();
+        await held;
+      });
     });
+    const id = await startNow(victim);
     await until('the tables are empty but the account is held', async () => {
       const [row] = await world.sql`SELECT finish_attempts FROM lethe.erasure WHERE id = ${id}`;
       return row?.finish_attempts >= 2;

@@ -50,10 +50,14 @@ it('one of two workers decides, both obey; killed, the other follows within 20 s
   holding?.child.kill('SIGKILL');
   await holding?.exited;
   const killed = performance.now();
-  const second = await until('another has the duty', async () => {
-    const now = await holder();
-    return now !== first && now;
-  });
+  const second = await until(
+    'another has the duty',
+    async () => {
+      const now = await holder();
+      return now !== first && now;
+    },
+    40_000,
+  );
   const followed = performance.now() - killed;
   expect(followed).toBeLessThan(20_000);
   expect(workers.some((w) => second.includes(`-${w.pid}-`))).toBe(true);

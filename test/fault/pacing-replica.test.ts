@@ -60,7 +60,8 @@ it('a standby that replays nothing slows the cluster to a trickle; when it goes 
   const trickling = performance.now() - began;
   expect(worst.slots).toBe(1);
   expect(worst.signals.find((s) => s.name === 'replica')?.value).toBeGreaterThanOrEqual(1);
-  const slow = await sliceRows(world.sql, id, 2);
+  // The first may have begun before.
+  const [, ...slow] = await sliceRows(world.sql, id, 3);
   expect(Math.max(...slow)).toBeLessThanOrEqual(125);
   expect(median(slow)).toBeLessThan(median(fast));
   await until('a pause is counted', async () => (await paused()).seconds > 4);

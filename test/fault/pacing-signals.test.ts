@@ -14,6 +14,7 @@ import { type Call, createWorld, type World } from '../support/world.ts';
 let server: PostgresServer;
 let world: World;
 let call: Call;
+let worker: Awaited<ReturnType<World['worker']>>;
 
 beforeAll(async () => {
   // autovacuum off, and a naptime of a second: a table is left behind as soon as it is over the limit.
@@ -21,7 +22,7 @@ beforeAll(async () => {
   await createTemplate(server);
   world = await createWorld({ postgresUrl: server.url(), env: { LETHE_GLOBAL_CONCURRENCY: '4' } });
   call = await world.api();
-  await world.worker();
+  worker = await world.worker();
 });
 afterAll(async () => {
   await world?.close();
@@ -168,7 +169,7 @@ it('what a role may not see is unknown, said once, and slows nothing', async () 
   const lines: Record<string, unknown>[] = [];
   const log = { ...ctx.log, info: () => {}, debug: () => {}, warn: (line: object) => lines.push({ ...line }) };
   // Nobody else decides meanwhile.
-  await world.sql`UPDATE lethe.duty SET holder = 'test', held_until = now() WHERE name = 'pace'`;
+  await worker.stop();
   const [holder, waiter] = [session('lethe-worker'), session()];
   await holder.begin(async (tx) => {
     await tx`SELECT 1 FROM accounts WHERE id = ${account} FOR UPDATE`;

@@ -2,10 +2,11 @@ import { Redis } from 'ioredis';
 import { describe, expect, it } from 'vitest';
 import { type RedisServer, startRedis } from '../../src/dev/redis.ts';
 import { createEnqueue } from '../../src/jobs/enqueue.ts';
-import { beginErasure } from '../support/begin-erasure.ts';
+import { beginErasure, beginErasureOf } from '../support/begin-erasure.ts';
 import { keep } from '../support/keep.ts';
 import { finishedChunks, stateOf, untilIdle } from '../support/progress.ts';
 import { MASTER, startSentinel } from '../support/sentinel.ts';
+import { subject } from '../support/subject.ts';
 import { startTcpProxy } from '../support/tcp-proxy.ts';
 import { until } from '../support/until.ts';
 import { createWorld, type World } from '../support/world.ts';
@@ -53,11 +54,12 @@ describe('a failover of Redis', () => {
     await follows(next);
     const { world, call } = await startLethe(`redis://127.0.0.1:${address.port}`);
 
+    const second = await subject(world.sql, 30_000, 30);
     const known = await beginErasure(world, call, 60_000);
     await until('chunks are finished', async () => (await finishedChunks(world.sql, known.id)) >= 3);
     link.cut();
     const seen = await finishedChunks(world.sql, known.id);
-    const lost = await beginErasure(world, call, 30_000);
+    const lost = await beginErasureOf(world, call, second);
     const job = await until('its job is in Redis', async () => {
       const name = await jobOf(world, lost.id);
       return (await old.exists(name)) === 1 && name;
@@ -74,7 +76,7 @@ describe('a failover of Redis', () => {
     await known.expectDone();
     await lost.expectDone();
     await untilIdle((await world.domain()).producers);
-  }, 180_000);
+  }, 300_000);
 
   it('with the former master still alive as a replica: old connections leave it', async () => {
     const { master, replica } = await startPair();
@@ -91,7 +93,7 @@ describe('a failover of Redis', () => {
     await running.expectDone();
     await after.expectDone();
     expect((await old.role())[0]).toBe('slave');
-  }, 180_000);
+  }, 300_000);
 
   it('with the former master still alive: a process that only adds windows, in transactions, leaves it too', async () => {
     const { master, replica } = await startPair();
@@ -132,5 +134,5 @@ describe('a failover of Redis', () => {
       'redis is no longer reported away',
       async () => (await call('GET', '/readyz', { auth: null })).body.status === 'ok',
     );
-  }, 180_000);
+  }, 300_000);
 });

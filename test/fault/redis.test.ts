@@ -137,8 +137,8 @@ describe('Redis only delivers', () => {
     expect(due).toEqual({ now: true });
     await redis.start();
     await expectDone(id);
-    expect(await notificationIn(world.sql, id, 'completed', 'sent')).toMatchObject({ attempt: 1 });
-  }, 60_000);
+    expect(await notificationIn(world.sql, id, 'completed', 'sent', 60_000)).toMatchObject({ attempt: 1 });
+  }, 120_000);
 
   it('SCRIPT FLUSH fails one window, and not each one until the process is started again', async () => {
     const { ctx, producers } = await world.domain();

@@ -23,11 +23,21 @@ export async function findNotification(sql: Sql, erasureId: string, kind: Kind):
 }
 
 /** Waits for a state; gives the row. */
-export function notificationIn(sql: Sql, erasureId: string, kind: Kind, state: string): Promise<Notification> {
-  return until(`the mail "${kind}" is ${state}`, async () => {
-    const row = await findNotification(sql, erasureId, kind);
-    return row?.state === state && row;
-  });
+export function notificationIn(
+  sql: Sql,
+  erasureId: string,
+  kind: Kind,
+  state: string,
+  ms = 20_000,
+): Promise<Notification> {
+  return until(
+    `the mail "${kind}" is ${state}`,
+    async () => {
+      const row = await findNotification(sql, erasureId, kind);
+      return row?.state === state && row;
+    },
+    ms,
+  );
 }
 
 /** What is recorded about mails of an erasure, oldest first. */

@@ -31,26 +31,26 @@ export const untilRecovered = (sql: Sql, ms = 60_000) =>
     ms,
   );
 
-/** Rows that slices have deleted of a location, as they commit: each change of the ledger is one slice. */
+/** Rows that slices delete of posts from now on, in the order of their commits: each change of a chunk's count is one slice. */
 export async function sliceRows(sql: Sql, erasureId: string, count: number, ms = 60_000): Promise<number[]> {
-  const seen = new Map<string, number>();
-  const rows: number[] = [];
-  let first = true;
-  await until(
+  // Noted as they happen: between two looks more than one slice may commit.
+  await sql.unsafe(`
+    CREATE TABLE IF NOT EXISTS slice_seen (id bigint GENERATED ALWAYS AS IDENTITY, chunk_id bigint, rows int);
+    CREATE OR REPLACE FUNCTION see_slice() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+      INSERT INTO slice_seen (chunk_id, rows) VALUES (NEW.id, NEW.rows_deleted - OLD.rows_deleted); RETURN NULL; END $$;
+    CREATE OR REPLACE TRIGGER see_slice AFTER UPDATE ON lethe.chunk FOR EACH ROW
+      WHEN (NEW.rows_deleted > OLD.rows_deleted) EXECUTE FUNCTION see_slice()`);
+  const [{ last } = { last: 0 }] = await sql<
+    { last: number }[]
+  >`SELECT coalesce(max(id), 0)::int AS last FROM slice_seen`;
+  return until(
     `${count} slices were seen`,
     async () => {
-      const chunks = await sql<{ id: string; rows: number }[]>`
-        SELECT c.id::text, c.rows_deleted::int AS rows FROM lethe.chunk c JOIN lethe.task t ON t.id = c.task_id
-         WHERE t.erasure_id = ${erasureId} AND t.location = 'posts' AND c.pass > 0`;
-      for (const chunk of chunks) {
-        const delta = chunk.rows - (seen.get(chunk.id) ?? 0);
-        if (!first && delta > 0) rows.push(delta);
-        seen.set(chunk.id, chunk.rows);
-      }
-      first = false;
-      return rows.length >= count;
+      const seen = await sql<{ rows: number }[]>`
+        SELECT s.rows FROM slice_seen s JOIN lethe.chunk c ON c.id = s.chunk_id JOIN lethe.task t ON t.id = c.task_id
+         WHERE s.id > ${last} AND t.erasure_id = ${erasureId} AND t.location = 'posts' AND c.pass > 0 ORDER BY s.id`;
+      return seen.length >= count && seen.map(({ rows }) => rows);
     },
     ms,
   );
-  return rows;
 }
