@@ -39,5 +39,20 @@ export function keepStatements(tx: Transaction): void {
   // Drizzle asks for it statement by statement, and builds the text anew for each; the driver knows a text again.
   const { client } = (tx as unknown as { session: { client: { unsafe: Unsafe } } }).session;
   const { unsafe } = client;
-  client.unsafe = (text, values, options) => unsafe(text, values, { ...options, prepare: true });
+  client.unsafe = (text, values, options) => unsafe(text, values, { ...options, prepare: true, simple: false });
+}
+
+/**
+ * Begins a transaction whose statements are kept. Where they may be, its BEGIN goes out with the first ones instead of
+ * waiting for an answer of its own, and one that fails takes them along.
+ */
+export function beginTogether<T>(db: Database, begin: () => Promise<T>): Promise<T> {
+  const options = db.$client.options as { asked?: boolean; together?: boolean };
+  options.together = options.asked === true;
+  try {
+    // The driver looks while it is being called.
+    return begin();
+  } finally {
+    options.together = false;
+  }
 }

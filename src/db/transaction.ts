@@ -1,7 +1,8 @@
 import { sql } from 'drizzle-orm';
 import { LetheError } from '../errors.ts';
 import type { Database, Transaction } from './client.ts';
-import { failedPrepared, keepStatements, learnFrom } from './prepared.ts';
+import { keptText } from './kept-text.ts';
+import { beginTogether, failedPrepared, keepStatements, learnFrom } from './prepared.ts';
 import { sanitize } from './sql-errors.ts';
 
 /** Limits of one transaction, in milliseconds. */
@@ -11,6 +12,11 @@ export type Limits = {
   /** From now to commit, where the server can enforce it (PostgreSQL 17 and newer); elsewhere idle time is capped. */
   totalMs?: number;
 };
+
+/** Whose texts are about no table. */
+const TEXTS = {};
+
+const ms = (value: number) => `${Math.max(1, Math.round(value))}ms`;
 
 /** No transaction of ours idles for so long: a process that stands still must not keep its locks. */
 const IDLE_MS = 10_000;
@@ -32,16 +38,27 @@ export function afterCommit(tx: Transaction, work: () => void): void {
  */
 export async function setLimits(tx: Transaction, limits: Limits): Promise<boolean> {
   limited.set(tx, { since: performance.now(), totalMs: limits.totalMs ?? Number.POSITIVE_INFINITY });
-  const ms = (value: number) => `${Math.max(1, Math.round(value))}ms`;
   const total = limits.totalMs === undefined ? '0' : ms(limits.totalMs);
-  const answer = await tx.execute<{ isolation: string; pid: number }>(sql`
-    SELECT current_setting('transaction_isolation') AS isolation, pg_backend_pid() AS pid,
-           set_config('row_security', 'off', true),
-           set_config('statement_timeout', ${ms(limits.statementMs)}, true),
-           set_config('lock_timeout', ${ms(limits.lockMs)}, true),
-           set_config('idle_in_transaction_session_timeout', ${ms(limits.totalMs ?? IDLE_MS)}, true),
-           CASE WHEN current_setting('server_version_num')::int >= 170000
-                THEN set_config('transaction_timeout', ${total}, true) END`);
+  const values = {
+    statementMs: ms(limits.statementMs),
+    lockMs: ms(limits.lockMs),
+    idleMs: ms(limits.totalMs ?? IDLE_MS),
+    total,
+  };
+  const statement = keptText(
+    TEXTS,
+    'limits',
+    values,
+    (slots) => sql`
+      SELECT current_setting('transaction_isolation') AS isolation, pg_backend_pid() AS pid,
+             set_config('row_security', 'off', true),
+             set_config('statement_timeout', ${slots.statementMs}, true),
+             set_config('lock_timeout', ${slots.lockMs}, true),
+             set_config('idle_in_transaction_session_timeout', ${slots.idleMs}, true),
+             CASE WHEN current_setting('server_version_num')::int >= 170000
+                  THEN set_config('transaction_timeout', ${slots.total}, true) END`,
+  );
+  const answer = await tx.execute<{ isolation: string; pid: number }>(statement);
   if (answer[0]?.isolation !== ISOLATION) throw new OtherIsolation();
   return answer[0].pid === answer.state.pid;
 }
@@ -51,13 +68,18 @@ export async function limitStatements(
   tx: Transaction,
   limits: { statementMs?: number; lockMs?: number; reads?: 'index' },
 ): Promise<void> {
-  const settings = [
-    ['statement_timeout', limits.statementMs],
-    ['lock_timeout', limits.lockMs],
-  ].flatMap(([name, ms]) =>
-    ms === undefined ? [] : [sql`set_config(${name}, ${`${Math.max(1, Math.round(ms as number))}ms`}, true)`],
+  const given = Object.entries({ statement_timeout: limits.statementMs, lock_timeout: limits.lockMs }).filter(
+    ([, value]) => value !== undefined,
   );
-  await tx.execute(sql`SELECT ${sql.join([...settings, ...(limits.reads ? [INDEX_ONLY] : [])], sql`, `)}`);
+  const values = Object.fromEntries(given.map(([name, value]) => [name, ms(value as number)]));
+  const name = `${Object.keys(values).join(' ')} ${limits.reads}`;
+  const statement = keptText(TEXTS, name, values, (slots) => {
+    const settings = Object.entries(slots).map(
+      ([name, slot]) => sql`set_config(${sql.raw(`'${name}'`)}, ${slot}, true)`,
+    );
+    return sql`SELECT ${sql.join([...settings, ...(limits.reads ? [INDEX_ONLY] : [])], sql`, `)}`;
+  });
+  await tx.execute(statement);
 }
 
 const ISOLATION = 'read committed';
@@ -74,6 +96,12 @@ async function microtasks(): Promise<void> {
   await null;
   await new Promise<void>((resolve) => process.nextTick(resolve));
 }
+
+/**
+ * When the statements that were started before are on their way: the driver writes in the same phase of the event loop.
+ * For one that takes long to put together and may as well follow while the server works.
+ */
+export const written = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 type Results<T extends readonly (() => Promise<unknown>)[]> = { [K in keyof T]: Awaited<ReturnType<T[K]>> };
 
@@ -143,19 +171,21 @@ async function attempt<T>(
   let running: Transaction | undefined;
   let working: Promise<T> | undefined;
   try {
-    const result = await db.transaction(
-      (tx) => {
-        running = tx;
-        if (prepared) keepStatements(tx);
-        // The limits are on their way before the first statement, whose answer need not wait for theirs.
-        working = pipeline([() => setLimits(tx, limits), () => work(tx)]).then(([direct, result]) => {
-          learnFrom(db, direct);
-          return result;
-        });
-        return working;
-      },
-      strict.has(db) ? { isolationLevel: ISOLATION } : undefined,
-    );
+    const begin = () =>
+      db.transaction(
+        (tx) => {
+          running = tx;
+          if (prepared) keepStatements(tx);
+          // The limits are on their way before the first statement, whose answer need not wait for theirs.
+          working = pipeline([() => setLimits(tx, limits), () => work(tx)]).then(([direct, result]) => {
+            learnFrom(db, direct);
+            return result;
+          });
+          return working;
+        },
+        strict.has(db) ? { isolationLevel: ISOLATION } : undefined,
+      );
+    const result = await (prepared ? beginTogether(db, begin) : begin());
     for (const follow of (running && followUps.get(running)) ?? []) follow();
     return result;
   } catch (error) {

@@ -1,6 +1,7 @@
 import { type SQL, sql } from 'drizzle-orm';
 import type { AccountTable, KeyValue } from '../catalog/types.ts';
 import type { Executor } from '../db/client.ts';
+import { keptText } from '../db/kept-text.ts';
 import { affected, asText, belongsTo, relation } from './sql.ts';
 
 export type AccountRow = { key: string[]; email: string | null; onHold: boolean };
@@ -18,10 +19,13 @@ export async function findAccount(
   key: KeyValue,
   lock: 'FOR NO KEY UPDATE' | 'FOR UPDATE' | '' = '',
 ): Promise<AccountRow | null> {
-  const email = table.email ? sql`t.${sql.identifier(table.email)}::text` : sql`NULL`;
-  const [row] = await db.execute<AccountRow>(sql`
-    SELECT ${asText('t', table.key)} AS key, ${email} AS email, ${heldBy(table)} AS "onHold"
-      FROM ${relation(table)} AS t WHERE ${belongsTo('t', table.key, key)} ${sql.raw(lock)}`);
+  const statement = keptText(table, `find ${lock}`, { key }, (slots) => {
+    const email = table.email ? sql`t.${sql.identifier(table.email)}::text` : sql`NULL`;
+    return sql`
+      SELECT ${asText('t', table.key)} AS key, ${email} AS email, ${heldBy(table)} AS "onHold"
+        FROM ${relation(table)} AS t WHERE ${belongsTo('t', table.key, slots.key)} ${sql.raw(lock)}`;
+  });
+  const [row] = await db.execute<AccountRow>(statement);
   return row ?? null;
 }
 
@@ -39,5 +43,11 @@ export async function flagAccount(db: Executor, table: AccountTable, key: KeyVal
 
 /** Deletes the account's own row and returns 1, or 0 when it was gone already. */
 export async function deleteAccountRow(db: Executor, table: AccountTable, key: KeyValue): Promise<number> {
-  return affected(db, sql`DELETE FROM ${relation(table)} AS t WHERE ${belongsTo('t', table.key, key)}`);
+  const statement = keptText(
+    table,
+    'delete',
+    { key },
+    (slots) => sql`DELETE FROM ${relation(table)} AS t WHERE ${belongsTo('t', table.key, slots.key)}`,
+  );
+  return affected(db, statement);
 }

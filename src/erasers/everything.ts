@@ -1,6 +1,7 @@
 import { sql } from 'drizzle-orm';
 import type { Catalog, KeyValue, Location } from '../catalog/types.ts';
 import type { Transaction } from '../db/client.ts';
+import { keptText } from '../db/kept-text.ts';
 import { pipeline } from '../db/transaction.ts';
 import { deleteAccountRow } from './account.ts';
 import { findRemaining } from './probe.ts';
@@ -44,21 +45,27 @@ export async function eraseEverything(
 
 /** No row that references one of these can come in from here on; the next statement sees all that did before. */
 async function lockAll(tx: Transaction, location: Location, account: KeyValue): Promise<void> {
-  await tx.execute(sql`SELECT count(*) FROM (SELECT 1 FROM ${relation(location)} AS t
-    WHERE ${walks('t', location.account, account)} FOR UPDATE OF t) AS held`);
+  const statement = keptText(
+    location,
+    'lock all',
+    { account },
+    (slots) => sql`SELECT count(*) FROM (SELECT 1 FROM ${relation(location)} AS t
+      WHERE ${walks('t', location.account, slots.account)} FOR UPDATE OF t) AS held`,
+  );
+  await tx.execute(statement);
 }
 
 /** A row that another one references stays: a cascading foreign key would delete that one uncounted. */
 function eraseUnreferenced(tx: Transaction, catalog: Catalog, location: Location, account: KeyValue): Promise<number> {
-  const free = location.children.map((reference) => {
-    const child = catalog.locations.find((l) => l.name === reference.location) as Location;
-    // Not EXISTS: the planner would make a join of it and may read the whole table.
-    return sql` AND (SELECT 1 FROM ${relation(child)} AS c
-      WHERE ${joins('c', reference.columns, 't', reference.referenced)} LIMIT 1) IS NULL`;
+  const statement = keptText(location, 'delete unreferenced', { account }, (slots) => {
+    const free = location.children.map((reference) => {
+      const child = catalog.locations.find((l) => l.name === reference.location) as Location;
+      // Not EXISTS: the planner would make a join of it and may read the whole table.
+      return sql` AND (SELECT 1 FROM ${relation(child)} AS c
+        WHERE ${joins('c', reference.columns, 't', reference.referenced)} LIMIT 1) IS NULL`;
+    });
+    return sql`DELETE FROM ${relation(location)} AS t WHERE ${walks('t', location.account, slots.account)}
+      AND ${belongsTo('t', location.account, slots.account)}${sql.join(free)}`;
   });
-  return affected(
-    tx,
-    sql`DELETE FROM ${relation(location)} AS t WHERE ${walks('t', location.account, account)}
-      AND ${belongsTo('t', location.account, account)}${sql.join(free)}`,
-  );
+  return affected(tx, statement);
 }

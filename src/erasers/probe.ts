@@ -1,6 +1,7 @@
-import { sql } from 'drizzle-orm';
+import { type SQL, sql } from 'drizzle-orm';
 import type { KeyValue, Location } from '../catalog/types.ts';
 import type { Executor } from '../db/client.ts';
+import { keptText } from '../db/kept-text.ts';
 import { inOrder, relation, walks } from './sql.ts';
 
 /** Rows of the account in a location, counted up to `limit` only: never a full count of a large account. */
@@ -19,8 +20,13 @@ export async function countEachUpTo(
   limit: number,
 ): Promise<number[]> {
   if (locations.length === 0) return [];
-  const counts = locations.map((l) => sql`(SELECT count(*)::int FROM (${someRows(l, account, limit)}) AS sample)`);
-  const [row] = await db.execute<{ counts: number[] }>(sql`SELECT ARRAY[${sql.join(counts, sql`, `)}] AS counts`);
+  const statement = keptText(locations, 'count', { account, limit }, (slots) => {
+    const counts = locations.map(
+      (l) => sql`(SELECT count(*)::int FROM (${someRows(l, slots.account, slots.limit)}) AS sample)`,
+    );
+    return sql`SELECT ARRAY[${sql.join(counts, sql`, `)}] AS counts`;
+  });
+  const [row] = await db.execute<{ counts: number[] }>(statement);
   return row?.counts ?? [];
 }
 
@@ -39,14 +45,18 @@ export async function findRemaining(
   account: KeyValue,
 ): Promise<string[]> {
   if (locations.length === 0) return [];
-  // Not EXISTS: there the planner would drop the order that makes it walk the index.
-  const probes = locations.map(
-    (l) => sql`(SELECT ${l.name}::text AS name FROM (${someRows(l, account, 1)}) AS sample)`,
-  );
-  const rows = await db.execute<{ name: string }>(sql.join(probes, sql` UNION ALL `));
-  return rows.map((row) => row.name);
+  const statement = keptText(locations, 'find remaining', { account }, (slots) => {
+    // Not EXISTS: there the planner would drop the order that makes it walk the index.
+    const probes = locations.map((l, n) => {
+      const first = someRows(l, slots.account, sql.raw('1'));
+      return sql`(SELECT ${sql.raw(String(n))} AS n FROM (${first}) AS sample)`;
+    });
+    return sql.join(probes, sql` UNION ALL `);
+  });
+  const rows = await db.execute<{ n: number }>(statement);
+  return rows.map(({ n }) => (locations[n] as Location).name);
 }
 
-const someRows = (location: Location, account: KeyValue, limit: number) => sql`
+const someRows = (location: Location, account: KeyValue, limit: number | SQL) => sql`
   SELECT 1 FROM ${relation(location)} AS t WHERE ${walks('t', location.account, account)}
   ${inOrder('t', location)} LIMIT ${limit}`;

@@ -10,11 +10,11 @@ type Dated = Pick<Erasure, 'id' | 'requestedAt' | 'dueAt'>;
  * location that came into the catalog after the request would be erased without evidence.
  */
 export async function ensureTasks(db: Executor, catalog: Catalog, of: Dated): Promise<void> {
-  await db.execute(insertTasks(catalog, of));
+  await db.execute(insertTasks(of.id, tasksOf(catalog, of)));
 }
 
-/** The statement that does it, which another one may take along; its text is the same for every catalog. `done`: so are they. */
-export function insertTasks(catalog: Catalog, of: Dated, done = false): SQL {
+/** Its tasks, as one parameter. */
+export function tasksOf(catalog: Catalog, of: Dated): string {
   const due = (slaMs: number | undefined) =>
     slaMs === undefined ? of.dueAt : new Date(Math.min(of.dueAt.getTime(), of.requestedAt.getTime() + slaMs));
   const tables = catalog.locations.map((l) => ({
@@ -34,12 +34,17 @@ export function insertTasks(catalog: Catalog, of: Dated, done = false): SQL {
     rows_planned: 1,
     due_at: of.dueAt,
   };
+  return JSON.stringify([...tables, account]);
+}
+
+/** The statement that inserts them, which another one may take along. `done`: so are they. */
+export function insertTasks(erasureId: string, tasks: string, done = false): SQL {
   const state = done ? sql`'done', now(), now()` : sql`'pending', NULL, NULL`;
   return sql`
     INSERT INTO lethe.task (erasure_id, state, started_at, finished_at,
                             location, kind, action, owner, stage, rows_planned, due_at)
-    SELECT ${of.id}::uuid, ${state}, t.*
-      FROM jsonb_to_recordset(${JSON.stringify([...tables, account])}::jsonb)
+    SELECT ${erasureId}::uuid, ${state}, t.*
+      FROM jsonb_to_recordset(${tasks}::jsonb)
         AS t (location text, kind text, action text, owner text, stage int, rows_planned bigint, due_at timestamptz)
     ON CONFLICT DO NOTHING`;
 }

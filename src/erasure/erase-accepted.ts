@@ -1,13 +1,13 @@
-import { sql } from 'drizzle-orm';
 import type { KeyValue } from '../catalog/types.ts';
 import type { Transaction } from '../db/client.ts';
 import { sanitize } from '../db/sql-errors.ts';
-import { afterCommit, limitStatements, pipeline } from '../db/transaction.ts';
+import { afterCommit, limitStatements, pipeline, written } from '../db/transaction.ts';
 import { findAccount } from '../erasers/account.ts';
+import { LetheError } from '../errors.ts';
 import { type Context, GIVE_WAY_MS } from './context.ts';
 import { eraseRest } from './erase-rest.ts';
 import { Rollback } from './finish-outcome.ts';
-import { limitsOfSmall } from './is-small.ts';
+import { type Counts, limitsOfSmall } from './is-small.ts';
 
 /** A small account was not erased by the transaction that accepts it: roll back, and accept it without. `why` holds no values. */
 export class NotErased extends Error {
@@ -21,28 +21,34 @@ export class NotErased extends Error {
 
 /**
  * Erases a small account in the transaction that accepts it and holds its row, under its limit. `record` writes down
- * what is gone, by location; what it returns is returned. Throws `NotErased` for whatever is in the way.
+ * what is gone, by location: what was `counted`, which is compared with what goes; what it returns is returned. Throws
+ * `NotErased` for whatever is in the way, also for a row that has come or gone since it was counted.
  */
 export async function eraseAccepted<T>(
   tx: Transaction,
   ctx: Context,
   key: KeyValue,
-  record: (gone: ReadonlyMap<string, number>) => Promise<T>,
+  counted: Counts,
+  record: (gone: Counts) => Promise<T>,
 ): Promise<T> {
-  const limits = { ...limitsOfSmall(ctx), ms: ctx.settings.lockBudgetMs, untouched: true, again: true };
+  const { catalog, settings } = ctx;
+  const limits = { ...limitsOfSmall(ctx), ms: settings.lockBudgetMs, untouched: true, again: true };
+  const expected = new Map([...counted, [catalog.account.table, 1]]);
   try {
-    const [, , gone] = await pipeline([
+    const [, , gone, recorded] = await pipeline([
       () => limitStatements(tx, { statementMs: limits.ms, lockMs: GIVE_WAY_MS, reads: 'index' }),
       // No foreign key lets a new row in from here on.
-      () => findAccount(tx, ctx.catalog.account, key, 'FOR UPDATE'),
+      () => findAccount(tx, catalog.account, key, 'FOR UPDATE'),
       () => eraseRest(tx, ctx, key, limits),
+      // Put together while the server deletes.
+      async () => {
+        await written();
+        return record(expected);
+      },
     ]);
+    const other = [...expected].find(([location, rows]) => gone.get(location) !== rows);
+    if (other) throw new LetheError('contended', `rows of ${other[0]} have come or gone`);
     afterCommit(tx, () => ctx.onDeleted?.(gone));
-    const [, recorded] = await pipeline([
-      // What is left for the commit would fail there, where nobody accepts without erasing, and the next request too.
-      () => tx.execute(sql`SET CONSTRAINTS ALL IMMEDIATE`),
-      () => record(gone),
-    ]);
     return recorded;
   } catch (error) {
     throw new NotErased(error);

@@ -1,3 +1,4 @@
+import { sql } from 'drizzle-orm';
 import type { KeyValue, Location } from '../catalog/types.ts';
 import type { Transaction } from '../db/client.ts';
 import { pipeline } from '../db/transaction.ts';
@@ -33,8 +34,12 @@ export async function eraseRest(
   // Before, so that the error is about the key and not about a row behind it; and after, when the locks of what was
   // deleted keep a further key out until the commit.
   const refuse = () => refuseNewReferences(tx, ctx.catalog);
+  // What is left for the commit would fail there, where nobody can do without, and a request would fail each time.
+  const settle = async () => {
+    await pipeline([() => tx.execute(sql`SET CONSTRAINTS ALL IMMEDIATE`), refuse]);
+  };
   if (limits.untouched && canEraseEverything(ctx.catalog)) {
-    const erase = () => eraseEverything(tx, ctx.catalog, account, refuse);
+    const erase = () => eraseEverything(tx, ctx.catalog, account, settle);
     const { gone, remaining } = limits.again ? await erase() : (await pipeline([refuse, erase]))[1];
     if (remaining.length > 0) throw new Rollback('locked');
     return gone;
@@ -43,7 +48,7 @@ export async function eraseRest(
   const gone = await deleteLeftovers(tx, ctx, account, limits.rows);
   if ((await findRemaining(tx, ctx.catalog.locations, account)).length > 0) throw new Rollback('locked');
   gone.set(ctx.catalog.account.table, await deleteAccountRow(tx, ctx.catalog.account, account));
-  await refuse();
+  await settle();
   return gone;
 }
 

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { eq, sql } from 'drizzle-orm';
+import { eq, type SQL, sql } from 'drizzle-orm';
 import type { Database } from '../db/client.ts';
 import { idempotency } from '../db/schema.ts';
 import { LetheError } from '../errors.ts';
@@ -53,6 +53,10 @@ export async function claimIdempotencyKey(db: Database, keyHash: string, fingerp
     'the first request with this Idempotency-Key has not been answered yet',
   );
 }
+
+/** The statement by which the answer to a request is found again when it was lost: this erasure. */
+export const linkOf = (keyHash: string, erasureId: string): SQL =>
+  sql`UPDATE ${idempotency} SET erasure_id = ${erasureId} WHERE key_hash = ${keyHash}`;
 
 /** Stores the answer. It must not hold a token: those are derived again when the answer is replayed. */
 export async function storeAnswer(db: Database, keyHash: string, erasureId: string, answer: Answer): Promise<void> {

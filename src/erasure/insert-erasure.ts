@@ -1,18 +1,20 @@
-import { sql } from 'drizzle-orm';
+import { is, SQL, sql } from 'drizzle-orm';
 import { v7 as uuidv7 } from 'uuid';
 import type { Catalog } from '../catalog/types.ts';
 import type { Transaction } from '../db/client.ts';
+import { keptText } from '../db/kept-text.ts';
 import { columnsOf, insertRow, readRow } from '../db/rows.ts';
 import { erasure } from '../db/schema.ts';
 import type { AccountRow } from '../erasers/account.ts';
-import { eventsFrom, type Happened } from '../events/append.ts';
+import { eventsFrom, type Happened, happenedInOrder } from '../events/append.ts';
 import { notificationOf } from '../mail/insert-notification.ts';
 import { accountDigest } from '../tokens.ts';
 import { firstCompletion } from './complete.ts';
 import type { Context } from './context.ts';
-import { insertTasks } from './ensure-tasks.ts';
+import { insertTasks, tasksOf } from './ensure-tasks.ts';
 import { BY_APPLICATION, HOLD_REASON } from './hold.ts';
-import { insertOutside, OUTSIDE } from './ledger.ts';
+import { linkOf } from './idempotency.ts';
+import { countedRows, insertOutside, OUTSIDE } from './ledger.ts';
 import { nextSweep } from './schedule.ts';
 import type { Erasure } from './states.ts';
 
@@ -47,9 +49,11 @@ type NewErasure = ReturnType<typeof describeErasure>;
 
 /** What is known already when an erasure is inserted. */
 type Known = {
-  /** All that it asks for has been done by this transaction, which deleted these rows. */
+  /** All that it asks for is done by this transaction, which deletes these rows. */
   gone?: ReadonlyMap<string, number> | undefined;
   mail?: { kind: 'received' | 'completed'; id: string } | undefined;
+  /** Of the Idempotency-Key whose answer it is. */
+  keyHash?: string | undefined;
 };
 
 /**
@@ -60,7 +64,7 @@ export async function insertErasure(
   tx: Transaction,
   catalog: Catalog,
   wanted: NewErasure,
-  { gone, mail }: Known,
+  { gone, mail, keyHash }: Known,
 ): Promise<Erasure> {
   const happened: Happened[] = [
     { type: 'erasure.requested', data: { mode: wanted.mode, catalog: catalog.digest } },
@@ -69,16 +73,34 @@ export async function insertErasure(
   ];
   const { change, before } = firstCompletion(catalog);
   if (gone) happened.push(...before, { type: 'erasure.completed', data: { from: wanted.state } });
-  const row = gone ? { ...wanted, ...change, state: 'completed' } : wanted;
-  const besides = [
-    ...(gone ? [sql`counted AS (${insertOutside(sql.raw('tasks'), gone, OUTSIDE)})`] : []),
-    ...(mail ? [sql`notified AS (${notificationOf(wanted.id, mail.kind, mail.id)})`] : []),
-    sql`recorded AS (${eventsFrom('created', happened)})`,
-  ];
-  const [created] = await tx.execute(sql`
-    WITH tasks AS (${insertTasks(catalog, wanted, gone !== undefined)} RETURNING id, location),
-         created AS (${insertRow(erasure, row)} RETURNING ${columnsOf(erasure)}),
-         ${sql.join(besides, sql`, `)}
-    SELECT * FROM created`);
+  const row: Record<string, unknown> = gone ? { ...wanted, ...change, state: 'completed' } : wanted;
+  const given = Object.keys(row).filter((key) => !is(row[key], SQL));
+  const values = {
+    id: wanted.id,
+    tasks: tasksOf(catalog, wanted),
+    events: happenedInOrder(happened),
+    counted: gone ? countedRows(gone) : '',
+    outside: OUTSIDE,
+    kind: mail?.kind ?? 'received',
+    mailId: mail?.id ?? '',
+    keyHash: keyHash ?? '',
+    cells: given.map((key) => row[key]),
+  };
+  const shape = [...given, gone && 'gone', mail && 'mail', keyHash && 'linked'].join(' ');
+  const statement = keptText(catalog, `insert ${shape}`, values, (slots) => {
+    const besides = [
+      ...(gone ? [sql`counted AS (${insertOutside(sql.raw('tasks'), slots.counted, slots.outside)})`] : []),
+      ...(mail ? [sql`notified AS (${notificationOf(slots.id, slots.kind, slots.mailId)})`] : []),
+      ...(keyHash ? [sql`linked AS (${linkOf(slots.keyHash, slots.id)})`] : []),
+      sql`recorded AS (${eventsFrom('created', slots.events)})`,
+    ];
+    const filled = { ...row, ...Object.fromEntries(given.map((key, n) => [key, slots.cells[n]])) };
+    return sql`
+      WITH tasks AS (${insertTasks(slots.id, slots.tasks, gone !== undefined)} RETURNING id, location),
+           created AS (${insertRow(erasure, filled as NewErasure)} RETURNING ${columnsOf(erasure)}),
+           ${sql.join(besides, sql`, `)}
+      SELECT * FROM created`;
+  });
+  const [created] = await tx.execute(statement);
   return readRow(erasure, created as Record<string, unknown>);
 }

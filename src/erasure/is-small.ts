@@ -12,43 +12,49 @@ export function limitsOfSmall({ catalog, settings }: Context): { rows: number; m
   return { rows: typeof threshold === 'number' ? threshold : MOST_IN_A_REQUEST, ms: settings.immediateMs };
 }
 
+export type Counts = ReadonlyMap<string, number>;
+
 /** What takes long to probe is not small: the account is held meanwhile. Its transaction is over. */
 export class ProbeTooLong extends Error {}
 
 /**
- * Small: fewer rows than the threshold in every location, or less work than it allows. Probed with a
- * limit, never counted in full. Throws `ProbeTooLong` at the limit for statements, which the caller has set, and which
- * is shorter, here and for what follows, for a threshold in time: that takes a statement for each location.
+ * The account's rows by location when it is small: fewer than the threshold in every location, or less work than it
+ * allows. Otherwise null. Probed with a limit, never counted in full. Throws `ProbeTooLong` at the limit for
+ * statements, which the caller has set, and which is shorter, here and for what follows, for a threshold in time: that
+ * takes a statement for each location.
  */
-export async function isSmall(tx: Transaction, ctx: Context, key: KeyValue): Promise<boolean> {
+export async function countIfSmall(tx: Transaction, ctx: Context, key: KeyValue): Promise<Counts | null> {
   const inTime = typeof ctx.catalog.account.threshold !== 'number';
   const share = { statementMs: ctx.settings.lockBudgetMs / 2 / ctx.catalog.locations.length };
   try {
-    const [, few] = await pipeline([
+    const [, counts] = await pipeline([
       async () => (inTime ? limitStatements(tx, share) : undefined),
-      () => hasFewRows(tx, ctx, key),
+      () => countFew(tx, ctx, key),
     ]);
-    return few;
+    return counts;
   } catch (error) {
     if (sqlState(error) === '57014') throw new ProbeTooLong();
     throw error;
   }
 }
 
-async function hasFewRows(tx: Transaction, ctx: Context, key: KeyValue): Promise<boolean> {
-  const { threshold } = ctx.catalog.account;
+async function countFew(tx: Transaction, { catalog }: Context, key: KeyValue): Promise<Counts | null> {
+  const { threshold } = catalog.account;
+  const counts = new Map<string, number>();
   if (typeof threshold === 'number') {
-    const counts = await countEachUpTo(tx, ctx.catalog.locations, key, threshold);
-    return counts.every((rows) => rows < threshold);
+    const each = await countEachUpTo(tx, catalog.locations, key, threshold);
+    for (const [n, { name }] of catalog.locations.entries()) counts.set(name, each[n] as number);
+    return each.every((rows) => rows < threshold) ? counts : null;
   }
   const rates = await readRates(tx);
   let left = threshold.ms;
-  for (const location of ctx.catalog.locations) {
+  for (const location of catalog.locations) {
     const rate = rates.get(location.name);
     const limit = rowLimit(threshold, rate === undefined ? undefined : rate * left);
     const rows = await countUpTo(tx, location, key, limit);
-    if (rows >= limit) return false;
+    if (rows >= limit) return null;
+    counts.set(location.name, rows);
     if (rate !== undefined) left -= rows / rate;
   }
-  return true;
+  return counts;
 }

@@ -23,7 +23,7 @@ export async function recordOutside(
   const written = await affected(
     db,
     sql`
-      ${insertOutside(sql`(${tasks})`, rows, number)}
+      ${insertOutside(sql`(${tasks})`, countedRows(rows), number)}
       ON CONFLICT (task_id, pass, number) DO UPDATE
          SET rows_deleted = lethe.chunk.rows_deleted + excluded.rows_deleted,
              rows_planned = lethe.chunk.rows_planned + excluded.rows_planned`,
@@ -34,11 +34,15 @@ export async function recordOutside(
   }
 }
 
+/** Rows by location, as one parameter. */
+export const countedRows = (rows: ReadonlyMap<string, number>): string =>
+  JSON.stringify(Object.fromEntries([...rows].filter(([, count]) => count > 0)));
+
 /** The statement that does it for the first time, for `tasks`: a query of `id` and `location`, or the name of one. */
-export const insertOutside = (tasks: SQL, rows: ReadonlyMap<string, number>, number: number): SQL => sql`
+export const insertOutside = (tasks: SQL, counted: string, number: number): SQL => sql`
   INSERT INTO lethe.chunk (task_id, pass, number, rows_planned, rows_deleted, finished_at)
   SELECT t.id, 0, ${number}::bigint, v.rows, v.rows, now()
     FROM (SELECT key AS location, value::bigint AS rows
-            FROM jsonb_each_text(${JSON.stringify(Object.fromEntries([...rows].filter(([, count]) => count > 0)))}::jsonb)) AS v
+            FROM jsonb_each_text(${counted}::jsonb)) AS v
     JOIN ${tasks} AS t ON t.location = v.location
    ORDER BY t.id`;

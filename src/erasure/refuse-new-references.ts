@@ -2,12 +2,14 @@ import { sql } from 'drizzle-orm';
 import { describeForeignKey, inspectForeignKeys } from '../catalog/inspect.ts';
 import type { Catalog, TableName } from '../catalog/types.ts';
 import type { Executor } from '../db/client.ts';
+import { keptText } from '../db/kept-text.ts';
 import { quoted } from '../erasers/sql.ts';
 import { LetheError } from '../errors.ts';
 
 /** Fingerprints that were found to be in order, by catalog. */
 const known = new WeakMap<Catalog, Set<string>>();
 const MOST_KNOWN = 20;
+const texts = {};
 
 /**
  * Refuses to go on when a foreign key that was not there at the start points at one of `tables` (all
@@ -39,12 +41,18 @@ export async function refuseNewReferences(
 async function readFingerprint(db: Executor, tables: readonly TableName[]): Promise<string> {
   // As text: the driver sends an array only after it has asked for its type, in a round trip of its own.
   const names = JSON.stringify(tables.map((t) => `${quoted(t.schema)}.${quoted(t.table)}`));
-  const [row] = await db.execute<{ fingerprint: string }>(sql`
+  const statement = keptText(
+    texts,
+    'fingerprint',
+    { names },
+    (slots) => sql`
     WITH RECURSIVE listed (oid) AS (
-      SELECT to_regclass(v.name)::oid FROM jsonb_array_elements_text(${names}::jsonb) AS v (name)
+      SELECT to_regclass(v.name)::oid FROM jsonb_array_elements_text(${slots.names}::jsonb) AS v (name)
       UNION SELECT i.inhrelid FROM pg_inherits i JOIN listed ON i.inhparent = listed.oid)
     SELECT concat_ws(' ', (SELECT string_agg(coalesce(oid, 0)::text, ',' ORDER BY oid) FROM listed),
              (SELECT string_agg(t.oid::text, ',' ORDER BY t.oid) FROM pg_trigger t JOIN listed l ON t.tgrelid = l.oid
-               WHERE t.tgisinternal)) AS fingerprint`);
+               WHERE t.tgisinternal)) AS fingerprint`,
+  );
+  const [row] = await db.execute<{ fingerprint: string }>(statement);
   return row?.fingerprint ?? '';
 }

@@ -1,8 +1,8 @@
-import { and, desc, eq, isNull, type SQL, sql } from 'drizzle-orm';
+import { and, desc, eq, isNull, sql } from 'drizzle-orm';
 import { v7 as uuidv7 } from 'uuid';
 import type { KeyValue } from '../catalog/types.ts';
 import type { Executor, Transaction } from '../db/client.ts';
-import { erasure, idempotency } from '../db/schema.ts';
+import { erasure } from '../db/schema.ts';
 import { isContended } from '../db/sql-errors.ts';
 import { afterCommit, limitStatements, pipeline, transaction } from '../db/transaction.ts';
 import { findAccount, flagAccount } from '../erasers/account.ts';
@@ -11,11 +11,12 @@ import { LetheError } from '../errors.ts';
 import { appendEvent } from '../events/append.ts';
 import type { Context } from './context.ts';
 import { eraseAccepted, NotErased } from './erase-accepted.ts';
+import { linkOf } from './idempotency.ts';
 import { describeErasure, insertErasure } from './insert-erasure.ts';
-import { isSmall, ProbeTooLong } from './is-small.ts';
+import { type Counts, countIfSmall, ProbeTooLong } from './is-small.ts';
 import { OUTSIDE, recordOutside } from './ledger.ts';
 import { refuseNewReferences } from './refuse-new-references.ts';
-import { type Erasure, findErasure, findLive, readNowAndLive } from './states.ts';
+import { canonical, type Erasure, findErasure, findLive, readNowAndLive } from './states.ts';
 
 export type Request = {
   accountKey: KeyValue;
@@ -39,13 +40,13 @@ type Way = { probe: boolean; erase: boolean };
  * gone. With `eraseSmall` a small account is erased by the same transaction; should that fail, it is accepted all the
  * same, in state `running`. Returns the live erasure when there is one, and the finished one of an account that is gone.
  * Throws `not_found` for an unknown account, `account_busy` while the application locks its row, and
- * `database_unavailable`, with nothing changed, when its turn comes after `abandoned`: work for somebody who has been
- * told that it failed would keep the next ones waiting until they are told so too.
+ * `database_unavailable`, with nothing changed, when its turn comes after `until` (milliseconds of `performance.now()`):
+ * work for somebody who has been told that it failed would keep the next ones waiting until they are told so too.
  */
 export async function requestErasure(
   ctx: Context,
   request: Request,
-  { eraseSmall = false, abandoned }: { eraseSmall?: boolean; abandoned?: AbortSignal } = {},
+  { eraseSmall = false, until = Number.POSITIVE_INFINITY }: { eraseSmall?: boolean; until?: number } = {},
 ): Promise<Accepted> {
   const { lockBudgetMs } = ctx.settings;
   // A threshold in time may be more than the acceptance has.
@@ -58,7 +59,7 @@ export async function requestErasure(
         ctx.db,
         { statementMs: lockBudgetMs / 2, lockMs: lockBudgetMs / 2, totalMs: lockBudgetMs },
         async (tx) => {
-          if (abandoned?.aborted) throw new LetheError('database_unavailable', 'its turn came too late');
+          if (performance.now() >= until) throw new LetheError('database_unavailable', 'its turn came too late');
           return accept(tx, ctx, request, way);
         },
         { prepared: true },
@@ -87,27 +88,23 @@ async function accept(tx: Transaction, ctx: Context, request: Request, way: Way)
   const { lockBudgetMs } = ctx.settings;
   const [account, { now, live }, few] = await pipeline([
     () => findAccount(tx, ctx.catalog.account, request.accountKey, 'FOR NO KEY UPDATE'),
-    () => readNowAndLive(tx, canonical(ctx, request.accountKey)),
-    async () => way.probe && (await isSmall(tx, ctx, request.accountKey)),
+    () => readNowAndLive(tx, ctx.catalog, request.accountKey),
+    async () => (way.probe ? countIfSmall(tx, ctx, request.accountKey) : null),
   ]);
   if (!account) return { erasure: await findFinished(tx, ctx, request.accountKey), created: false };
   if (live) {
-    await linkIdempotencyKey(tx, request, live);
+    if (request.idempotencyKeyHash) await tx.execute(linkOf(request.idempotencyKeyHash, live));
     return { erasure: (await findErasure(tx, live)) as Erasure, created: false };
   }
   // On hold it must not be erased by this request; what else it is does not matter then.
-  const small = few && !account.onHold;
-  const wanted = describeErasure(ctx, request.requestedBy, account, small, now);
-  /** What was decided, and what is `gone` with it. */
-  const record = async (kind?: 'received' | 'completed', gone?: ReadonlyMap<string, number>): Promise<Accepted> => {
+  const small = account.onHold ? null : few;
+  const wanted = describeErasure(ctx, request.requestedBy, account, small !== null, now);
+  const record = async (kind?: 'received' | 'completed', gone?: Counts): Promise<Accepted> => {
     const mail = kind && account.email ? { kind, id: uuidv7() } : undefined;
-    const [created] = await pipeline([
-      () => insertErasure(tx, ctx.catalog, wanted, { gone, mail }),
-      () => linkIdempotencyKey(tx, request, wanted.id),
-    ]);
-    return { erasure: created, created: true, mail: mail?.id };
+    const known = { gone, mail, keyHash: request.idempotencyKeyHash };
+    return { erasure: await insertErasure(tx, ctx.catalog, wanted, known), created: true, mail: mail?.id };
   };
-  if (small && way.erase) return eraseAccepted(tx, ctx, account.key, (gone) => record('completed', gone));
+  if (small && way.erase) return eraseAccepted(tx, ctx, account.key, small, (gone) => record('completed', gone));
   const accepted = await record(small ? undefined : 'received');
   await pipeline([
     // The account is held: a locked session must not be waited for until somebody looks for a deadlock.
@@ -136,11 +133,6 @@ async function signOut(tx: Transaction, ctx: Context, erasureId: string, key: Ke
   }
 }
 
-async function linkIdempotencyKey(tx: Transaction, request: Request, erasureId: string): Promise<void> {
-  if (!request.idempotencyKeyHash) return;
-  await tx.update(idempotency).set({ erasureId }).where(eq(idempotency.keyHash, request.idempotencyKeyHash));
-}
-
 async function findFinished(tx: Transaction, ctx: Context, key: KeyValue): Promise<Erasure> {
   const canonical = await canonicalKey(tx, ctx, key);
   const live = await findLive(tx, canonical);
@@ -155,11 +147,8 @@ async function findFinished(tx: Transaction, ctx: Context, key: KeyValue): Promi
   return done;
 }
 
-/** A key as the database prints it: `007` and `7`, or an upper-case uuid, are the same account. */
+/** The same account's key as the database prints it. */
 export async function canonicalKey(db: Executor, ctx: Context, key: KeyValue): Promise<string> {
-  const [row] = await db.execute<{ key: string }>(sql`SELECT ${canonical(ctx, key)} AS key`);
+  const [row] = await db.execute<{ key: string }>(sql`SELECT ${canonical(ctx.catalog.account, key)} AS key`);
   return row?.key as string;
 }
-
-const canonical = ({ catalog }: Context, key: KeyValue): SQL =>
-  sql`${key[0]}::text::${sql.raw(catalog.account.key[0].type)}::text`;

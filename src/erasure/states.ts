@@ -1,8 +1,10 @@
 import { and, eq, inArray, type SQL, sql } from 'drizzle-orm';
+import type { AccountTable, Catalog, KeyValue } from '../catalog/types.ts';
 import type { Executor } from '../db/client.ts';
+import { keptText } from '../db/kept-text.ts';
 import { assignments, type Change, columnsOf, readRow } from '../db/rows.ts';
 import { erasure } from '../db/schema.ts';
-import { eventsFrom, type Happened } from '../events/append.ts';
+import { eventsFrom, type Happened, happenedInOrder } from '../events/append.ts';
 
 export const STATES = ['scheduled', 'running', 'awaiting', 'stalled', 'completed', 'cancelled'] as const;
 export type State = (typeof STATES)[number];
@@ -46,7 +48,7 @@ export async function transition(
   const [row] = await db.execute(sql`
     WITH changed AS (UPDATE ${erasure} SET ${assignments(erasure, { ...change, state: to })}
            WHERE ${and(eq(erasure.id, id), eq(erasure.state, from), options.where)} RETURNING ${columnsOf(erasure)}),
-         recorded AS (${eventsFrom('changed', happened)})
+         recorded AS (${eventsFrom('changed', happenedInOrder(happened))})
     SELECT * FROM changed`);
   return row ? readRow(erasure, row) : null;
 }
@@ -67,9 +69,23 @@ export async function findLive(db: Executor, accountKey: string | SQL): Promise<
 }
 
 /** The server's time, and the id of the account's live erasure: each acceptance asks, and hardly any finds one. */
-export async function readNowAndLive(db: Executor, accountKey: SQL): Promise<{ now: Date; live: string | null }> {
-  const [row] = await db.execute<{ now: string; live: string | null }>(
-    sql`SELECT now()::text AS now, (SELECT id FROM ${erasure} WHERE account_key = ${accountKey} AND state IN ${LIVE}) AS live`,
+export async function readNowAndLive(
+  db: Executor,
+  { account }: Catalog,
+  key: KeyValue,
+): Promise<{ now: Date; live: string | null }> {
+  const live = sql.raw(LIVE.map((state) => `'${state}'`).join(', '));
+  const statement = keptText(
+    account,
+    'now and live',
+    { key },
+    (slots) => sql`SELECT now()::text AS now,
+      (SELECT id FROM ${erasure} WHERE account_key = ${canonical(account, slots.key)} AND state IN (${live})) AS live`,
   );
+  const [row] = await db.execute<{ now: string; live: string | null }>(statement);
   return { now: new Date(row?.now as string), live: row?.live ?? null };
 }
+
+/** A key as the database prints it: `007` and `7`, or an upper-case uuid, are the same account. */
+export const canonical = ({ key: [column] }: AccountTable, key: KeyValue): SQL =>
+  sql`${key[0]}::text::${sql.raw(column.type)}::text`;

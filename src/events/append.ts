@@ -25,15 +25,16 @@ export async function appendEvent(
   await db.insert(event).values({ erasureId, type, data });
 }
 
+/** What happened, in this order, as one parameter. */
+export const happenedInOrder = (happened: readonly Happened[]): string =>
+  JSON.stringify(happened.map(({ type, data = {} }, n) => ({ n, type, data })));
+
 /**
- * The statement that records several things, in this order, for each row of `source`, the name of a common table
+ * The statement that records several things (`happenedInOrder`) for each row of `source`, the name of a common table
  * expression that changes erasures and returns their ids: where it changed nothing, nothing has happened. One beside it.
  */
-export function eventsFrom(source: string, happened: readonly Happened[]): SQL {
-  const rows = happened.map(
-    ({ type, data = {} }, n) => sql`(${n}::int, ${type}::text, ${sql.param(data, event.data)}::jsonb)`,
-  );
-  return sql`INSERT INTO ${event} (erasure_id, type, data)
-    SELECT source.id, happened.type, happened.data
-      FROM ${sql.raw(source)} AS source, (VALUES ${sql.join(rows, sql`, `)}) AS happened (n, type, data) ORDER BY happened.n`;
-}
+export const eventsFrom = (source: string, inOrder: string): SQL => sql`
+  INSERT INTO ${event} (erasure_id, type, data)
+  SELECT source.id, happened.type, happened.data
+    FROM ${sql.raw(source)} AS source,
+         jsonb_to_recordset(${inOrder}::jsonb) AS happened (n int, type text, data jsonb) ORDER BY happened.n`;

@@ -3,7 +3,7 @@ import { LetheError } from '../errors.ts';
 /**
  * Answers `database_unavailable` when `work` takes longer: a database that accepts connections and
  * then says nothing would hold the caller until its own timeout. The work itself is bounded by its
- * statement timeouts and safe to repeat; what has not begun by then should look at a signal of the same length.
+ * statement timeouts and safe to repeat; what has not begun by then should look at the time.
  */
 export async function withDeadline<T>(ms: number, work: Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined;

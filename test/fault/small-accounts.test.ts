@@ -81,6 +81,19 @@ describe('a small account, erased by the transaction that accepts it', () => {
     expect(await world.sql`SELECT 1 FROM lethe.erasure WHERE account_key = ${s.account}`).toHaveLength(1);
   });
 
+  it('is erased by another transaction when a row has gone since it was counted, and what is counted was deleted', async () => {
+    const s = await subject(world.sql, SMALL);
+    await world.sql.unsafe(`CREATE FUNCTION sign_out() RETURNS trigger LANGUAGE plpgsql AS
+      $$ BEGIN DELETE FROM sessions WHERE account_id = ${s.account}; RETURN NULL; END $$;
+      CREATE TRIGGER sign_out AFTER DELETE ON posts FOR EACH STATEMENT EXECUTE FUNCTION sign_out()`);
+    const { erasure } = await ask(s.account);
+    expect(erasure.state).toBe('running');
+    expect(await rowsOf(world.sql, s.account)).toEqual({ ...s.before, sessions: 0 });
+    expect(await eraseNow(domain.ctx, erasure)).toBeNull();
+    await world.sql`DROP TRIGGER sign_out ON posts`;
+    await expectErased(world.sql, s.account, erasure.id, s.before);
+  });
+
   it("keeps another account's row that references its own, which a cascade would delete", async () => {
     const s = await subject(world.sql, SMALL);
     const [feed] = await world.sql<{ id: string }[]>`SELECT id FROM feeds WHERE account_id = ${s.account} LIMIT 1`;

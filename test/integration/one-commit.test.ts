@@ -126,7 +126,9 @@ describe('the last transaction', () => {
       });
       await eraseRest(watched, domain.ctx, [account], { rows: 500, ms: 5_000, untouched: true });
     });
-    const kinds = sent.map((text) => /pg_trigger|DELETE FROM "public"."\w+"|FOR UPDATE|UNION ALL/.exec(text)?.[0]);
+    const kinds = sent.map(
+      (text) => /pg_trigger|DELETE FROM "public"."\w+"|FOR UPDATE|UNION ALL|SET CON\w+/.exec(text)?.[0],
+    );
     expect(kinds).toEqual([
       'pg_trigger',
       'DELETE FROM "public"."posts"',
@@ -135,6 +137,7 @@ describe('the last transaction', () => {
       'DELETE FROM "public"."feeds"',
       'UNION ALL',
       'DELETE FROM "public"."accounts"',
+      'SET CONSTRAINTS',
       'pg_trigger',
     ]);
     // By hand, and without its evidence.

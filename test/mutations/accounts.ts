@@ -124,7 +124,7 @@ export const ACCOUNTS: readonly Mutation[] = [
   {
     name: 'abandoned-request-done-all-the-same',
     breaks: 'a refusal is one: what was answered 503 before its turn came is not done afterwards',
-    edits: [{ file: REQUEST, find: 'if (abandoned?.aborted)', replace: 'if (abandoned === null)' }],
+    edits: [{ file: REQUEST, find: 'if (performance.now() >= until)', replace: 'if (until === null)' }],
     tests: ['test/fault/time-limits.test.ts'],
   },
   {
@@ -145,9 +145,9 @@ export const ACCOUNTS: readonly Mutation[] = [
     edits: [
       {
         file: 'src/erasure/states.ts',
-        find: "recorded AS (${eventsFrom('changed', happened)})",
+        find: "recorded AS (${eventsFrom('changed', happenedInOrder(happened))})",
         replace:
-          "seen AS (SELECT id FROM lethe.erasure WHERE id = ${id}), recorded AS (${eventsFrom('seen', happened)})",
+          "seen AS (SELECT id FROM lethe.erasure WHERE id = ${id}), recorded AS (${eventsFrom('seen', happenedInOrder(happened))})",
       },
     ],
     tests: ['test/integration/undo.test.ts'],

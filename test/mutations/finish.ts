@@ -53,6 +53,24 @@ export const FINISH: readonly Mutation[] = [
     tests: [ONE_COMMIT],
   },
   {
+    name: 'counted-before-and-not-compared',
+    breaks: 'the ledger holds what was deleted, not what was there a moment before',
+    edits: [{ file: 'src/erasure/erase-accepted.ts', find: 'if (other) throw', replace: 'if (false) throw' }],
+    tests: [SMALL],
+  },
+  {
+    name: 'value-in-a-kept-text',
+    breaks: 'nobody else is touched: a text that is kept holds no value of its first caller',
+    edits: [
+      {
+        file: 'src/db/kept-text.ts',
+        find: 'throw new Error(`${name}: a value in a text that is kept`);',
+        replace: 'return { name, column: undefined };',
+      },
+    ],
+    tests: ['test/unit/kept-text.test.ts'],
+  },
+  {
     name: 'prepared-behind-a-pooler',
     breaks: 'a transaction pooler may stand between: nothing is prepared then',
     edits: [{ file: 'src/db/prepared.ts', find: 'if (!direct) pooled.add(db);', replace: '' }],

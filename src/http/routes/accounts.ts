@@ -135,8 +135,8 @@ export function accountRoutes(api: Api): OpenAPIHono {
 
   async function accept(caller: Caller, accountKey: KeyValue, startNow: boolean, keyHash?: string): Promise<Erasure> {
     const request = { accountKey, requestedBy: callerName(caller), idempotencyKeyHash: keyHash };
-    const abandoned = AbortSignal.timeout(DEADLINE_MS);
-    const accepted = await withDeadline(DEADLINE_MS, requestErasure(ctx, request, { eraseSmall: true, abandoned }));
+    const until = performance.now() + DEADLINE_MS;
+    const accepted = await withDeadline(DEADLINE_MS, requestErasure(ctx, request, { eraseSmall: true, until }));
     return beginErasure(ctx, enqueue, accepted, request.requestedBy, startNow);
   }
 }
