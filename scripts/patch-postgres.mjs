@@ -1,5 +1,5 @@
-// Mends four defects of postgres.js 3.4.9 that show when a connection dies, and saves a round trip for each
-// statement with parameters (docs/decisions/003-driver-patch.md). Runs after every installation; fails when the driver has changed.
+// Mends four defects of postgres.js 3.4.9 that show when a connection dies, and saves round trips
+// (docs/decisions/003-driver-patch.md). Runs after every installation; fails when the driver has changed.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
@@ -66,24 +66,109 @@ const FOURTH_EDITS = [
   [/\(q\.prepare \|\| parameters\.some/, () => '((q.prepare && !options.asked) || parameters.some'],
 ];
 
-for (const path of ['src/connection.js', 'cjs/src/connection.js']) {
-  const file = fileURLToPath(new URL(`../node_modules/postgres/${path}`, import.meta.url));
-  if (!existsSync(file)) continue;
-  let source = readFileSync(file, 'utf8');
-  const missing = [
+const FIFTH_MARK = '/* lethe: written together, synchronised once */';
+// After each Sync the server writes its answers, and each writing and reading costs more than most statements. Of a
+// transaction's kept statements that go out in one write only the last has its Sync, so that all answers come at once;
+// after one that fails the server passes over the others, which fail with it.
+const FIFTH_EDITS = [
+  [/ {4}, nextWriteTimer = null\n/, (found) => `${found}    , unwritten = null ${FIFTH_MARK}\n`],
+  [
+    / {6}return write\(toBuffer\(q\)\)\n/,
+    () => `      const message = toBuffer(q)
+      const kept = q.prepare && !q.options.simple && !q.describeFirst && !q.cursorFn
+      if (kept && unwritten && options.asked && connection.reserved && !connection.reserved.release) {
+        chunk = chunk.subarray(0, -Sync.length)
+        unwritten.joined = true
+      }
+      unwritten = kept ? q : null
+      return write(message)
+`,
+  ],
+  // Else a long one would part what belongs together.
+  [/if \(fn \|\| chunk\.length >= 1024\)\n/, () => 'if (fn || (chunk.length >= 1024 && !unwritten))\n'],
+  [/ {4}const x = socket\.write\(chunk, fn\)\n/, (found) => `    unwritten = null\n${found}`],
+  // The answer to the next one follows, without a word between.
+  [
+    / {4}if \(query\.options\.simple\)\n {6}return BindComplete\(\)\n/,
+    (found) => `${found}
+    if (query.joined) {
+      query.resolve(result)
+      result = new Result()
+      query = sent.shift()
+      query.active = true
+      return
+    }
+`,
+  ],
+  // Not tried again: the transaction has failed.
+  [
+    / {6}if \(errorResponse\) \{\n {8}query\.retried\n/,
+    () => `      if (errorResponse && query.joined) {
+        for (; query.joined; query = sent.shift())
+          queryError(query, errorResponse)
+        queryError(query, errorResponse)
+      } else if (errorResponse) {
+        query.retried
+`,
+  ],
+];
+
+const SIXTH_MARK = '/* lethe: begins together with what follows */';
+// BEGIN waited for its answer. `together`: it goes out with the first kept statements, which the server passes over when
+// it fails. What comes later waits for it, or fails too: outside a transaction it would be for good, and the connection
+// may have been given to another one by then.
+const SIXTH_EDITS = [
+  [/ {6}, prepare = null\n/, (found) => `${found}      , begun ${SIXTH_MARK}\n      , written = false\n`],
+  [
+    / {6}await sql\.unsafe\('begin ' \+ options\.replace\(\/\[\^a-z \]\/ig, ''\), \[\], \{ onexecute \}\)\.execute\(\)\n/,
+    (found) => `      if (sql.options.together) {
+        await new Promise((resolve, reject) => {
+          begun = sql.unsafe('begin ' + options.replace(/[^a-z ]/ig, ''), [], {
+            prepare: true,
+            simple: false,
+            onexecute: c => (onexecute(c), resolve())
+          }).execute()
+          begun.then(() => begun = null, reject)
+        })
+        move(connection, reserved)
+        setImmediate(() => written = true)
+      } else {
+  ${found}      }
+`,
+  ],
+  [
+    / {8}q\.catch\(e => uncaughtError \|\| \(uncaughtError = e\)\)\n/,
+    (found) => `${found}        if (begun && written)
+          return begun.then(() => handler(q), e => q.reject(e))
+
+`,
+  ],
+];
+
+const FILES = {
+  'connection.js': [
     [MARK, EDITS],
     [SECOND_MARK, SECOND_EDITS],
     [THIRD_MARK, THIRD_EDITS],
     [FOURTH_MARK, FOURTH_EDITS],
-  ].flatMap(([mark, edits]) => (source.includes(mark) ? [] : edits));
-  if (missing.length === 0) continue;
-  for (const [pattern, edit] of missing) {
-    const count = [...source.matchAll(new RegExp(pattern, 'g'))].length;
-    if (count !== (pattern.global ? 2 : 1)) {
-      process.stderr.write(`lethe: ${path} of postgres has changed; see docs/decisions/003-driver-patch.md\n`);
-      process.exit(1);
+    [FIFTH_MARK, FIFTH_EDITS],
+  ],
+  'index.js': [[SIXTH_MARK, SIXTH_EDITS]],
+};
+
+for (const [name, all] of Object.entries(FILES))
+  for (const path of [`src/${name}`, `cjs/src/${name}`]) {
+    const file = fileURLToPath(new URL(`../node_modules/postgres/${path}`, import.meta.url));
+    if (!existsSync(file)) continue;
+    let source = readFileSync(file, 'utf8');
+    const missing = all.flatMap(([mark, edits]) => (source.includes(mark) ? [] : edits));
+    for (const [pattern, edit] of missing) {
+      const count = [...source.matchAll(new RegExp(pattern, 'g'))].length;
+      if (count !== (pattern.global ? 2 : 1)) {
+        process.stderr.write(`lethe: ${path} of postgres has changed; see docs/decisions/003-driver-patch.md\n`);
+        process.exit(1);
+      }
+      source = source.replace(pattern, edit);
     }
-    source = source.replace(pattern, edit);
+    if (missing.length > 0) writeFileSync(file, source);
   }
-  writeFileSync(file, source);
-}

@@ -1,6 +1,10 @@
 import { connect, createServer, type Server } from 'node:net';
+import { setTimeout as pause } from 'node:timers/promises';
+import { sql } from 'drizzle-orm';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { transaction } from '../../src/db/transaction.ts';
+import type { Transaction } from '../../src/db/client.ts';
+import { sqlState } from '../../src/db/sql-errors.ts';
+import { pipeline, transaction } from '../../src/db/transaction.ts';
 import { OWN_TABLES } from '../../src/erasure/context.ts';
 import { requestErasure } from '../../src/erasure/request.ts';
 import { eraseNow } from '../../src/erasure/start.ts';
@@ -47,22 +51,19 @@ const prepared = ({ ctx }: Resources): Promise<string[][]> =>
     ),
   );
 
-/** What a pooler shows of itself: a session whose key is not the server's. */
-async function behindPooler(): Promise<string> {
+/** The server at another address. `change` may write into what is sent. */
+async function behind(change: (data: Buffer, from: 'client' | 'server') => void): Promise<string> {
   const { hostname, port } = new URL(world.url);
-  const keyData = Buffer.from([0x4b, 0, 0, 0, 12]);
   const proxy = createServer((client) => {
     const server = connect(Number(port), hostname);
-    server.on('data', (data) => {
-      const at = data.indexOf(keyData);
-      if (at >= 0) data.writeUInt32BE(data.readUInt32BE(at + 5) ^ 0x5a5a, at + 5);
-      client.write(data);
-    });
-    client.on('data', (data) => server.write(data));
-    for (const [one, other] of [
-      [client, server],
-      [server, client],
+    for (const [one, other, from] of [
+      [client, server, 'client'],
+      [server, client, 'server'],
     ] as const) {
+      one.on('data', (data) => {
+        change(data, from);
+        other.write(data);
+      });
       one.on('error', () => other.destroy());
       one.on('close', () => other.destroy());
     }
@@ -72,6 +73,15 @@ async function behindPooler(): Promise<string> {
   const url = new URL(world.url);
   url.port = String((proxy.address() as { port: number }).port);
   return url.href;
+}
+
+/** What a pooler shows of itself: a session whose key is not the server's. */
+function behindPooler(): Promise<string> {
+  const keyData = Buffer.from([0x4b, 0, 0, 0, 12]);
+  return behind((data, from) => {
+    const at = from === 'server' ? data.indexOf(keyData) : -1;
+    if (at >= 0) data.writeUInt32BE(data.readUInt32BE(at + 5) ^ 0x5a5a, at + 5);
+  });
 }
 
 describe('statements of a small account', () => {
@@ -140,4 +150,88 @@ describe('statements of a small account', () => {
     expect(await eraseNow(domain.ctx, erasure)).toBeNull();
     await expectErased(world.sql, account, erasure.id, before);
   });
+
+  it('go out together: one answer to each of four writes', async () => {
+    let answers = 0;
+    // Each is ready for a query, within a transaction or after it.
+    const ready = [...'IT'].map((state) => Buffer.from(`Z\0\0\0\x05${state}`));
+    const url = await behind((data, from) => {
+      if (from === 'client') return;
+      for (const one of ready) for (let at = data.indexOf(one); at >= 0; at = data.indexOf(one, at + 1)) answers++;
+    });
+    const domain = await world.domain({ DATABASE_URL: url });
+    await eraseSome(domain, 2 * POOL);
+    answers = 0;
+    await eraseSome(domain, 10);
+    expect(answers).toBe(40);
+  });
+
+  it('fail with the one that fails, and the next ones on that connection do not', async () => {
+    const domain = await world.domain();
+    await eraseSome(domain, 1);
+    const add = (tx: Transaction, name: string) => tx.execute(sql`INSERT INTO lethe.duty (name) VALUES (${name})`);
+    for (const names of [
+      ['one', 'one', 'two'],
+      ['one', 'two', 'two'],
+    ]) {
+      const failing = keeping(domain, (tx) => pipeline(names.map((name) => () => add(tx, name))));
+      expect(await stateOf(failing)).toBe('23505');
+      const [first, second] = await keeping(domain, (tx) =>
+        pipeline([
+          () => tx.execute<{ n: number }>(sql`SELECT count(*)::int AS n FROM lethe.duty WHERE name IN ('one', 'two')`),
+          () => tx.execute<{ n: number }>(sql`SELECT n FROM generate_series(1, 3) AS n`),
+        ]),
+      );
+      expect([[...first], [...second]]).toEqual([[{ n: 0 }], [{ n: 1 }, { n: 2 }, { n: 3 }]]);
+    }
+  });
+
+  it('are not executed when the BEGIN that they go out with fails, and nobody else on that connection notices', async () => {
+    let spoilt = 0;
+    let spoil = 0;
+    const text = Buffer.from('begin ');
+    const url = await behind((data, from) => {
+      const at = from === 'client' && spoil > 0 ? data.indexOf(text) : -1;
+      if (at < 0) return;
+      spoil--;
+      spoilt++;
+      data.write('bogus', at);
+    });
+    const domain = await world.domain({ DATABASE_URL: url });
+    await eraseSome(domain, 1);
+    const add = (tx: Transaction) =>
+      tx.execute(sql`INSERT INTO lethe.duty (name) VALUES ('late ' || gen_random_uuid())`);
+    const added = async () => (await world.sql`SELECT FROM lethe.duty WHERE name LIKE 'late %'`).count;
+    const ways: ((tx: Transaction) => Promise<unknown>)[] = [
+      (tx) => pipeline([() => add(tx), () => add(tx)]),
+      // Before the answer, and after it.
+      async (tx) => {
+        await new Promise<void>((resolve) => setImmediate(() => setImmediate(resolve)));
+        await add(tx);
+      },
+      async (tx) => {
+        await pause(100);
+        await add(tx);
+      },
+    ];
+    for (const [n, way] of ways.entries()) {
+      spoil = 1;
+      const failing = stateOf(keeping(domain, way));
+      const others = Array.from({ length: 3 * POOL }, () => transaction(domain.ctx.db, OWN_TABLES, add));
+      expect(await failing).toBe('42601');
+      await Promise.all(others);
+      expect([spoilt, await added()]).toEqual([n + 1, (n + 1) * 3 * POOL]);
+    }
+    await eraseSome(domain, 2 * POOL);
+  });
 });
+
+/** A transaction whose statements are kept. */
+const keeping = <T>({ ctx }: Resources, work: (tx: Transaction) => Promise<T>): Promise<T> =>
+  transaction(ctx.db, OWN_TABLES, work, { prepared: true });
+
+const stateOf = (work: Promise<unknown>): Promise<string | undefined> =>
+  work.then(
+    () => 'committed',
+    (error) => sqlState(error),
+  );
