@@ -38,7 +38,7 @@ export const ACCOUNTS: readonly Mutation[] = [
   {
     name: 'held-account-erased-at-once',
     breaks: 'a hold in the application freezes: a small account is not erased by its request',
-    edits: [{ file: REQUEST, find: 'const small = few && !account.onHold;', replace: 'const small = few;' }],
+    edits: [{ file: REQUEST, find: 'const small = account.onHold ? null : few;', replace: 'const small = few;' }],
     tests: [HOLD],
   },
   {

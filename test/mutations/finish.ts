@@ -28,8 +28,8 @@ export const FINISH: readonly Mutation[] = [
     edits: [
       {
         file: 'src/erasure/erase-accepted.ts',
-        find: "findAccount(tx, ctx.catalog.account, key, 'FOR UPDATE')",
-        replace: 'findAccount(tx, ctx.catalog.account, key)',
+        find: "findAccount(tx, catalog.account, key, 'FOR UPDATE')",
+        replace: 'findAccount(tx, catalog.account, key)',
       },
     ],
     tests: [SMALL],
@@ -45,7 +45,7 @@ export const FINISH: readonly Mutation[] = [
     breaks: 'what fails in the request leaves no trace, and is accepted all the same, also at the commit',
     edits: [
       {
-        file: 'src/erasure/erase-accepted.ts',
+        file: 'src/erasure/erase-rest.ts',
         find: '() => tx.execute(sql`SET CONSTRAINTS ALL IMMEDIATE`)',
         replace: 'async () => {}',
       },
