@@ -193,7 +193,7 @@ describe('with a script', () => {
     const port = await freePort();
     const serve = async () => {
       const api = world.spawn(['api'], { PORT: String(port) });
-      await waitForOutput(api, (output) => output.includes('listening'), 20_000, 'the API');
+      await waitForOutput(api, (output) => output.includes('listening'), 50_000, 'the API');
       return api;
     };
     const { id } = await scheduled();

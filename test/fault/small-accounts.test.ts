@@ -101,6 +101,8 @@ describe('a small account, erased by the transaction that accepts it', () => {
       VALUES (${s.bystander}, ${feed?.id as string}, 'theirs', '') RETURNING id`;
     const { erasure } = await ask(s.account);
     expect(erasure.state).toBe('running');
+    // Nor does the transaction after it take the account, and with it the row.
+    expect(await eraseNow(domain.ctx, erasure)).not.toBeNull();
     expect(await rowsOf(world.sql, s.account)).toEqual({ ...s.before, sessions: 0 });
     expect(await world.sql`SELECT 1 FROM posts WHERE id = ${post?.id as string}`).toHaveLength(1);
   });

@@ -57,9 +57,9 @@ describe('an account with many chunks', () => {
     expect(Math.max(...out)).toBeLessThanOrEqual(2 * WINDOW);
     expect(Math.max(...out)).toBeGreaterThan(1);
 
-    await until('the large one is completed', async () => (await stateOf(world.sql, largeId)) === 'completed', 60_000);
+    await until('the large one is completed', async () => (await stateOf(world.sql, largeId)) === 'completed', 180_000);
     await expectErased(world.sql, small, smallId, { ...before.small });
     await expectErased(world.sql, large, largeId, { ...before.large });
     await worker.stop();
-  }, 90_000);
+  }, 300_000);
 });

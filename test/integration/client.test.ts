@@ -435,7 +435,7 @@ describe('following', () => {
     }
     await until('nobody is connected', () => api.viewers.counts().viewers === 0);
     const controller = new AbortController();
-    const silent = client.follow(id, { ...PAUSES, quietMs: 50, signal: controller.signal });
+    const silent = client.follow(id, { ...PAUSES, quietMs: 500, signal: controller.signal });
     await silent.next();
     const next = silent.next();
     await until('it has connected again', () => connections > 3);

@@ -89,14 +89,16 @@ describe('a hold by an operator', () => {
     const start = await call('POST', `/v1/erasures/${id}/start`, { auth: ADMIN });
     expect([start.status, start.body.code]).toEqual([409, 'on_hold']);
     await world.sql`UPDATE lethe.erasure SET starts_at = now() WHERE id = ${id}`;
-    const worker = await world.worker();
+    // Slices that take a while: it must not be over before it is held once more.
+    const worker = await world.worker({ LETHE_CHUNK_ROWS: '1000', LETHE_SLICE_TIME: '10ms' });
     await sweep(domain.ctx, async () => {});
     expect((await erasureOf(id))?.state).toBe('scheduled');
     expect((await call('DELETE', `/v1/erasures/${id}/hold`, { auth: ADMIN })).status).toBe(200);
     expect((await call('POST', `/v1/erasures/${id}/start`, { auth: ADMIN })).status).toBe(202);
     // In the middle of it, with jobs out.
     await until('some rows are gone', async () => (await rowsOf(world.sql, s.account)).posts !== 30_000);
-    await call('POST', `/v1/erasures/${id}/hold`, { auth: ADMIN, body: { reason: 'once more' } });
+    const again = await call('POST', `/v1/erasures/${id}/hold`, { auth: ADMIN, body: { reason: 'once more' } });
+    expect(again.status).toBe(200);
     const frozen = await until('two looks find the same', async () => {
       const first = await rowsOf(world.sql, s.account);
       await new Promise((resolve) => setTimeout(resolve, 1_500));

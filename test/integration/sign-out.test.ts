@@ -68,7 +68,7 @@ describe('the sign-out call', () => {
     const worker = await world.worker({ LETHE_RECONCILE_INTERVAL: '60s' });
     const answer = await call('POST', `/v1/accounts/${account}/erasure`, { body: {} });
     const id = String(answer.body.id);
-    await until('the application was told', async () => (await events(id)).length === 1, 5_000);
+    await until('the application was told', async () => (await events(id)).length === 1, 30_000);
     expect(await events(id)).toEqual(['account.signed_out']);
     expect(await pending(id)).toBeNull();
     expect(tokens).toHaveLength(1);

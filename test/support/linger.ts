@@ -11,7 +11,7 @@ export async function whileDeletionsLinger<T>(
   work: (begun: () => Promise<unknown>) => Promise<T>,
 ): Promise<T> {
   await sql.unsafe(`CREATE FUNCTION linger() RETURNS trigger LANGUAGE plpgsql AS
-    $$ BEGIN PERFORM pg_sleep(0.25); RETURN NULL; END $$;
+    $$ BEGIN PERFORM pg_sleep(1); RETURN NULL; END $$;
     CREATE TRIGGER linger BEFORE DELETE ON ${table} FOR EACH STATEMENT EXECUTE FUNCTION linger()`);
   const begun = () =>
     until(`a deletion from ${table} has begun`, async () => {

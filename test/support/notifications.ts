@@ -28,7 +28,7 @@ export function notificationIn(
   erasureId: string,
   kind: Kind,
   state: string,
-  ms = 20_000,
+  ms = 60_000,
 ): Promise<Notification> {
   return until(
     `the mail "${kind}" is ${state}`,
