@@ -100,10 +100,11 @@ const FIFTH_EDITS = [
     }
 `,
   ],
-  // Not tried again: the transaction has failed.
+  // Not tried again, since the transaction has failed; but what cannot be used any more is prepared anew the next time.
   [
     / {6}if \(errorResponse\) \{\n {8}query\.retried\n/,
     () => `      if (errorResponse && query.joined) {
+        retryRoutines.has(errorResponse.routine) && delete statements[query.signature]
         for (; query.joined; query = sent.shift())
           queryError(query, errorResponse)
         queryError(query, errorResponse)

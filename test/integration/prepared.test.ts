@@ -153,7 +153,7 @@ describe('statements of a small account', () => {
     await expectErased(world.sql, account, erasure.id, before);
   });
 
-  it('go out together: one answer to each of four writes', async () => {
+  it('go out together: one answer to each of four writes, soon again after a migration', async () => {
     let answers = 0;
     // Each is ready for a query, within a transaction or after it.
     const ready = [...'IT'].map((state) => Buffer.from(`Z\0\0\0\x05${state}`));
@@ -162,10 +162,25 @@ describe('statements of a small account', () => {
       for (const one of ready) for (let at = data.indexOf(one); at >= 0; at = data.indexOf(one, at + 1)) answers++;
     });
     const domain = await world.domain({ DATABASE_URL: url });
-    await eraseSome(domain, 2 * POOL);
-    answers = 0;
-    await eraseSome(domain, 10);
-    expect(answers).toBe(40);
+    const reads = async (count: number) => {
+      for (let n = 0; n < count; n++)
+        await keeping(domain, (tx) =>
+          pipeline([
+            () => tx.execute(sql`SELECT held_by FROM lethe.erasure LIMIT 1`),
+            () => tx.execute(sql`SELECT 1 AS one`),
+          ]),
+        );
+    };
+    const answersToTen = async (work: (count: number) => Promise<void>) => {
+      await work(2 * POOL);
+      answers = 0;
+      await work(10);
+      return answers;
+    };
+    const erase = (count: number) => eraseSome(domain, count);
+    expect([await answersToTen(erase), await answersToTen(reads)]).toEqual([40, 20]);
+    await world.sql`ALTER TABLE lethe.erasure ALTER COLUMN held_by TYPE varchar`;
+    expect([await answersToTen(erase), await answersToTen(reads)]).toEqual([40, 20]);
   });
 
   it('fail with the one that fails, and the next ones on that connection do not', async () => {
