@@ -83,11 +83,12 @@ describe('a large account', () => {
     const answer = await call('POST', `/v1/accounts/${victim}/erasure`, { body: { startNow: true } });
     expect(answer.status).toBe(202);
     expect(answer.body.state).toBe('running');
-    await until('the erasure is completed', async () => {
+    const completed = async () => {
       const { body } = await call('GET', `/v1/erasures/${answer.body.id}`, ADMIN);
       return body.state === 'completed';
-    });
+    };
+    await until('the erasure is completed', completed, 90_000);
     await expectErased(world.sql, victim, String(answer.body.id), before);
     expect(await checksum(world.sql, bystander)).toBe(sum);
-  });
+  }, 180_000);
 });

@@ -1,6 +1,5 @@
 import { request as httpRequest } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { waitForPort } from '../../src/dev/stack.ts';
 import { createLogger } from '../../src/logger.ts';
 import { until } from '../support/until.ts';
 import { createWorld, jwt, KEYS, type World } from '../support/world.ts';
@@ -18,7 +17,7 @@ afterAll(() => world.close());
 describe('what ends in the log', () => {
   it('is one line of JSON each, and steers no terminal, whatever is sent', async () => {
     const api = world.spawn(['api']);
-    const port = await waitForPort(api);
+    const port = await until('the API listens', () => /"port":(\d+)/.exec(api.output())?.[1]);
     const send = (method: string, path: string, headers: Record<string, string> = {}, body = '') =>
       new Promise<void>((resolve, reject) => {
         const sent = httpRequest({ port, host: '127.0.0.1', method, path, headers }, (answer) => {

@@ -203,7 +203,8 @@ describe('two attempts at once', () => {
   it('make one mail, and the one that was refused does not touch the result', async () => {
     const { erasureId, id, email, row } = await erased();
     const release = server.hold();
-    const first = send(id);
+    // It must not time out before it is let go.
+    const first = send(id, { timeoutMs: 20_000 });
     await until('the first request is in flight', () => server.requestsFor(email).length === 1);
     await expect(send(id)).rejects.toMatchObject({ code: 'mail_deferred', detail: 'concurrent_idempotent_requests' });
     expect((await row()).unknown_since).toBeInstanceOf(Date);

@@ -213,7 +213,7 @@ describe("the cluster's gauges", () => {
       async () => (await Promise.all([api, worker].map((r) => scrape(r.metricsPort)))).some((t) => t.includes(CLUSTER)),
       10_000,
     );
-  }, 90_000);
+  }, 180_000);
 
   it('count what is live, held, overdue, due and swept, and the depths of the queues', async () => {
     const other = await createWorld();

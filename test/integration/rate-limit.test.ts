@@ -31,7 +31,10 @@ beforeAll(async () => {
     env: { LETHE_RATE_LIMIT: String(LIMIT), LETHE_TRUSTED_PROXIES: '1' },
   });
   call = await world.api();
-  const child = world.spawn(['api']);
+  // Before its program begins: with an environment alone it would go on without Redis after a tenth of a second.
+  const module = new URL('../../src/http/patience.ts', import.meta.url).href;
+  const waits = `data:text/javascript,import{patience}from'${module}';patience.ms=${patience.ms}`;
+  const child = world.spawn(['api'], { NODE_OPTIONS: `--import=tsx --import=${waits}` });
   const port = await until('the second process listens', () => /"port":(\d+)/.exec(child.output())?.[1], 50_000);
   second = {
     ask: (path, auth) =>
