@@ -73,7 +73,7 @@ describe('an application that goes on working', () => {
       writing = false;
       await writer.end();
     }
-  }, 90_000);
+  }, 120_000);
 
   it('locks the same rows in the opposite order and is never aborted because of us', async () => {
     const { victim, bystander, before, sum } = await people(20_000);
@@ -144,7 +144,7 @@ describe('an application that goes on working', () => {
     await completed(id);
     expect(await ledger(world.sql, id)).toEqual(before);
     expect(await checksum(world.sql, bystander)).toBe(moved);
-  }, 60_000);
+  }, 120_000);
 
   it('has such a post below a small account: not erased inside the request either', async () => {
     const { victim, bystander } = await people(20, 2);
@@ -183,5 +183,5 @@ describe('an application that goes on working', () => {
     await completed(id);
     expect(await ledger(world.sql, id)).toEqual(before);
     await app.end();
-  }, 60_000);
+  }, 120_000);
 });

@@ -105,7 +105,7 @@ it('sessions that wait for each other are nobody’s business', async () => {
     return { waiting };
   });
   await Promise.all([one.end(), two.end()]);
-}, 60_000);
+}, 120_000);
 
 it('connections near the limit slow the cluster down, and it recovers when they are given back', async () => {
   await untilRecovered(world.sql);
@@ -197,4 +197,4 @@ it('what a role may not see is unknown, said once, and slows nothing', async () 
   expect((await readPressure(ctx.db, ctx.catalog)).waiting).toBe(0);
   await Promise.all([holder.end(), waiter.end()]);
   await world.sql.unsafe(`REASSIGN OWNED BY ${name} TO postgres; DROP OWNED BY ${name}`);
-}, 90_000);
+}, 120_000);

@@ -60,7 +60,7 @@ describe('Postgres away', () => {
       return answer.status === 200 && answer;
     });
     await expectErased(world.sql, victim, String(back.body.id), before);
-  }, 60_000);
+  }, 120_000);
 
   it('a server that refuses new sessions, as while it recovers, is an answer and not a wait', async () => {
     const database = new URL(world.url).pathname.slice(1);
@@ -134,7 +134,7 @@ describe('Postgres away', () => {
       async () => (await call('POST', `/v1/accounts/${victim}/erasure`, { body: {} })).status === 200,
     );
     expect((await rowsOf(world.sql, victim)).posts).toBe(0);
-  }, 60_000);
+  }, 120_000);
 
   it('jobs that met the outage go on within seconds, whatever their backoff', async () => {
     const s = await subject(world.sql, 1_000);
@@ -159,7 +159,7 @@ describe('Postgres away', () => {
     await until('the erasure is completed', async () => (await state(erasureId)) === 'completed', 30_000);
     await expectErased(world.sql, s.account, erasureId, s.before);
     expect(await checksum(world.sql, s.bystander)).toBe(s.sum);
-  }, 90_000);
+  }, 120_000);
 
   it.each(['SIGINT', 'SIGQUIT'] as const)(
     'restarted with %s in the middle of an erasure: exact',

@@ -79,7 +79,7 @@ describe('Redis Cluster', () => {
       const text = await (await fetch(`http://127.0.0.1:${workerMetrics}/metrics`)).text();
       return /lethe_queue_jobs\{queue="chunks",state="waiting"\} \d/.test(text);
     });
-  }, 60_000);
+  }, 120_000);
 
   it('a slot that moves to another master, there and on, loses nothing', async () => {
     const { id, expectDone } = await beginErasure(world, call, 60_000);
@@ -107,7 +107,7 @@ describe('Redis Cluster', () => {
       expect(await producers.queues.erasures.getJobState(jobId)).toBe('delayed');
       await cluster.moveSlotOf(key('erasures:meta'));
     }
-  }, 60_000);
+  }, 120_000);
 
   it('a master that dies with our keys and comes back without them loses nothing', async () => {
     const { id, expectDone } = await beginErasure(world, call, 60_000);

@@ -115,7 +115,7 @@ describe('a failover of Redis', () => {
     await old.replicaof('127.0.0.1', portOf(replica));
     expect(await add('first')).toBe(false);
     await until('a window reaches the new master', () => add('second'));
-  }, 60_000);
+  }, 120_000);
 
   it('that Sentinel makes: the new master is found, and everything completes', async () => {
     const { master, replica } = await startPair();

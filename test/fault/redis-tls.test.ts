@@ -38,7 +38,7 @@ describe('Redis over TLS', () => {
   it('one server', async () => {
     const { port } = await startServer();
     await expectErasedOver(`rediss://127.0.0.1:${port}`);
-  }, 90_000);
+  }, 120_000);
 
   it('a cluster', async () => {
     const nodes = await Promise.all([tlsFlags(), tlsFlags(), tlsFlags()]);
@@ -47,7 +47,7 @@ describe('Redis over TLS', () => {
     );
     const login = cluster.url.slice('redis+cluster://'.length).split('@')[0];
     await expectErasedOver(`rediss+cluster://${login}@${nodes.map(({ port }) => `127.0.0.1:${port}`).join(',')}`);
-  }, 90_000);
+  }, 120_000);
 
   it('Sentinels', async () => {
     const master = await startServer();
@@ -56,12 +56,12 @@ describe('Redis over TLS', () => {
     const watching = { masterPort: master.port, more: tlsSettings(port) };
     keep(await startSentinel(master.server, watching), (sentinel) => sentinel.destroy());
     await expectErasedOver(`rediss+sentinel://127.0.0.1:${port}/${MASTER}`);
-  }, 90_000);
+  }, 120_000);
 
   it('a server whose authority is not trusted is not talked to, and both processes say why', async () => {
     const { port } = await startServer();
     const { worker, said } = await erase(`rediss://127.0.0.1:${port}`, {});
     expect(said).toContain('Redis cannot be reached');
     await until('the worker says why', () => /SELF_SIGNED_CERT|self-signed certificate/i.test(worker.output()), 10_000);
-  }, 90_000);
+  }, 120_000);
 });

@@ -133,5 +133,5 @@ describe('viewers of an erasure', () => {
     expect(f.ended()).toBeUndefined();
     f.leave();
     await until('nothing is left', () => viewers.counts().watched === 0 && viewers.counts().reads === 0);
-  }, 60_000);
+  }, 120_000);
 });

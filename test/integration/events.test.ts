@@ -94,7 +94,7 @@ describe('events of an erasure', () => {
     expect(again.status).toBe(204);
     const missed = await watch(base, id, { auth: read, headers: { 'Last-Event-ID': String(f.events[0]?.id) } });
     expect(missed.status).toBe(200);
-  }, 90_000);
+  }, 120_000);
 
   it('show a hold and its end as a state, the reason to administrators only', async () => {
     const { base } = await api();
@@ -241,7 +241,7 @@ describe('events of an erasure', () => {
     });
     for (const id of ids) await mark(id, 'after');
     await Promise.all(all.map((f) => until('everybody goes on', () => f.events.length === 2)));
-  }, 60_000);
+  }, 120_000);
 });
 
 type Counts = { rowsDeleted: number };
@@ -301,7 +301,7 @@ describe('a viewer that does not read', () => {
     expect(whilePending).toBeGreaterThan(2);
     expect(viewers.counts()).toMatchObject({ viewers: 1, watched: 1 });
     expect(reader.ended()).toBeUndefined();
-  }, 60_000);
+  }, 120_000);
 
   it('gets the newest state when it reads again, not those in between', async () => {
     const { base, port, viewers } = await api({ roundMs: 10 });
@@ -337,7 +337,7 @@ describe('a viewer that does not read', () => {
     await until('the newest has come', () => got.includes('the newest'));
     expect(got.match(/change \d+ /g)?.length ?? 0).toBeLessThanOrEqual(before + 1);
     expect(got).not.toContain(`change ${changes - 5} `);
-  }, 60_000);
+  }, 120_000);
 
   it('does not keep the process from stopping: streams end cleanly, this one is cut off', async () => {
     const started = await api({ roundMs: 10 });
@@ -357,5 +357,5 @@ describe('a viewer that does not read', () => {
     await until('all have ended', () => readers.every((f) => f.ended()));
     expect(readers.map((f) => f.ended())).toEqual(readers.map(() => 'clean'));
     expect(readers.some((f) => names(f).includes('end'))).toBe(false);
-  }, 60_000);
+  }, 120_000);
 });

@@ -166,7 +166,7 @@ describe('wrong passwords', () => {
     expect(JSON.parse(lines[0] as string)).toMatchObject({ user: 'sue', failures: 1 });
     expect(JSON.parse(lines[1] as string)).not.toHaveProperty('user');
     for (const secret of [address, 'typed', 'wrong', 'X-Forwarded-For']) expect(child.output()).not.toContain(secret);
-  }, 90_000);
+  }, 120_000);
 });
 
 it('an address that a proxy tells and nobody trusts is logged once, without the address', async () => {
@@ -193,7 +193,7 @@ it('an address that a proxy tells and nobody trusts is logged once, without the 
   expect(told().length).toBe(1);
   expect(JSON.parse(told()[0] as string).level).toBe(40);
   expect(child.output()).not.toContain(address);
-}, 90_000);
+}, 120_000);
 
 describe('a flood of attempts', () => {
   /** Fifteen connections that try and try again while `meanwhile` runs. Returns the answers they got. */
@@ -232,13 +232,13 @@ describe('a flood of attempts', () => {
     const answers = await flood(() => attempt('sue', 'wrong'), signInOften);
     // Nobody was told that the line is full: they never stood in it.
     for (const answer of answers) expectToWait(answer, 3_000, 3_600);
-  }, 60_000);
+  }, 120_000);
 
   it('from an address that need not wait yet keeps nobody else out', async () => {
     let n = 0;
     const answers = await flood(() => attempt(`guess-${++n}`, 'wrong'), signInOften);
     expect(new Set(answers.map((a) => a.status))).toEqual(new Set([401, 429]));
-  }, 60_000);
+  }, 120_000);
 
   it('from sixty addresses at once is taken one by one, most are refused, and the next honest one signs in', async () => {
     const answers = await Promise.all(

@@ -431,7 +431,7 @@ describe('when something is away', () => {
     expect((await get(worker.metricsPort, '/healthz')).status).toBe(200);
     await redis.start();
     await until('the worker is ready again', async () => (await ready(worker.metricsPort)).code === 200);
-  }, 60_000);
+  }, 120_000);
 
   it('without Postgres /metrics answers with what the process knows, and nobody exports the gauges', async () => {
     const admin = postgres(world.url.replace(/\/[^/]*$/, '/postgres'), { max: 1 });
@@ -460,7 +460,7 @@ describe('when something is away', () => {
     await until('both are ready', async () =>
       (await Promise.all([api, worker].map((r) => ready(r.metricsPort)))).every((r) => r.code === 200),
     );
-  }, 90_000);
+  }, 120_000);
 
   it('a worker that consumes nothing, or lacks a migration, is not ready', async () => {
     const { ctx, producers } = await world.domain();

@@ -37,7 +37,7 @@ describe('a migration of a database in use', () => {
     await reader`COMMIT`;
     reader.release();
     expect(await migrating).toBe(migrations - 1);
-  }, 60_000);
+  }, 120_000);
 
   it('finds an index that was built beforehand, without locking anybody out', async () => {
     await world.sql`CREATE INDEX CONCURRENTLY erasure_state ON lethe.erasure (state, id)`;

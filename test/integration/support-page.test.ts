@@ -457,4 +457,4 @@ it('reads a page’s worth of rows among 200,000 finished erasures, whatever is 
     }
   }
   await client.end();
-}, 90_000);
+}, 120_000);
