@@ -1,5 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { mkdtempSync } from 'node:fs';
+import { Agent, type RequestOptions, request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -9,10 +10,12 @@ import { type Running, start, stop, waitForOutput } from '../src/dev/process.ts'
 import { sweepUp } from '../src/dev/reaper.ts';
 import type { RedisServer } from '../src/dev/redis.ts';
 
+export type Answer = { status: number; ok: boolean; text: string };
+
 export type Deployment = {
   base: string;
   /** Sends a request with the key of an administrator. */
-  call: (method: string, path: string, body?: object) => Promise<Response>;
+  call: (method: string, path: string, body?: object) => Promise<Answer>;
   apiPid: number;
   workerPids: () => number[];
   /** One more worker, with these options besides. */
@@ -65,30 +68,50 @@ export async function deploy(
     ...Array.from({ length: workers }, () => addWorker({})),
   ]);
   const base = `http://127.0.0.1:${port.exec(api.output())?.[1]}`;
+  const agent = new Agent({ keepAlive: true });
   const workerPids = () => working.map((worker) => worker.pid);
   return {
     base,
-    call: (method, path, body) =>
-      fetch(base + path, {
-        method,
-        headers: { Authorization: `Bearer ${key}`, ...(body ? { 'Content-Type': 'application/json' } : {}) },
-        ...(body ? { body: JSON.stringify(body) } : {}),
-      }),
+    call: (method, path, body) => {
+      const sent = body ? JSON.stringify(body) : '';
+      const type = body ? { 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(sent) } : {};
+      return send(base + path, { method, agent, headers: { Authorization: `Bearer ${key}`, ...type } }, sent);
+    },
     apiPid: api.pid,
     workerPids,
     addWorker,
     workerMemory: () => Math.max(...workerPids().map((pid) => peakMemory(pid) ?? Number.NaN)),
     stop: async () => {
+      agent.destroy();
       await Promise.all([api, ...working].map((process) => stop(process)));
     },
   };
 }
 
+/** Not `fetch`, which takes half a millisecond of the client's own for each request: that is nobody's erasure. */
+const send = (url: string, options: RequestOptions, body: string): Promise<Answer> =>
+  new Promise((resolve, reject) => {
+    const asking = request(url, options, (answer) => {
+      let text = '';
+      answer.setEncoding('utf8');
+      answer.on('data', (part: string) => {
+        text += part;
+      });
+      answer.on('error', reject);
+      answer.on('end', () => {
+        const status = answer.statusCode as number;
+        resolve({ status, ok: status < 300, text });
+      });
+    });
+    asking.on('error', reject);
+    asking.end(body);
+  });
+
 /** Asks for an erasure that starts at once and returns its id. */
 export async function ask(lethe: Deployment, account: string): Promise<string> {
   const response = await lethe.call('POST', `/v1/accounts/${account}/erasure`, { startNow: true });
-  if (!response.ok) throw new Error(`POST: ${response.status} ${await response.text()}`);
-  return ((await response.json()) as { id: string }).id;
+  if (!response.ok) throw new Error(`POST: ${response.status} ${response.text}`);
+  return (JSON.parse(response.text) as { id: string }).id;
 }
 
 /** Waits until none of these erasures is live; looks where it costs next to nothing: at the primary key. */

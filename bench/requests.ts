@@ -22,7 +22,6 @@ export async function measureImmediate(
         const [first, second] = accounts.slice(2 * i, 2 * i + 2) as [string, string];
         let started = performance.now();
         const response = await lethe.call('POST', `/v1/accounts/${first}/erasure`, {});
-        await response.text();
         if (response.status !== 200) throw new Error(`an account of 500 posts was answered ${response.status}`);
         requests.push(performance.now() - started);
         started = performance.now();
@@ -52,7 +51,7 @@ export async function measureStatusReads(
     const paths: string[] = [];
     for (const account of accounts.slice(0, CLIENTS)) {
       const response = await lethe.call('POST', `/v1/accounts/${account}/erasure`, {});
-      const { id, statusUrl } = (await response.json()) as { id: string; statusUrl: string };
+      const { id, statusUrl } = JSON.parse(response.text) as { id: string; statusUrl: string };
       paths.push(`/v1/erasures/${id}${new URL(statusUrl).search}`);
     }
     const bare = await startBare(url, accounts[0] as string);
@@ -94,7 +93,6 @@ export async function askAtRate(lethe: Deployment, accounts: readonly string[], 
     if (performance.now() < due) await pause(due - performance.now());
     asked.push(
       lethe.call('POST', `/v1/accounts/${account}/erasure`, {}).then(async (response) => {
-        await response.text();
         if (response.status === 202) latencies.push(performance.now() - due);
         else refused.push(account);
       }),
@@ -108,7 +106,6 @@ export async function askAtRate(lethe: Deployment, accounts: readonly string[], 
 /** Asks for one erasure that waits for the sweep. */
 async function ask(lethe: Deployment, account: string): Promise<void> {
   const response = await lethe.call('POST', `/v1/accounts/${account}/erasure`, {});
-  await response.text();
   if (response.status !== 202) throw new Error(`POST: ${response.status}`);
 }
 
