@@ -77,9 +77,17 @@ export class UsageError extends Error {
   }
 }
 
-/** Where an error came from, without its message: a driver's message quotes parameters. */
-export const stackOf = (error: unknown): string[] =>
-  ((error as Error)?.stack ?? '')
+/**
+ * Where an error came from, without its message: a driver's message quotes parameters. It is cut off as a whole,
+ * because a line of it may look like a place; where it cannot be found nothing is said.
+ */
+export const stackOf = (error: unknown): string[] => {
+  const { stack = '', message = '' } = (error ?? {}) as Partial<Error>;
+  const begin = stack.indexOf(message);
+  if (begin < 0) return [];
+  return stack
+    .slice(begin + message.length)
     .split('\n')
     .filter((line) => line.trimStart().startsWith('at '))
     .slice(0, 8);
+};

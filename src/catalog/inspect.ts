@@ -1,5 +1,6 @@
 import { sql } from 'drizzle-orm';
 import type { Executor } from '../db/client.ts';
+import { rememberNames } from '../db/known-names.ts';
 import { qualified, type TableName } from './types.ts';
 
 /** A foreign key as the database has it. Tables are `schema.table`. */
@@ -38,7 +39,7 @@ const NEEDED = ['SELECT', 'UPDATE', 'DELETE'];
 
 /** Reads the facts about `tables` in one query; a table that does not exist is absent from the map. */
 export async function inspectTables(db: Executor, tables: readonly TableName[]): Promise<Map<string, TableFacts>> {
-  const rows = await db.execute<TableFacts>(sql`
+  const rows = await db.execute<TableFacts & { constraints: string[] }>(sql`
     WITH wanted AS (
       SELECT n.nspname || '.' || c.relname AS name, c.*
         FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -65,15 +66,19 @@ export async function inspectTables(db: Executor, tables: readonly TableName[]):
       COALESCE((SELECT jsonb_agg(t.tgname) FROM pg_trigger t
         WHERE t.tgrelid = w.oid AND NOT t.tgisinternal AND (t.tgtype & 8) <> 0), '[]') AS triggers,
       COALESCE((SELECT jsonb_agg(r.rulename) FROM pg_rewrite r
-        WHERE r.ev_class = w.oid AND r.ev_type = '4'), '[]') AS rules
+        WHERE r.ev_class = w.oid AND r.ev_type = '4'), '[]') AS rules,
+      COALESCE((SELECT jsonb_agg(name) FROM (
+         SELECT conname AS name FROM pg_constraint WHERE conrelid = w.oid
+          UNION SELECT i.relname FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid WHERE x.indrelid = w.oid) names), '[]') AS constraints
     FROM wanted w`);
+  rememberNames({ tables: rows.map((row) => row.table), constraints: rows.flatMap((row) => row.constraints) });
   return new Map(rows.map((row) => [row.table, row]));
 }
 
 /** Every foreign key that points at one of `tables` or a partition of it, from anywhere in the database; all of them without `tables`. */
 export async function inspectForeignKeys(db: Executor, tables?: readonly TableName[]): Promise<ForeignKey[]> {
   const names = textArray(tables?.map(qualified) ?? []);
-  return db.execute<ForeignKey>(sql`
+  const keys = await db.execute<ForeignKey>(sql`
     WITH RECURSIVE listed(oid) AS (
       SELECT c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
        WHERE ${tables === undefined} OR n.nspname || '.' || c.relname = ANY(${names})
@@ -92,6 +97,8 @@ export async function inspectForeignKeys(db: Executor, tables?: readonly TableNa
       JOIN pg_class p ON p.oid = con.confrelid JOIN pg_namespace pn ON pn.oid = p.relnamespace
      WHERE con.contype = 'f' AND con.conparentid = 0 AND con.confrelid IN (SELECT oid FROM listed)
      ORDER BY child, con.conname`);
+  rememberNames({ tables: keys.flatMap((fk) => [fk.child, fk.parent]), constraints: keys.map((fk) => fk.constraint) });
+  return keys;
 }
 
 /** A text array parameter: the query builder would spread a plain array into a row. */

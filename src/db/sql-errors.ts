@@ -1,4 +1,5 @@
 import { LetheError } from '../errors.ts';
+import { isKnownConstraint, isKnownTable } from './known-names.ts';
 
 type PostgresFields = { code?: unknown; table_name?: unknown; constraint_name?: unknown; schema_name?: unknown };
 
@@ -29,7 +30,8 @@ export function isContended(error: unknown): boolean {
 
 /**
  * Turns any failure of a statement into a LetheError whose text holds SQLSTATE, table and constraint
- * only. The driver's own messages quote parameters and rows, which would end up in Redis and in logs.
+ * only. The driver's own messages quote parameters and rows, which would end up in Redis and in logs; so could
+ * the two names, which a trigger chooses: only known ones pass.
  */
 export function sanitize(error: unknown): LetheError {
   if (error instanceof LetheError) return error;
@@ -40,7 +42,13 @@ export function sanitize(error: unknown): LetheError {
     return new LetheError('database_unavailable', code);
   }
   if (!fields) return new LetheError('internal_error', (error as Error)?.name ?? 'unknown error');
-  const where = [fields.schema_name, fields.table_name].filter(Boolean).join('.');
-  const constraint = fields.constraint_name ? ` (${fields.constraint_name})` : '';
-  return new LetheError('database_error', `SQLSTATE ${code}${where ? ` on ${where}` : ''}${constraint}`);
+  return new LetheError('database_error', `SQLSTATE ${code}${placeOf(fields)}`);
+}
+
+function placeOf({ schema_name, table_name, constraint_name }: PostgresFields): string {
+  const table = `${schema_name}.${table_name}`;
+  const where = isKnownTable(table) ? ` on ${table}` : '';
+  const constraint = isKnownConstraint(String(constraint_name)) ? ` (${constraint_name})` : '';
+  const unknown = (table_name && !where) || (constraint_name && !constraint);
+  return `${where}${constraint}${unknown ? ' at a name that the catalog does not know: see the log of the database' : ''}`;
 }

@@ -114,11 +114,12 @@ it.each([
   },
 );
 
-it('the address that the database quotes in an error stays out of jobs and logs', async () => {
+it('the address that the database quotes in an error, or a trigger gives as the name of a table, stays out of jobs and logs', async () => {
   const { account, email } = await subject(world.sql, SMALL);
   await world.sql.unsafe(`CREATE SEQUENCE refusals;
     CREATE FUNCTION quote_once() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-      IF nextval('refusals') = 1 THEN RAISE EXCEPTION 'refused: %', OLD.email USING DETAIL = OLD.email; END IF;
+      IF nextval('refusals') = 1 THEN RAISE EXCEPTION 'refused: %', OLD.email USING DETAIL = OLD.email,
+        SCHEMA = 'public', TABLE = OLD.email, CONSTRAINT = OLD.email, COLUMN = OLD.email, DATATYPE = OLD.email; END IF;
       RETURN NEW; END $$;
     CREATE TRIGGER quote_once BEFORE UPDATE ON lethe.erasure
       FOR EACH ROW WHEN (OLD.email IS NOT NULL AND NEW.email IS NULL) EXECUTE FUNCTION quote_once()`);

@@ -61,10 +61,16 @@ export const MAILS: readonly Mutation[] = [
     edits: [
       {
         file: 'src/db/sql-errors.ts',
-        find: "`SQLSTATE ${code}${where ? ` on ${where}` : ''}${constraint}`",
-        replace: '`SQLSTATE ${code} ${where} ${constraint} ${(error as Error).message}`',
+        find: '`SQLSTATE ${code}${placeOf(fields)}`',
+        replace: '`SQLSTATE ${code}${placeOf(fields)} ${(error as Error).message}`',
       },
     ],
     tests: ['test/unit/sql-errors.test.ts'],
+  },
+  {
+    name: 'names-that-a-trigger-chose',
+    breaks: 'no personal data in queues and logs: an error names only tables and constraints that exist',
+    edits: [{ file: 'src/db/sql-errors.ts', find: 'isKnownTable(table) ?', replace: 'table_name ?' }],
+    tests: ['test/unit/sql-errors.test.ts', 'test/integration/mail-privacy.test.ts'],
   },
 ];

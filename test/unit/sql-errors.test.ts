@@ -1,8 +1,9 @@
 import { DrizzleQueryError } from 'drizzle-orm/errors';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { rememberNames } from '../../src/db/known-names.ts';
 import { isContended, sanitize, sqlState } from '../../src/db/sql-errors.ts';
-import { LetheError } from '../../src/errors.ts';
+import { LetheError, stackOf } from '../../src/errors.ts';
 
 const SECRET = 'ada@example.com';
 
@@ -59,12 +60,34 @@ describe('sanitize', () => {
   });
 
   it('names state, table and constraint of any other error', () => {
+    rememberNames({ tables: ['public.posts'], constraints: ['posts_account_id_fkey'] });
     const fields = { schema_name: 'public', table_name: 'posts', constraint_name: 'posts_account_id_fkey' };
     expect(sanitize(wrapped(driverError('23503', fields)))).toMatchObject({
       code: 'database_error',
       detail: 'SQLSTATE 23503 on public.posts (posts_account_id_fkey)',
     });
     expect(sanitize(driverError('42501')).detail).toBe('SQLSTATE 42501');
+  });
+
+  it.each([
+    ['the table', { schema_name: 'public', table_name: SECRET }],
+    ['the schema', { schema_name: SECRET, table_name: 'accounts' }],
+    ['the constraint', { schema_name: 'lethe', table_name: 'erasure', constraint_name: SECRET }],
+    ['a table of a schema without a name', { table_name: SECRET }],
+  ])('says nothing of a value that a trigger gave as the name of %s', (_, fields) => {
+    const { message } = sanitize(wrapped(driverError('P0001', fields)));
+    expect(message).not.toContain(SECRET);
+    expect(message).toContain('see the log of the database');
+  });
+
+  it.each([
+    ['lethe', 'chunk', 'chunk_number'],
+    ['lethe', 'task', 'task_pkey'],
+    ['lethe', 'event', 'event_erasure_id_erasure_id_fk'],
+    ['lethe', 'notification', 'notification_state'],
+  ])('knows the names of its own schema: %s.%s (%s)', (schema_name, table_name, constraint_name) => {
+    const { detail } = sanitize(driverError('23505', { schema_name, table_name, constraint_name }));
+    expect(detail).toBe(`SQLSTATE 23505 on ${schema_name}.${table_name} (${constraint_name})`);
   });
 
   it.each([
@@ -81,6 +104,17 @@ describe('sanitize', () => {
   it('leaves an error of the domain as it is', () => {
     const error = new LetheError('not_found', 'there is no such account');
     expect(sanitize(error)).toBe(error);
+  });
+
+  it('keeps what looks like a place in a message out of what is said of where an error came from', () => {
+    const error = driverError('P0001');
+    expect(error.stack).toContain(error.message);
+    error.message = 'replaced later';
+    expect(stackOf(error)).toEqual([]);
+    const lines = new Error(`refused\n    at ${SECRET} (x.ts:1:1)\n    at ${SECRET}`);
+    expect(stackOf(lines).length).toBeGreaterThan(0);
+    expect(stackOf(lines).join()).not.toContain(SECRET);
+    for (const thrown of [undefined, null, SECRET, { stack: SECRET }]) expect(stackOf(thrown)).toEqual([]);
   });
 
   it('finds the state however deep it is wrapped', () => {
