@@ -4,7 +4,8 @@ import { missingGrants } from '../db/grants.ts';
 import { UsageError } from '../errors.ts';
 import { inspectForeignKeys, inspectTables } from './inspect.ts';
 import type { Declaration } from './load.ts';
-import { type Resolution, resolveCatalog, tableName } from './resolve.ts';
+import { tableName } from './names.ts';
+import { type Resolution, resolveCatalog } from './resolve.ts';
 import type { Catalog } from './types.ts';
 
 /** Compares the catalog with the live schema; see `resolveCatalog` for what is an error. */
@@ -31,7 +32,7 @@ export async function checkCatalog(
 }
 
 /** A missing grant in words. */
-export const grantHelp = (missing: string) => `missing grant: GRANT ${missing} TO the role that Lethe connects as`;
+export const grantHelp = (statement: string) => `missing grant: ${statement}`;
 
 /** Why Lethe cannot work with this server, or undefined. */
 export async function checkServer(db: Executor): Promise<string | undefined> {

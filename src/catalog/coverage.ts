@@ -1,7 +1,7 @@
+import { changesRows } from './check-references.ts';
 import type { ForeignKey } from './inspect.ts';
 import type { Declaration } from './load.ts';
-import { changesRows, tableName } from './resolve.ts';
-import { qualified } from './types.ts';
+import { fullName, tableName } from './names.ts';
 
 /** A relation that holds rows of its own: `r` table, `p` partitioned, `m` materialized view, `f` foreign table. */
 export type Relation = {
@@ -44,10 +44,9 @@ export function findUncovered(
   relations: readonly Relation[],
   foreignKeys: readonly ForeignKey[],
 ): Coverage {
-  const name = (table: string) => qualified(tableName(table));
-  const account = name(declared.account.table);
-  const listed = new Set([account, ...declared.locations.map((l) => name(l.table))]);
-  const ignored = new Set((declared.ignore ?? []).map((t) => name(t.table)));
+  const account = fullName(declared.account.table);
+  const listed = new Set([account, ...declared.locations.map((l) => fullName(l.table))]);
+  const ignored = new Set((declared.ignore ?? []).map((t) => fullName(t.table)));
   const known = new Map(relations.map((r) => [r.table, r]));
   const isCovered = (r: Relation) => [r.table, ...r.parents].some((t) => listed.has(t) || ignored.has(t));
   const reaches = walkReferences(listed, foreignKeys);

@@ -1,28 +1,34 @@
 import { sql } from 'drizzle-orm';
 import type { Executor } from '../db/client.ts';
 import type { Relation } from './coverage.ts';
+import { qualified } from './names.ts';
 
 /**
  * Every relation of the application that holds rows of its own, with its columns: partitions are part
  * of their table, and views hold nothing. Lethe's own schemas and the system's are left out.
  */
 export async function inspectRelations(db: Executor): Promise<Relation[]> {
-  return db.execute<Relation>(sql`
+  const rows = await db.execute<Omit<Relation, 'parents'> & { schema: string; parents: [string, string][] }>(sql`
     WITH RECURSIVE base(oid, type) AS (
       SELECT oid, oid FROM pg_type WHERE typtype <> 'd'
       UNION ALL SELECT d.oid, base.type FROM pg_type d JOIN base ON base.oid = d.typbasetype WHERE d.typtype = 'd'
     ), above(child, parent) AS (
       SELECT inhrelid, inhparent FROM pg_inherits
       UNION SELECT above.child, i.inhparent FROM above JOIN pg_inherits i ON i.inhrelid = above.parent)
-    SELECT n.nspname || '.' || c.relname AS table, c.relkind AS kind,
+    SELECT n.nspname AS schema, c.relname AS table, c.relkind AS kind,
            COALESCE((SELECT jsonb_agg(jsonb_build_object('name', a.attname, 'type', format_type(b.type, NULL)) ORDER BY a.attnum)
               FROM pg_attribute a JOIN base b ON b.oid = a.atttypid
              WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped), '[]') AS columns,
-           COALESCE((SELECT jsonb_agg(pn.nspname || '.' || p.relname)
+           COALESCE((SELECT jsonb_agg(jsonb_build_array(pn.nspname, p.relname))
               FROM above JOIN pg_class p ON p.oid = above.parent JOIN pg_namespace pn ON pn.oid = p.relnamespace
              WHERE above.child = c.oid), '[]') AS parents
       FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
      WHERE c.relkind IN ('r', 'p', 'm', 'f') AND NOT c.relispartition
        AND n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'lethe', 'lethe_migrations')
-     ORDER BY 1`);
+     ORDER BY n.nspname, c.relname`);
+  return rows.map(({ schema, ...row }) => ({
+    ...row,
+    table: qualified({ schema, table: row.table }),
+    parents: row.parents.map(([schema, table]) => qualified({ schema, table })),
+  }));
 }

@@ -1,9 +1,10 @@
 import { sql } from 'drizzle-orm';
 import type { Executor } from '../db/client.ts';
 import { rememberNames } from '../db/known-names.ts';
-import { qualified, type TableName } from './types.ts';
+import { identifiers, qualified } from './names.ts';
+import type { TableName } from './types.ts';
 
-/** A foreign key as the database has it. Tables are `schema.table`. */
+/** A foreign key as the database has it. Tables are `qualified`. */
 export type ForeignKey = {
   constraint: string;
   child: string;
@@ -17,11 +18,14 @@ export type ForeignKey = {
 
 /** A foreign key in words; two keys with the same words do the same. */
 export const describeForeignKey = (fk: ForeignKey): string =>
-  `${fk.child} (${fk.columns.join(', ')}) references ${fk.parent} (${fk.referenced.join(', ')}) ON DELETE ${fk.onDelete}`;
+  `${fk.child} (${identifiers(fk.columns)}) references ${fk.parent} (${identifiers(fk.referenced)}) ON DELETE ${fk.onDelete}`;
 
 /** What the live schema says about one listed table. */
 export type TableFacts = {
   table: string;
+  schema: string;
+  /** The role that Lethe connects as, for a statement. */
+  role: string;
   kind: string;
   columns: Record<string, { type: string; notNull: boolean }>;
   primaryKey: string[];
@@ -41,11 +45,9 @@ const NEEDED = ['SELECT', 'UPDATE', 'DELETE'];
 export async function inspectTables(db: Executor, tables: readonly TableName[]): Promise<Map<string, TableFacts>> {
   const rows = await db.execute<TableFacts & { constraints: string[] }>(sql`
     WITH wanted AS (
-      SELECT n.nspname || '.' || c.relname AS name, c.*
-        FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-       WHERE n.nspname || '.' || c.relname = ANY(${textArray(tables.map(qualified))})
-         AND c.relkind IN ('r', 'p', 'v', 'm', 'f'))
-    SELECT w.name AS table, w.relkind AS kind,
+      SELECT n.nspname, c.* FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+       WHERE (n.nspname, c.relname) IN (${named(tables)}) AND c.relkind IN ('r', 'p', 'v', 'm', 'f'))
+    SELECT w.nspname AS schema, w.relname AS table, w.relkind AS kind, quote_ident(current_user) AS role,
       (SELECT jsonb_object_agg(a.attname, jsonb_build_object('type', format_type(a.atttypid, a.atttypmod), 'notNull', a.attnotnull))
          FROM pg_attribute a WHERE a.attrelid = w.oid AND a.attnum > 0 AND NOT a.attisdropped) AS columns,
       COALESCE((SELECT jsonb_agg(a.attname ORDER BY k.ord)
@@ -71,20 +73,26 @@ export async function inspectTables(db: Executor, tables: readonly TableName[]):
          SELECT conname AS name FROM pg_constraint WHERE conrelid = w.oid
           UNION SELECT i.relname FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid WHERE x.indrelid = w.oid) names), '[]') AS constraints
     FROM wanted w`);
-  rememberNames({ tables: rows.map((row) => row.table), constraints: rows.flatMap((row) => row.constraints) });
-  return new Map(rows.map((row) => [row.table, row]));
+  const raw = rows.map((row) => `${row.schema}.${row.table}`);
+  rememberNames({ tables: raw, constraints: rows.flatMap((row) => row.constraints) });
+  return new Map(rows.map((row) => [qualified(row), { ...row, table: qualified(row) }]));
 }
+
+/** Schemas and names as rows. Two arrays: no character between them could be told from one of a name. */
+const named = (tables: readonly TableName[]) =>
+  sql`SELECT * FROM unnest(${textArray(tables.map((t) => t.schema))}, ${textArray(tables.map((t) => t.table))})`;
 
 /** Every foreign key that points at one of `tables` or a partition of it, from anywhere in the database; all of them without `tables`. */
 export async function inspectForeignKeys(db: Executor, tables?: readonly TableName[]): Promise<ForeignKey[]> {
-  const names = textArray(tables?.map(qualified) ?? []);
-  const keys = await db.execute<ForeignKey>(sql`
+  const rows = await db.execute<
+    Omit<ForeignKey, 'child' | 'parent'> & Record<'child' | 'parent', [string, string]>
+  >(sql`
     WITH RECURSIVE listed(oid) AS (
       SELECT c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-       WHERE ${tables === undefined} OR n.nspname || '.' || c.relname = ANY(${names})
+       WHERE ${tables === undefined} OR (n.nspname, c.relname) IN (${named(tables ?? [])})
       UNION SELECT i.inhrelid FROM pg_inherits i JOIN listed ON i.inhparent = listed.oid)
     SELECT con.conname AS constraint,
-           cn.nspname || '.' || c.relname AS child, pn.nspname || '.' || p.relname AS parent,
+           jsonb_build_array(cn.nspname, c.relname) AS child, jsonb_build_array(pn.nspname, p.relname) AS parent,
            (SELECT jsonb_agg(a.attname ORDER BY k.ord) FROM unnest(con.conkey) WITH ORDINALITY k(attnum, ord)
               JOIN pg_attribute a ON a.attrelid = con.conrelid AND a.attnum = k.attnum) AS columns,
            (SELECT jsonb_agg(a.attname ORDER BY k.ord) FROM unnest(con.confkey) WITH ORDINALITY k(attnum, ord)
@@ -96,10 +104,13 @@ export async function inspectForeignKeys(db: Executor, tables?: readonly TableNa
       JOIN pg_class c ON c.oid = con.conrelid JOIN pg_namespace cn ON cn.oid = c.relnamespace
       JOIN pg_class p ON p.oid = con.confrelid JOIN pg_namespace pn ON pn.oid = p.relnamespace
      WHERE con.contype = 'f' AND con.conparentid = 0 AND con.confrelid IN (SELECT oid FROM listed)
-     ORDER BY child, con.conname`);
-  rememberNames({ tables: keys.flatMap((fk) => [fk.child, fk.parent]), constraints: keys.map((fk) => fk.constraint) });
-  return keys;
+     ORDER BY cn.nspname, c.relname, con.conname`);
+  const raw = rows.flatMap((row) => [row.child.join('.'), row.parent.join('.')]);
+  rememberNames({ tables: raw, constraints: rows.map((row) => row.constraint) });
+  return rows.map((row) => ({ ...row, child: pair(row.child), parent: pair(row.parent) }));
 }
+
+const pair = ([schema, table]: readonly [string, string]) => qualified({ schema, table });
 
 /** A text array parameter: the query builder would spread a plain array into a row. */
 export function textArray(values: readonly string[]) {

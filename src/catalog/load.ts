@@ -4,12 +4,16 @@ import ms, { type StringValue } from 'ms';
 import { parseDocument } from 'yaml';
 import { z } from 'zod';
 import { UsageError } from '../errors.ts';
+import { fullName, locationName, nameParts, tableName } from './names.ts';
 
 const identifier = z.string().min(1).max(63);
 const table = z
   .string()
-  .regex(/^[^.\s]+(\.[^.\s]+)?$/, 'expected a table, or schema.table')
-  .describe('A table of schema public, or schema.table.');
+  .refine(
+    (text) => nameParts(text) !== undefined,
+    'expected a table, or schema.table; a name with a space or a dot stands in quotes, such as "my table"',
+  )
+  .describe('A table of schema public, or schema.table. A name with a space or a dot stands in quotes.');
 const WITH_UNIT = /^\d+(\.\d+)?\s*(ms|s|m|h|d|w|y)$/;
 const duration = z
   .string()
@@ -70,9 +74,6 @@ export const catalogSchema = () => ({
   ...z.toJSONSchema(declaration, { io: 'input', target: 'draft-7' }),
 });
 
-/** `posts` means `public.posts`: the search path is session state, which a pooler does not keep. */
-const fullName = (name: string) => (name.includes('.') ? name : `public.${name}`);
-
 /** The catalog as written (`source`) and as understood: shape and values are checked, the live schema is not. */
 export type Declaration = z.infer<typeof declaration> & { digest: string; source: unknown };
 
@@ -102,7 +103,7 @@ export function parseDeclaration(written: unknown, file: string): Declaration {
   const problems: string[] = [];
   for (const [index, location] of parsed.data.locations.entries()) {
     const key = fullName(location.table);
-    const name = location.name ?? location.table;
+    const name = locationName(location);
     for (const unique of [`table ${key}`, `name ${name}`]) {
       const first = seen.get(unique);
       if (first) problems.push(`${file}: locations.${index}: ${unique} is listed twice, first at ${first}`);
@@ -110,7 +111,7 @@ export function parseDeclaration(written: unknown, file: string): Declaration {
     }
     if (key === fullName(parsed.data.account.table)) {
       problems.push(`${file}: locations.${index}: ${location.table} is the account table; list only what it owns`);
-    } else if (name === parsed.data.account.table.split('.').at(-1)) {
+    } else if (name === tableName(parsed.data.account.table).table) {
       // The task of the account's own row has that name, and an erasure has one task of each name.
       problems.push(`${file}: locations.${index}: the name ${name} is the account's own: give the location another`);
     }

@@ -1,8 +1,7 @@
 import { type Declaration, parseDeclaration } from './load.ts';
+import { fullName, locationName } from './names.ts';
 
 type Written = { account: Record<string, unknown>; locations: Record<string, unknown>[]; ignore?: unknown };
-
-const fullName = (table: string) => (table.includes('.') ? table : `public.${table}`);
 
 /** True when both mean the same accounts: with another table or key, 42 would be somebody else. */
 export const sameAccounts = (a: Declaration, b: Declaration): boolean =>
@@ -16,12 +15,12 @@ export const sameAccounts = (a: Declaration, b: Declaration): boolean =>
 export function mergeDeclarations(accepted: Declaration, current: Declaration): Declaration {
   if (!sameAccounts(accepted, current)) return accepted;
   const tables = new Set([accepted.account.table, ...accepted.locations.map((l) => l.table)].map(fullName));
-  const names = new Set(accepted.locations.map((l) => l.name ?? l.table));
+  const names = new Set(accepted.locations.map(locationName));
   const written = accepted.source as Written;
   const newer = current.source as Written;
   const added = current.locations.flatMap((location, i) => {
     if (tables.has(fullName(location.table))) return [];
-    const taken = names.has(location.name ?? location.table);
+    const taken = names.has(locationName(location));
     return [{ ...newer.locations[i], ...(taken ? { name: `${fullName(location.table)} (added)`.slice(-63) } : {}) }];
   });
   const { hold } = current.account;

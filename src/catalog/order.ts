@@ -3,35 +3,35 @@ export type Edge = { child: string; parent: string };
 
 /**
  * Stages in which tables are erased, children before parents: a table's stage is the length of the
- * longest chain of references that ends at it. Returns the tables of a cycle instead when there is one.
+ * longest chain of references that ends at it. `cycles` are chains that lead back to their beginning, each with
+ * a reference that no other one has in this place: without those there is no cycle left. The stages then mean nothing.
  */
 export function orderTables(
   tables: readonly string[],
   edges: readonly Edge[],
-): { stages: Map<string, number> } | { cycle: string[] } {
+): { stages: Map<string, number>; cycles: string[][] } {
   const stages = new Map<string, number>();
+  const cycles: string[][] = [];
   const path: string[] = [];
-  const childrenOf = (table: string) => edges.filter((e) => e.parent === table).map((e) => e.child);
+  const childrenOf = (table: string) => new Set(edges.filter((e) => e.parent === table).map((e) => e.child));
 
-  const visit = (table: string): string[] | undefined => {
-    if (stages.has(table)) return undefined;
-    const start = path.indexOf(table);
-    if (start >= 0) return path.slice(start);
+  const visit = (table: string): void => {
+    if (stages.has(table)) return;
     path.push(table);
     let stage = 0;
     for (const child of childrenOf(table)) {
-      const cycle = visit(child);
-      if (cycle) return cycle;
+      const start = path.indexOf(child);
+      if (start >= 0) {
+        cycles.push(path.slice(start));
+        continue;
+      }
+      visit(child);
       stage = Math.max(stage, (stages.get(child) as number) + 1);
     }
     path.pop();
     stages.set(table, stage);
-    return undefined;
   };
 
-  for (const table of tables) {
-    const cycle = visit(table);
-    if (cycle) return { cycle };
-  }
-  return { stages };
+  for (const table of tables) visit(table);
+  return { stages, cycles };
 }

@@ -59,5 +59,3 @@ export type Catalog = {
   /** Every foreign key that pointed at these tables when the catalog was checked, in words. */
   readonly references: readonly string[];
 };
-
-export const qualified = (t: TableName) => `${t.schema}.${t.table}`;

@@ -1,10 +1,10 @@
 import { Command } from 'commander';
 import { checkServer, grantHelp, inspectCatalog } from '../catalog/check.ts';
+import { unlistedError } from '../catalog/check-references.ts';
 import { type Finding, findUncovered } from '../catalog/coverage.ts';
 import { inspectForeignKeys } from '../catalog/inspect.ts';
 import { inspectRelations } from '../catalog/inspect-all.ts';
 import { catalogSchema, type Declaration, loadCatalog } from '../catalog/load.ts';
-import { unlistedError } from '../catalog/resolve.ts';
 import { loadConfig } from '../config.ts';
 import { connect, type Database } from '../db/client.ts';
 import { missingGrants } from '../db/grants.ts';

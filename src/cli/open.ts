@@ -1,5 +1,5 @@
 import { sql } from 'drizzle-orm';
-import { checkCatalog, readDeadlockTimeout } from '../catalog/check.ts';
+import { checkCatalog, grantHelp, readDeadlockTimeout } from '../catalog/check.ts';
 import { type Declaration, loadCatalog } from '../catalog/load.ts';
 import type { Catalog } from '../catalog/types.ts';
 import { loadConfig } from '../config.ts';
@@ -42,8 +42,7 @@ export async function withSession<T>(terminal: Terminal, work: (session: Session
   try {
     await answers(db);
     const grants = await missingGrants(db);
-    if (grants.length > 0)
-      throw new UsageError(grants.map((g) => `missing grant: GRANT ${g} TO the role of DATABASE_URL`));
+    if (grants.length > 0) throw new UsageError(grants.map(grantHelp));
     const pending = await pendingMigrations(db);
     if (pending > 0) throw new UsageError([`the database lacks ${pending} migration(s): run lethe migrate`]);
     const fit = await readCatalog(db, config.LETHE_CATALOG);

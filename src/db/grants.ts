@@ -2,15 +2,16 @@ import { sql } from 'drizzle-orm';
 import type { Executor } from './client.ts';
 
 /**
- * What the connected role lacks on Lethe's own schemas, as `privileges ON object`. Found out at start,
+ * What the connected role lacks on Lethe's own schemas, as statements. Found out at start,
  * because a worker without them would fail in the middle of an erasure. Empty before the first migration.
  */
 export async function missingGrants(db: Executor): Promise<string[]> {
   const rows = await db.execute<{ missing: string }>(sql`
-    SELECT 'USAGE ON SCHEMA ' || nspname AS missing FROM pg_namespace
+    SELECT 'GRANT USAGE ON SCHEMA ' || nspname || ' TO ' || quote_ident(current_user) AS missing FROM pg_namespace
      WHERE nspname IN ('lethe', 'lethe_migrations') AND NOT has_schema_privilege(oid, 'USAGE')
     UNION ALL
-    SELECT string_agg(needed.privilege, ', ' ORDER BY needed.ord) || ' ON ' || n.nspname || '.' || c.relname
+    SELECT 'GRANT ' || string_agg(needed.privilege, ', ' ORDER BY needed.ord)
+           || format(' ON %I.%I TO %I', n.nspname, c.relname, current_user)
       FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace,
            unnest(CASE WHEN n.nspname = 'lethe_migrations' THEN ARRAY['SELECT']
                        WHEN c.relname = 'idempotency' THEN ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']

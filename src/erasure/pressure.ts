@@ -1,5 +1,5 @@
 import { sql } from 'drizzle-orm';
-import { type Catalog, qualified } from '../catalog/types.ts';
+import type { Catalog, TableName } from '../catalog/types.ts';
 import type { Database } from '../db/client.ts';
 import { transaction } from '../db/transaction.ts';
 
@@ -41,7 +41,7 @@ const statement = (catalog: Catalog, version: number) => sql`
   SELECT pg_wal_lsn_diff(pg_current_wal_flush_lsn(), '0/0')::float8 AS lsn,
          (${REPLICAS}) AS replicas, (${WAITING}) AS waiting,
          (${checkpoints(version)}) AS checkpoints, (${CONNECTIONS}) AS connections,
-         (${tables([...catalog.locations, catalog.account].map(qualified))}) AS tables,
+         (${tables([...catalog.locations, catalog.account])}) AS tables,
          extract(epoch FROM current_setting('autovacuum_naptime')::interval)::float8 AS "naptimeSeconds"`;
 
 /**
@@ -96,17 +96,18 @@ const CONNECTIONS = sql.raw(`
     FROM pg_stat_database`);
 
 /** Autovacuum's own rule, with the options of the table. Who may not see what a vacuum works on is told of every one. */
-const tables = (names: readonly string[]) => {
+const tables = (names: readonly TableName[]) => {
   const option = (name: string) =>
     sql.raw(`coalesce((SELECT option_value FROM pg_options_to_table(c.reloptions) WHERE option_name = '${name}'),
                       current_setting('${name}'))::float8`);
   return sql`
   SELECT coalesce(jsonb_agg(jsonb_build_object(
-           'name', n.nspname || '.' || c.relname, 'dead', s.n_dead_tup,
+           'name', format('%I.%I', n.nspname, c.relname), 'dead', s.n_dead_tup,
            'threshold', ${option('autovacuum_vacuum_threshold')}
                           + ${option('autovacuum_vacuum_scale_factor')} * greatest(c.reltuples, 0),
            'vacuuming', EXISTS (SELECT 1 FROM pg_stat_progress_vacuum p
                                  WHERE p.datname = current_database() AND coalesce(p.relid, c.oid) = c.oid))), '[]')
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_stat_all_tables s ON s.relid = c.oid
-   WHERE n.nspname || '.' || c.relname = ANY (string_to_array(${names.join('\n')}, E'\n'))`;
+   WHERE (n.nspname, c.relname) IN (
+     SELECT v ->> 0, v ->> 1 FROM jsonb_array_elements(${JSON.stringify(names.map((t) => [t.schema, t.table]))}::text::jsonb) AS v)`;
 };

@@ -66,7 +66,11 @@ describe('a catalog is refused', () => {
       'a missing schema',
       '',
       CATALOG.replace('$.posts', 'no_schema.posts'),
-      ['no_schema.posts: there is no such table'],
+      [
+        'no_schema.posts: there is no such table',
+        `$.posts (account_id) references $.accounts ON DELETE CASCADE ${UNLISTED}`,
+        `$.posts (feed_id) references $.feeds ON DELETE CASCADE ${UNLISTED}`,
+      ],
     ],
     ['a missing account table', '', CATALOG.replace('$.accounts', '$.users'), ['$.users: there is no such table']],
     ['a view', 'CREATE VIEW seen AS SELECT * FROM posts;', ADDED('seen'), ['$.seen: is not a table']],
@@ -136,6 +140,20 @@ describe('a catalog is refused', () => {
       'CREATE TABLE visits (a bigint, account_id bigint, PRIMARY KEY (account_id, a));',
       ADDED('visits'),
       ['$.visits: the key (account_id, a) has several columns, which this version does not support'],
+    ],
+    [
+      'several mistakes, of which a missing table hides none',
+      'ALTER TABLE feeds ADD newest bigint REFERENCES posts; CREATE TABLE notes (id bigint PRIMARY KEY, account_id uuid);',
+      `${ADDED('notes')}  - { table: $.nowhere, account: account_id, owner: reader }\n`.replace(
+        'flag: flag',
+        'flag: flags',
+      ),
+      [
+        '$.nowhere: there is no such table',
+        'account.flag: $.accounts has no column flags',
+        'foreign keys form a cycle: $.posts → $.feeds → $.posts',
+        'locations.$.notes: $.notes.account_id is uuid, but $.accounts.id is bigint',
+      ],
     ],
     [
       'a cycle',

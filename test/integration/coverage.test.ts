@@ -190,7 +190,7 @@ locations: [{ table: extra.invoices, account: payer, owner: billing }]
     expect(code).toBe(1);
     expect(out.split('\n')).toEqual([
       'error: account.flag: public.accounts has no column flagged',
-      expect.stringMatching(/^not covered: extra\.ab has a column account_id/),
+      expect.stringMatching(/^not covered: extra\."ab" has a column account_id/),
       'The catalog does not cover the database: 1 error, 1 table not covered.',
       '',
     ]);

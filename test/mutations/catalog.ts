@@ -5,7 +5,7 @@ export const CATALOG: readonly Mutation[] = [
   {
     name: 'unlisted-table-unseen',
     breaks: 'nothing is deleted unseen: a table that references the account must be in the catalog',
-    edits: [{ file: 'src/catalog/resolve.ts', find: 'errors.push(unlistedError(fk));', replace: '' }],
+    edits: [{ file: 'src/catalog/check-references.ts', find: 'errors.push(unlistedError(fk));', replace: '' }],
     tests: ['test/integration/catalog.test.ts'],
   },
   {

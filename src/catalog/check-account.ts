@@ -1,0 +1,30 @@
+import { checkKey } from './check-key.ts';
+import type { TableFacts } from './inspect.ts';
+import type { Declaration } from './load.ts';
+import { identifier } from './names.ts';
+import type { KeyColumns } from './types.ts';
+
+/** The account's table: its key names one row, and the other columns are what they are declared to be. */
+export function checkAccount(
+  { account }: Declaration,
+  name: string,
+  table: TableFacts,
+  errors: string[],
+): KeyColumns | undefined {
+  const key = checkKey(name, table, [account.key], errors);
+  const isAlone = (columns: readonly string[]) => columns.length === 1 && columns[0] === account.key;
+  if (key && !isAlone(table.primaryKey) && !table.indexes.some((i) => i.unique && isAlone(i.columns))) {
+    errors.push(
+      `account.key: ${name}.${identifier(account.key)} is neither the primary key nor unique: one request would erase several accounts`,
+    );
+  }
+  const { email, flag, created, hold } = account;
+  for (const [role, column] of Object.entries({ email, flag, created, hold })) {
+    if (column === undefined) continue;
+    const found = table.columns[column];
+    if (!found) errors.push(`account.${role}: ${name} has no column ${identifier(column)}`);
+    else if (role !== 'email' && role !== 'hold' && !found.type.startsWith('timestamp'))
+      errors.push(`account.${role}: ${name}.${identifier(column)} is ${found.type}, expected a timestamp`);
+  }
+  return key;
+}

@@ -1,0 +1,37 @@
+import type { TableFacts } from './inspect.ts';
+import { identifier, identifiers } from './names.ts';
+import { KEY_TYPES, type KeyColumns, type KeyType } from './types.ts';
+
+export const isKeyType = (type: string): type is KeyType => (KEY_TYPES as readonly string[]).includes(type);
+export const keyFamily = (type: KeyType) => (type === 'uuid' ? 'uuid' : 'integer');
+
+/** The columns of a key with their types, or undefined with errors that say what a key must be. */
+export function checkKey(
+  name: string,
+  table: TableFacts,
+  columns: readonly string[],
+  errors: string[],
+  primary = false,
+): KeyColumns | undefined {
+  const [column, ...more] = columns;
+  if (column === undefined) {
+    errors.push(`${name}: has no primary key`);
+    return undefined;
+  }
+  const found = table.columns[column];
+  if (!found) {
+    errors.push(`account.key: ${name} has no column ${identifier(column)}`);
+    return undefined;
+  }
+  if (more.length > 0)
+    errors.push(`${name}: the key (${identifiers(columns)}) has several columns, which this version does not support`);
+  const place = `${name}.${identifier(column)}`;
+  if (!found.notNull) errors.push(`${place}: a key column must be NOT NULL`);
+  if (!isKeyType(found.type)) {
+    errors.push(
+      `${place}: a ${primary ? 'primary key' : 'key'} of type ${found.type} is not supported; expected one of ${KEY_TYPES.join(', ')}`,
+    );
+    return undefined;
+  }
+  return [{ name: column, type: found.type }];
+}
