@@ -1,6 +1,6 @@
 # Build: docker build -t lethe --build-arg VERSION=$(git describe --always) .
 # Run:   docker run --env-file .env lethe api | worker | migrate
-ARG NODE_IMAGE=node:24-bookworm-slim
+ARG NODE_IMAGE=node:24.18.1-bookworm-slim@sha256:235600a8101ab264e117b1768e925532262668dc9b581ef1dd7d96ced463b8e7
 
 FROM ${NODE_IMAGE} AS dependencies
 WORKDIR /app

@@ -201,7 +201,8 @@ export function loadConfig(role: Role, env: NodeJS.ProcessEnv = process.env): Co
       );
     }
   }
-  if (values.LETHE_SIGN_OUT_URL && !values.LETHE_SIGN_OUT_SECRET)
+  // Who signs the call: the API only records that it is due.
+  if (role === 'worker' && values.LETHE_SIGN_OUT_URL && !values.LETHE_SIGN_OUT_SECRET)
     problems.push('LETHE_SIGN_OUT_SECRET: is required with LETHE_SIGN_OUT_URL');
   if (role === 'api') problems.push(...checkApi(values));
   if (role === 'worker') problems.push(...checkMail(values));

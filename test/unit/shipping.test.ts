@@ -35,8 +35,31 @@ const service = (name: string): Service => compose.services[name] ?? ({} as Serv
 const OURS = ['migrate', 'api', 'worker'];
 const COMMANDS = [apiCommand(), workerCommand(), migrateCommand(), passwordCommand()].map((c) => c.name());
 /** Documented by the images of the bundled servers. */
-const IMAGE_VARIABLES: Record<string, string[]> = { postgres: ['POSTGRES_USER', 'POSTGRES_DB', 'POSTGRES_PASSWORD'] };
-const packages = JSON.parse(read('package.json')) as { scripts: Record<string, string>; files: string[] };
+const IMAGE_VARIABLES: Record<string, string[]> = {
+  // The last one is read by ops/bundled-roles.sql.
+  postgres: ['POSTGRES_USER', 'POSTGRES_DB', 'POSTGRES_PASSWORD', 'DATABASE_PASSWORD'],
+  redis: ['REDISCLI_AUTH'],
+};
+/** Secrets, and who knows each: a process that is taken over gives away what it was given. */
+const SECRETS: Record<string, string[]> = {
+  DATABASE_URL: ['migrate', 'api', 'worker'],
+  LETHE_DIRECT_DATABASE_URL: ['migrate'],
+  REDIS_URL: ['api', 'worker'],
+  LETHE_SECRET: ['api', 'worker'],
+  LETHE_API_KEYS: ['api'],
+  LETHE_JWT_SECRET: ['api'],
+  LETHE_DASHBOARD_USERS: ['api'],
+  LETHE_SIGN_OUT_SECRET: ['worker'],
+  RESEND_API_KEY: ['worker'],
+  POSTGRES_PASSWORD: ['postgres'],
+  DATABASE_PASSWORD: ['postgres'],
+};
+const PINNED = /^[a-z]+:\d+\.\d+(\.\d+)?-bookworm(-slim)?@sha256:[0-9a-f]{64}$/;
+const packages = JSON.parse(read('package.json')) as {
+  scripts: Record<string, string>;
+  files: string[];
+  dependencies: Record<string, string>;
+};
 
 const folder = mkdtempSync(join(tmpdir(), 'lethe-ignore-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -51,12 +74,51 @@ describe('docker-compose.yml', () => {
       const known = OURS.includes(basename(name)) ? VARIABLES : (IMAGE_VARIABLES[name] ?? []);
       for (const variable of Object.keys(environment)) expect(known, `${name}: ${variable}`).toContain(variable);
     }
-    for (const name of OURS) {
+    for (const name of ['api', 'worker'])
       expect(Object.keys(service(name).environment ?? {})).toEqual(
         expect.arrayContaining(['DATABASE_URL', 'REDIS_URL', 'LETHE_SECRET', 'LETHE_METRICS_PORT']),
       );
-      expect(service(name).env_file).toEqual(['.env']);
+  });
+
+  it('gives each container its own variables only, and every option to one that reads it', () => {
+    for (const [name, { env_file }] of Object.entries(compose.services)) expect(env_file, name).toBeUndefined();
+    for (const [secret, owners] of Object.entries(SECRETS)) {
+      const given = Object.entries(compose.services).filter(([, s]) => Object.hasOwn(s.environment ?? {}, secret));
+      expect(given.map(([name]) => name).sort(), secret).toEqual([...owners].sort());
     }
+    const migrate = Object.keys(service('migrate').environment ?? {});
+    expect(migrate.sort()).toEqual(['DATABASE_URL', 'LETHE_DIRECT_DATABASE_URL', 'LOG_LEVEL']);
+    const given = new Set(OURS.flatMap((name) => Object.keys(service(name).environment ?? {})));
+    expect([...given].sort()).toEqual([...VARIABLES].sort());
+  });
+
+  it('passes on what .env says, and takes what it does not say as not set', () => {
+    const fixed = [
+      'LETHE_CATALOG',
+      'LETHE_MAIL_OUTBOX',
+      'HOST',
+      'PORT',
+      'LETHE_METRICS_PORT',
+      'DATABASE_URL',
+      'REDIS_URL',
+    ];
+    for (const name of OURS)
+      for (const [variable, value] of Object.entries(service(name).environment ?? {}))
+        if (!fixed.includes(variable)) expect(value, variable).toMatch(new RegExp(`^\\$\\{${variable}:[-?]`));
+  });
+
+  it('pins every image by digest, beside the version that it is', () => {
+    for (const name of ['postgres', 'redis']) expect(service(name).image).toMatch(PINNED);
+    expect(/^ARG NODE_IMAGE=(.*)$/m.exec(read('Dockerfile'))?.[1]).toMatch(PINNED);
+    for (const name of OURS) expect(service(name).image).toMatch(/^\$\{LETHE_IMAGE:-lethe:latest\}$/);
+  });
+
+  it('connects as a role that is not the administrator, to a Redis that asks for a password', () => {
+    expect(service('api').environment?.DATABASE_URL).toMatch(/^postgres:\/\/lethe:\$\{DATABASE_PASSWORD:\?/);
+    expect(service('postgres').environment?.POSTGRES_USER ?? 'postgres').toBe('postgres');
+    expect(service('api').environment?.REDIS_URL).toMatch(/^redis:\/\/:\$\{REDIS_PASSWORD:\?.*\}@redis:6379$/);
+    const { command = [] } = service('redis');
+    expect(command[command.indexOf('--requirepass') + 1]).toMatch(/^\$\{REDIS_PASSWORD:\?/);
   });
 
   it('runs commands that exist', () => {
@@ -67,10 +129,10 @@ describe('docker-compose.yml', () => {
   it('holds no secret: each is interpolated, and says what to do when it is missing', () => {
     for (const path of ['docker-compose.yml', 'ops/compose.own-database.yml', 'Dockerfile']) {
       const text = read(path).replace(/^\s*#.*$/gm, '');
-      for (const [, password] of text.matchAll(/\w+:\/\/[^\s:/@]+:([^\s]*?)@/g))
+      for (const [, password] of text.matchAll(/\w+:\/\/[^\s:/@]*:(.*?)@/g))
         expect(password, path).toMatch(/^\$\{\w+:\?[^}]+\}$/);
       for (const [line, , value] of text.matchAll(/^\s*-?\s*(\w*(?:SECRET|PASSWORD|_KEYS?|TOKEN)\w*)[:=]\s*(.*)$/gm))
-        expect(value, line).toMatch(/^\$\{\w+:\?put \w+=.* into \.env.*\}$/);
+        expect(value, line).toMatch(/^\$\{\w+(:-|:\?put \w+=.* into \.env.*)\}$/);
     }
     expect(read('docker-compose.yml')).toMatch(/\$\{POSTGRES_PASSWORD:\?/);
   });
@@ -86,8 +148,9 @@ describe('docker-compose.yml', () => {
 
   it('keeps the password of the schema’s owner from what serves', () => {
     for (const name of ['api', 'worker'])
-      expect(own.services[name]?.environment).toMatchObject({ LETHE_DIRECT_DATABASE_URL: '' });
-    expect(own.services.migrate?.environment).not.toHaveProperty('LETHE_DIRECT_DATABASE_URL');
+      for (const file of [compose, own])
+        expect(file.services[name]?.environment).not.toHaveProperty('LETHE_DIRECT_DATABASE_URL');
+    expect(service('migrate').environment).toHaveProperty('LETHE_DIRECT_DATABASE_URL');
   });
 
   it('can be scaled: a worker has no name and no port of its own, and none publishes the metrics', () => {
@@ -176,13 +239,31 @@ describe('docker-compose.yml', () => {
   });
 });
 
+describe('package-lock.json', () => {
+  it('has a hash for every package, also those of other platforms, and nothing that is not asked for', () => {
+    const lock = JSON.parse(read('package-lock.json')) as {
+      packages: Record<string, { integrity?: string; resolved?: string; extraneous?: boolean }>;
+    };
+    const { '': root, ...others } = lock.packages;
+    expect(root).toMatchObject(JSON.parse(JSON.stringify({ name: 'lethe', dependencies: packages.dependencies })));
+    expect(Object.keys(others).length).toBeGreaterThan(200);
+    const wrong = Object.entries(others).filter(
+      ([, { integrity, resolved = 'https://registry.npmjs.org/', extraneous }]) =>
+        extraneous ||
+        !/^sha512-[\w+/]{86}==$/.test(integrity ?? '') ||
+        !resolved.startsWith('https://registry.npmjs.org/'),
+    );
+    expect(wrong.map(([name]) => name)).toEqual([]);
+  });
+});
+
 describe('Dockerfile', () => {
   const production = stages().at(-1);
   const names = stages().map((s) => s.name);
 
   it('builds on a pinned Node of which the package may run on, in stages', () => {
     expect(names).toEqual(['dependencies', 'build', 'production']);
-    expect(read('Dockerfile')).toMatch(/^ARG NODE_IMAGE=node:24-bookworm-slim$/m);
+    expect(read('Dockerfile')).toMatch(/^ARG NODE_IMAGE=node:24\.\d+\.\d+-bookworm-slim@/m);
     for (const { base } of stages()) expect(base).toMatch(/^\$\{NODE_IMAGE\}$/);
   });
 
