@@ -46,7 +46,7 @@ export function createMetrics(options: { defaults: boolean }) {
   reconciledAt.remove();
   const mails = counter('mails_total', 'Attempts to send a mail, by outcome', ['outcome']);
   // From the start: the increase from nothing to one, which an alert waits for, would not be seen.
-  for (const outcome of ['sent', 'deferred', 'failed', 'uncertain', 'skipped']) mails.inc({ outcome }, 0);
+  for (const outcome of ['sent', 'deferred', 'blocked', 'failed', 'uncertain', 'skipped']) mails.inc({ outcome }, 0);
   let exportedUntil = 0;
 
   return {
@@ -81,6 +81,11 @@ export function createMetrics(options: { defaults: boolean }) {
       cluster,
       'due_not_started_age_seconds',
       'How long the oldest due erasure that is not on hold has waited for a sweep; 0 without any',
+    ),
+    oldestMail: gauge(
+      cluster,
+      'oldest_pending_mail_age_seconds',
+      'How long the oldest mail that has not been sent has waited; 0 without any',
     ),
     sweepDoneAt: gauge(cluster, 'sweep_done_timestamp_seconds', 'When any worker last finished a sweep'),
     paceStep: gauge(cluster, 'pace_step', 'How far the cluster is slowed down; 0: not at all'),

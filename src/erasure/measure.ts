@@ -13,6 +13,7 @@ export type Measures = {
   dueNotStarted: number;
   overdueErasures: number;
   overdueTasks: number;
+  oldestMail: number;
   /** Null: no sweep has ever ended. */
   sweepDoneAt: number | null;
 };
@@ -24,7 +25,7 @@ export type Measures = {
 const MEASURING = { statementMs: 4_500, lockMs: 2_000 } as const;
 
 type Live = (typeof LIVE)[number];
-type Row = Record<'hold_age' | 'live_age' | 'due_age' | 'overdue' | Live | `held_${Live}`, number> & {
+type Row = Record<'hold_age' | 'live_age' | 'due_age' | 'mail_age' | 'overdue' | Live | `held_${Live}`, number> & {
   swept_at: number | null;
 };
 
@@ -52,6 +53,7 @@ export async function measureBacklog(db: Database): Promise<Measures> {
              ${age('held_at', 'held_at IS NOT NULL')} AS hold_age, ${age('requested_at', 'true')} AS live_age,
              ${age('starts_at', "state = 'scheduled' AND starts_at <= now() AND held_at IS NULL")} AS due_age,
              count(*) FILTER (WHERE due_at < now())::int AS overdue,
+             (SELECT ${age('created_at', 'true')} FROM lethe.notification WHERE state = 'pending') AS mail_age,
              (SELECT extract(epoch FROM done_at)::float8 FROM lethe.duty WHERE name = 'sweep') AS swept_at
         FROM lethe.erasure WHERE ${IS_LIVE}`);
     const [tasks] = await tx.execute<{ n: number }>(sql`
@@ -65,6 +67,7 @@ export async function measureBacklog(db: Database): Promise<Measures> {
       dueNotStarted: row?.due_age ?? 0,
       overdueErasures: row?.overdue ?? 0,
       overdueTasks: tasks?.n ?? 0,
+      oldestMail: row?.mail_age ?? 0,
       sweepDoneAt: row?.swept_at ?? null,
     };
   });

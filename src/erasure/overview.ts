@@ -3,13 +3,17 @@ import type { Executor } from '../db/client.ts';
 import { notification, task } from '../db/schema.ts';
 import type { State } from './states.ts';
 
-/** Live erasures by state. `held` and `overdue` are among them. `sweptAt`: end of the last sweep, or null. */
+/** Live erasures by state. `held` and `overdue` are among them. `mails`: those that were refused and wait. `sweptAt`: end of the last sweep, or null. */
 export type Overview = {
   states: Partial<Record<State, number>>;
   held: number;
   overdue: number;
+  mails: { count: number; outcome: string } | null;
   sweptAt: Date | null;
 };
+
+/** Counted no further: when the provider takes nothing, there may be a million. */
+const MOST_MAILS = 1000;
 
 /**
  * Counts what is live. Finished erasures are never counted: there may be millions. The states are
@@ -23,10 +27,15 @@ export async function readOverview(db: Executor): Promise<Overview> {
   const [sweep] = await db.execute<{ at: string | null }>(
     sql`SELECT done_at::text AS at FROM lethe.duty WHERE name = 'sweep'`,
   );
+  const [mails] = await db.execute<{ count: number; outcome: string | null }>(sql`
+    SELECT count(*)::int AS count, mode() WITHIN GROUP (ORDER BY outcome) AS outcome
+      FROM (SELECT outcome FROM lethe.notification WHERE state = 'pending' AND outcome IS NOT NULL
+             LIMIT ${MOST_MAILS}) AS waiting`);
   return {
     states: Object.fromEntries(rows.map((row) => [row.state, row.count])),
     held: rows.reduce((sum, row) => sum + row.held, 0),
     overdue: rows.reduce((sum, row) => sum + row.overdue, 0),
+    mails: mails?.outcome ? { count: mails.count, outcome: mails.outcome } : null,
     sweptAt: sweep?.at ? new Date(sweep.at) : null,
   };
 }

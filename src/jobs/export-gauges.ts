@@ -72,6 +72,7 @@ async function setBacklog(ctx: Pick<Context, 'db'>, metrics: Metrics): Promise<v
   metrics.dueNotStarted.set(now.dueNotStarted);
   metrics.overdueErasures.set(now.overdueErasures);
   metrics.overdueTasks.set(now.overdueTasks);
+  metrics.oldestMail.set(now.oldestMail);
   if (now.sweepDoneAt === null) metrics.sweepDoneAt.remove();
   else metrics.sweepDoneAt.set(now.sweepDoneAt);
 }

@@ -1,14 +1,15 @@
 import { randomUUID } from 'node:crypto';
 import { mkdir, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { MailProvider } from './provider.ts';
+import { MailError, type MailProvider } from './provider.ts';
 
 /**
  * Writes mails to a folder instead of sending them: one `.json`, `.html` and `.txt` per mail, named by
- * its idempotency key, so that a second attempt replaces the first as a provider would drop it.
+ * its idempotency key, so that a second attempt replaces the first as a provider would drop it. A folder that
+ * cannot be written to is the operator's to mend, and no mail has left meanwhile.
  */
 export function outboxProvider(folder: string): MailProvider {
-  return async (message, idempotencyKey) => {
+  const deliver: MailProvider = async (message, idempotencyKey) => {
     await mkdir(folder, { recursive: true });
     const write = async (extension: string, content: string) => {
       const file = join(folder, `${idempotencyKey}.${extension}`);
@@ -22,4 +23,8 @@ export function outboxProvider(folder: string): MailProvider {
     await write('json', `${JSON.stringify(message, null, 2)}\n`);
     return `outbox-${idempotencyKey}`;
   };
+  return (message, idempotencyKey) =>
+    deliver(message, idempotencyKey).catch((error: NodeJS.ErrnoException) => {
+      throw new MailError('blocked', `outbox_${error.code ?? 'error'}`);
+    });
 }

@@ -3,13 +3,14 @@ export type Message = { to: string; subject: string; html: string; text: string 
 
 /**
  * How an attempt ended when it did not succeed. `retry`: refused for now. `later`: a quota, wait an
- * hour. `rejected`: will never be accepted. `unknown`: it may have been sent.
+ * hour. `blocked`: about the sender or the configuration, an operator must mend it. `rejected`: about the
+ * recipient, will never be accepted. `unknown`: it may have been sent.
  */
-export type MailFailure = 'retry' | 'later' | 'rejected' | 'unknown';
+export type MailFailure = 'retry' | 'later' | 'blocked' | 'rejected' | 'unknown';
 
 export class MailError extends Error {
   readonly failure: MailFailure;
-  /** The provider's error name, never its text: that may quote the address. */
+  /** The provider's error name or a word of ours, never the provider's text: that may quote the address. */
   readonly code: string;
 
   constructor(failure: MailFailure, code: string) {

@@ -16,30 +16,29 @@ export type MailContext = {
   statusUrl: (erasureId: string) => string;
 };
 
-export type MailOutcome = 'sent' | 'skipped' | 'failed' | 'uncertain' | 'deferred';
+export type MailOutcome = 'sent' | 'skipped' | 'failed' | 'uncertain' | 'deferred' | 'blocked';
 
 /** Resend remembers an idempotency key for 24 hours; after that a second attempt could be a second mail. */
 const KEY_LIFE = '23 hours';
 const SHORT = { statementMs: 5_000, lockMs: 2_000 };
 
-type Claim = {
-  facts: MailFacts;
-  kind: 'received' | 'completed';
-  erasureId: string;
-  attempt: number;
-  expired: boolean;
-  hadUnknown: boolean;
-};
+/** What is told about an attempt. */
+type Tried = { kind: 'received' | 'completed'; erasureId: string; attempt: number };
+type Claim = Tried & { facts: MailFacts; expired: boolean; hadUnknown: boolean };
+/** The address went with the scrub before any attempt succeeded; `outcome` is that of the last. */
+type TooLate = Tried & { outcome: string };
 
 /**
  * Sends one notification: an attempt is recorded before, the provider's idempotency key makes it one
  * mail however often it is tried, the result is recorded after. An outcome that has been unknown for
- * longer than the provider remembers the key is `uncertain`: alerted, never sent again. Throws
- * `mail_deferred` when the job should be tried again soon, also while an earlier mail is under way.
+ * longer than the provider remembers the key is `uncertain`: alerted, never sent again. What an operator must
+ * mend is `blocked`: it waits, until the scrub has taken the address. Throws `mail_deferred` when the job should be
+ * tried again soon, also while an earlier mail is under way.
  */
 export async function sendMail(ctx: MailContext, notificationId: string): Promise<MailOutcome> {
   const claim = await claimAttempt(ctx, notificationId);
   if (!claim) return 'skipped';
+  if ('outcome' in claim) return finish(ctx, notificationId, claim, 'failed', { outcome: claim.outcome });
   if (claim.expired) return finish(ctx, notificationId, claim, 'uncertain', { outcome: 'unknown_too_long' });
   const message = claim.kind === 'received' ? receivedMail(claim.facts) : completedMail(claim.facts);
   let providerId: string;
@@ -54,16 +53,19 @@ export async function sendMail(ctx: MailContext, notificationId: string): Promis
 
 async function notAccepted(ctx: MailContext, id: string, claim: Claim, error: unknown): Promise<MailOutcome> {
   const failure = error instanceof MailError ? error : new MailError('unknown', (error as Error).name);
-  if (failure.code === 'invalid_idempotent_request')
+  // The key was used with another body. After an unknown attempt that mail may have been taken, and this one must not go;
+  // else the provider remembers a request that it refused, for a day.
+  if (failure.code === 'invalid_idempotent_request' && claim.hadUnknown)
     return finish(ctx, id, claim, 'uncertain', { outcome: failure.code });
   if (failure.failure === 'rejected') return finish(ctx, id, claim, 'failed', { outcome: failure.code });
+  const waits = failure.failure === 'later' || failure.failure === 'blocked';
   const open = await ctx.db
     .update(notification)
     .set({
       outcome: failure.code,
       // A definite refusal leaves nothing unknown, unless an earlier attempt did.
       ...(failure.failure === 'unknown' || claim.hadUnknown ? {} : { unknownSince: null }),
-      nextAt: failure.failure === 'later' ? sql`now() + interval '1 hour'` : sql`now() + interval '5 minutes'`,
+      nextAt: waits ? sql`now() + interval '1 hour'` : sql`now() + interval '5 minutes'`,
     })
     .where(and(eq(notification.id, id), eq(notification.state, 'pending')))
     .returning({ id: notification.id });
@@ -71,13 +73,15 @@ async function notAccepted(ctx: MailContext, id: string, claim: Claim, error: un
   if (open.length === 0) return 'skipped';
   ctx.log.warn(
     { notificationId: id, erasureId: claim.erasureId, attempt: claim.attempt, code: failure.code },
-    'mail was not accepted yet',
+    failure.failure === 'blocked'
+      ? 'mails wait: the provider refuses the sender or the configuration'
+      : 'mail was not accepted yet',
   );
-  if (failure.failure === 'later') return 'deferred';
+  if (waits) return failure.failure === 'blocked' ? 'blocked' : 'deferred';
   throw new LetheError('mail_deferred', failure.code);
 }
 
-async function claimAttempt(ctx: MailContext, id: string): Promise<Claim | null> {
+async function claimAttempt(ctx: MailContext, id: string): Promise<Claim | TooLate | null> {
   return transaction(ctx.db, SHORT, async (tx) => {
     const [row] = await tx
       .select({ note: notification, erasure })
@@ -85,12 +89,15 @@ async function claimAttempt(ctx: MailContext, id: string): Promise<Claim | null>
       .innerJoin(erasure, eq(erasure.id, notification.erasureId))
       .where(and(eq(notification.id, id), eq(notification.state, 'pending')));
     if (!row) return null;
-    if (!row.erasure.email) {
-      // The address went with the scrub. Left pending, reconcile would take the mail up for ever.
-      await forgetAddress(tx, row.erasure.id);
-      return null;
-    }
-    if (row.note.kind === 'completed' && (await isReceivedUnderWay(tx, row.erasure.id)))
+    const kind = row.note.kind as Claim['kind'];
+    if (!row.erasure.email)
+      return {
+        kind,
+        erasureId: row.erasure.id,
+        attempt: row.note.attempt,
+        outcome: row.note.outcome ?? 'never_tried',
+      };
+    if (kind === 'completed' && (await isReceivedUnderWay(tx, row.erasure.id)))
       throw new LetheError('mail_deferred', 'the first mail goes before the last');
     const [claimed] = await tx
       .update(notification)
@@ -102,7 +109,6 @@ async function claimAttempt(ctx: MailContext, id: string): Promise<Claim | null>
       })
       .where(and(eq(notification.id, id), eq(notification.state, 'pending')))
       .returning({
-        kind: notification.kind,
         attempt: notification.attempt,
         // By the database's clock, which set it: a wrong one here would give up a mail that was never tried.
         expired: sql<boolean>`unknown_since < now() - ${KEY_LIFE}::interval`,
@@ -110,7 +116,7 @@ async function claimAttempt(ctx: MailContext, id: string): Promise<Claim | null>
     if (!claimed) return null;
     const { erasure: e } = row;
     return {
-      kind: claimed.kind as Claim['kind'],
+      kind,
       erasureId: e.id,
       attempt: claimed.attempt,
       hadUnknown: row.note.unknownSince !== null,
@@ -150,7 +156,7 @@ async function isReceivedUnderWay(tx: Transaction, erasureId: string): Promise<b
 async function finish(
   ctx: MailContext,
   id: string,
-  claim: Claim,
+  claim: Tried,
   state: 'sent' | 'failed' | 'uncertain',
   result: { providerId?: string; outcome: string | null },
 ): Promise<MailOutcome> {

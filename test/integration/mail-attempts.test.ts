@@ -233,16 +233,47 @@ describe('two attempts at once', () => {
   });
 });
 
-describe('an erasure without an address', () => {
-  it('whose mail is still pending, because the ledger was scrubbed first, skips it for good', async () => {
+describe('a sender that is mended after a day', () => {
+  it('sends what waited, although the provider remembers the key of the refused request', async () => {
     const { erasureId, id, email, row } = await erased();
-    server.fail('daily_quota_exceeded');
-    expect(await send(id)).toBe('deferred');
-    await world.sql`UPDATE lethe.erasure SET completed_at = now() - interval '36 days' WHERE id = ${erasureId}`;
+    server.fail('domain_not_verified');
+    expect(await send(id, { from: 'Wrong <wrong@elsewhere.example>' })).toBe('blocked');
+    await ago(id, 30);
+    server.fail('invalid_idempotent_request');
+    expect(await send(id)).toBe('blocked');
+    expect(await row()).toMatchObject({ state: 'pending', outcome: 'invalid_idempotent_request', unknown_since: null });
+    expect(await addressOf(world.sql, erasureId)).toBe(email);
+    expect(await send(id)).toBe('sent');
+    expect(server.deliveredTo(email)).toMatchObject([{ from: server.env.LETHE_MAIL_FROM }]);
+    expect(await addressOf(world.sql, erasureId)).toBeNull();
+  });
+});
+
+describe('a mail that waited until the ledger was scrubbed', () => {
+  it('has failed: the address is forgotten, and an operator is told why it never went', async () => {
+    const { erasureId, id, email, row } = await erased();
+    server.fail('domain_not_verified');
+    expect(await send(id)).toBe('blocked');
+    const completed = (days: number) =>
+      world.sql`UPDATE lethe.erasure SET completed_at = now() - ${days} * interval '1 day' WHERE id = ${erasureId}`;
+    await completed(34);
+    expect(await scrubExpired(ctx)).toMatchObject({ scrubbed: 0 });
+    expect(await addressOf(world.sql, erasureId)).toBe(email);
+    await completed(36);
     expect(await scrubExpired(ctx)).toMatchObject({ scrubbed: 1 });
-    expect(await send(id)).toBe('skipped');
-    expect(await row()).toMatchObject({ state: 'skipped', finished_at: expect.any(Date) });
-    expect(await mailEvents(world.sql, erasureId)).toEqual([{ type: 'mail.skipped', data: { kind: 'completed' } }]);
+    expect(await send(id)).toBe('failed');
+    expect(await row()).toMatchObject({
+      state: 'failed',
+      outcome: 'domain_not_verified',
+      finished_at: expect.any(Date),
+    });
+    expect(await mailEvents(world.sql, erasureId)).toEqual([
+      { type: 'mail.failed', data: { kind: 'completed', attempt: 1, outcome: 'domain_not_verified' } },
+    ]);
+    expect(lines.filter((line) => line.notificationId === id && line.level === 50)).toMatchObject([
+      { outcome: 'domain_not_verified', msg: 'mail failed: tell the user by other means' },
+    ]);
     expect(server.requestsFor(email)).toHaveLength(1);
+    expect(await send(id)).toBe('skipped');
   });
 });

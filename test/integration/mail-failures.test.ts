@@ -1,4 +1,6 @@
+import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { readOverview } from '../../src/erasure/overview.ts';
 import type { Resources } from '../../src/resources.ts';
 import { checksum, expectErased } from '../support/evidence.ts';
 import {
@@ -18,13 +20,19 @@ let server: ResendServer;
 let world: World;
 let call: Call;
 let queues: Resources['producers']['queues'];
+/** Attempts that an operator must mend. */
+let blocked: () => Promise<number>;
 
 beforeAll(async () => {
   server = await startResend();
   world = await createWorld({ env: server.env });
   queues = (await world.domain()).producers.queues;
   call = await world.api();
-  await world.worker();
+  const { metricsPort } = await world.worker({ LETHE_METRICS_PORT: '0' });
+  blocked = async () => {
+    const text = await (await fetch(`http://127.0.0.1:${metricsPort}/metrics`)).text();
+    return Number(/^lethe_mails_total\{outcome="blocked"\} (\d+)$/m.exec(text)?.[1]);
+  };
 });
 afterAll(async () => {
   await world.close();
@@ -119,12 +127,12 @@ describe('a rate limit', () => {
 
 describe('a mail that will never be accepted', () => {
   it('fails at once, the address is forgotten, and nothing tries again', async () => {
-    server.fail('validation_error');
+    server.fail('invalid_recipient');
     const { erasureId, email, expectDone } = await request();
     const failed = await notificationIn(world.sql, erasureId, 'completed', 'failed');
-    expect(failed).toMatchObject({ attempt: 1, provider_id: null, outcome: 'validation_error' });
+    expect(failed).toMatchObject({ attempt: 1, provider_id: null, outcome: 'invalid_recipient' });
     expect(await mailEvents(world.sql, erasureId)).toEqual([
-      { type: 'mail.failed', data: { kind: 'completed', attempt: 1, outcome: 'validation_error' } },
+      { type: 'mail.failed', data: { kind: 'completed', attempt: 1, outcome: 'invalid_recipient' } },
     ]);
     expect(await addressOf(world.sql, erasureId)).toBeNull();
     expect(await settled(failed.id)).toEqual([{ state: 'completed', attempts: 1, result: { outcome: 'failed' } }]);
@@ -135,7 +143,7 @@ describe('a mail that will never be accepted', () => {
   });
 
   it('of the kind "received" keeps the address for "completed"', async () => {
-    server.fail('validation_error');
+    server.fail('invalid_recipient');
     const { erasureId, email, expectDone } = await request(LARGE);
     await notificationIn(world.sql, erasureId, 'received', 'failed');
     expect(await addressOf(world.sql, erasureId)).toBe(email);
@@ -149,29 +157,72 @@ describe('a mail that will never be accepted', () => {
 
 describe('what only time or an operator can mend', () => {
   it.each([
-    ['daily_quota_exceeded', 'completed', SMALL],
-    ['monthly_quota_exceeded', 'completed', SMALL],
-    ['invalid_api_key', 'completed', SMALL],
-    ['daily_quota_exceeded', 'received', LARGE],
-  ] as const)('(%s, "%s") waits an hour without using up attempts', async (failure, kind: Kind, posts) => {
-    server.fail(failure);
-    const { erasureId, email } = await request(posts);
-    const deferred = await until('it is deferred', async () => {
-      const row = await findNotification(world.sql, erasureId, kind);
-      return row?.outcome === failure && row;
-    });
-    expect(deferred).toMatchObject({ state: 'pending', attempt: 1, unknown_since: null });
-    const minutes = (deferred.next_at.getTime() - Date.now()) / 60_000;
-    expect(minutes).toBeGreaterThan(59);
-    expect(minutes).toBeLessThanOrEqual(60.1);
-    expect(await settled(deferred.id)).toEqual([{ state: 'completed', attempts: 1, result: { outcome: 'deferred' } }]);
-    expect(await addressOf(world.sql, erasureId)).toBe(email);
-    expect(await mailEvents(world.sql, erasureId)).toEqual([]);
+    ['daily_quota_exceeded', 'completed', SMALL, 'deferred'],
+    ['daily_quota_exceeded', 'received', LARGE, 'deferred'],
+    ['monthly_quota_exceeded', 'completed', SMALL, 'blocked'],
+    ['missing_api_key', 'completed', SMALL, 'blocked'],
+    ['restricted_api_key', 'completed', SMALL, 'blocked'],
+    ['invalid_api_key', 'completed', SMALL, 'blocked'],
+    ['domain_not_verified', 'completed', SMALL, 'blocked'],
+    ['domain_not_verified', 'received', LARGE, 'blocked'],
+    ['testing_only', 'completed', SMALL, 'blocked'],
+    ['invalid_to_address', 'completed', SMALL, 'blocked', 'testing_only'],
+    ['invalid_from', 'completed', SMALL, 'blocked', 'invalid_from_address'],
+    ['other_field', 'completed', SMALL, 'blocked', 'validation_error'],
+    ['missing_required_field', 'completed', SMALL, 'blocked'],
+    ['security_error', 'completed', SMALL, 'blocked'],
+    ['of_tomorrow', 'completed', SMALL, 'blocked'],
+    ['not_found', 'completed', SMALL, 'blocked'],
+  ] as const)(
+    '(%s, "%s") waits an hour without using up attempts',
+    async (failure, kind: Kind, posts, result, outcome?) => {
+      server.fail(failure);
+      const { erasureId, email } = await request(posts);
+      const deferred = await until('it is deferred', async () => {
+        const row = await findNotification(world.sql, erasureId, kind);
+        return row?.outcome === (outcome ?? failure) && row;
+      });
+      expect(deferred).toMatchObject({ state: 'pending', attempt: 1, unknown_since: null });
+      const minutes = (deferred.next_at.getTime() - Date.now()) / 60_000;
+      expect(minutes).toBeGreaterThan(59);
+      expect(minutes).toBeLessThanOrEqual(60.1);
+      expect(await settled(deferred.id)).toEqual([{ state: 'completed', attempts: 1, result: { outcome: result } }]);
+      expect(await addressOf(world.sql, erasureId)).toBe(email);
+      expect(await mailEvents(world.sql, erasureId)).toEqual([]);
 
-    await makeDue(world.sql, deferred.id);
-    expect(await notificationIn(world.sql, erasureId, kind, 'sent')).toMatchObject({ attempt: 2 });
-    expect(server.deliveredTo(email)).toHaveLength(1);
-    expect(await addressOf(world.sql, erasureId)).toBe(kind === 'completed' ? null : email);
+      await makeDue(world.sql, deferred.id);
+      expect(await notificationIn(world.sql, erasureId, kind, 'sent')).toMatchObject({ attempt: 2 });
+      expect(server.deliveredTo(email)).toHaveLength(1);
+      expect(await addressOf(world.sql, erasureId)).toBe(kind === 'completed' ? null : email);
+    },
+  );
+});
+
+describe('a sender that may not send', () => {
+  it('loses no mail: all wait, it is counted and shown, and what the documentation says sends them at once', async () => {
+    server.fail('domain_not_verified', { times: 3 });
+    const before = await blocked();
+    const three = [await request(), await request(), await request()];
+    for (const { erasureId, expectDone } of three) {
+      await until('it waits', async () => {
+        const row = await findNotification(world.sql, erasureId, 'completed');
+        return row?.outcome === 'domain_not_verified';
+      });
+      await expectDone();
+    }
+    await until('they are counted', async () => (await blocked()) === before + 3);
+    expect((await readOverview((await world.domain()).ctx.db)).mails).toEqual({
+      count: 3,
+      outcome: 'domain_not_verified',
+    });
+    const section = readFileSync('docs/operations.md', 'utf8').split('### Mail blocked')[1] as string;
+    const [, statement] = /```sql\n([^`]+)```/.exec(section) as unknown as [string, string];
+    await world.sql.unsafe(statement);
+    for (const { erasureId, email } of three) {
+      await notificationIn(world.sql, erasureId, 'completed', 'sent');
+      expect(server.deliveredTo(email)).toHaveLength(1);
+      expect(await addressOf(world.sql, erasureId)).toBeNull();
+    }
   });
 });
 

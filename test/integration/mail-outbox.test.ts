@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
@@ -46,4 +46,12 @@ it('attempts at the same time leave one whole mail', async () => {
   expect((await readdir(folder)).sort()).toEqual(['lethe-1.html', 'lethe-1.json', 'lethe-1.txt']);
   expect(await read(folder, 'lethe-1.txt')).toBe(big.text);
   expect(JSON.parse(await read(folder, 'lethe-1.json'))).toEqual(big);
+});
+
+it('says that a folder which cannot be written to is for an operator to mend: no mail has left', async () => {
+  await writeFile(join(folder, 'file'), '');
+  await expect(outboxProvider(join(folder, 'file', 'outbox'))(message, 'lethe-1')).rejects.toMatchObject({
+    failure: 'blocked',
+    code: 'outbox_ENOTDIR',
+  });
 });

@@ -86,7 +86,8 @@ async function expectUnseen(email: string, erasureId: string, secrets: string[])
 }
 
 it.each([
-  ['completed', 'validation_error', SMALL],
+  ['completed', 'invalid_recipient', SMALL],
+  ['completed', 'testing_only', SMALL],
   ['completed', 'daily_quota_exceeded', SMALL],
   ['completed', 'application_error', SMALL],
   ['received', 'internal_server_error', LARGE],

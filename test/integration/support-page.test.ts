@@ -98,6 +98,18 @@ async function insert(change: Record<string, unknown> = {}): Promise<string> {
 const idsOn = (html: string) =>
   [...html.matchAll(/<a class="id" href="\/admin\/erasures\/([\w-]+)"/g)].map((m) => m[1]);
 
+describe('mails that wait for an operator', () => {
+  it('are on the list with their cause, as long as they wait', async () => {
+    const erasure_id = await insert();
+    const mail = { id: uuidv7(), erasure_id, kind: 'completed', outcome: 'domain_not_verified', next_at: new Date() };
+    await world.sql`INSERT INTO lethe.notification ${world.sql(mail)}`;
+    const words = 'A mail waits: <bdi>the sender’s domain is not verified at the provider: LETHE_MAIL_FROM</bdi>.';
+    expect(await page(LIST)).toContain(words);
+    await world.sql`UPDATE lethe.notification SET state = 'sent' WHERE id = ${mail.id}`;
+    expect(await page(LIST)).not.toContain('A mail waits');
+  });
+});
+
 describe('who is let in', () => {
   it('is asked at the front door, and nobody else', async () => {
     const { id } = await scheduled();

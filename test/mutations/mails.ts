@@ -36,6 +36,30 @@ export const MAILS: readonly Mutation[] = [
     tests: [ATTEMPTS],
   },
   {
+    name: 'sender-refused-for-good',
+    breaks: 'only what is about the recipient is final: a domain that is not verified loses no mail',
+    edits: [
+      {
+        file: 'src/mail/resend.ts',
+        find: "cause === 'invalid_recipient' ? 'rejected' : 'blocked'",
+        replace: "'rejected'",
+      },
+    ],
+    tests: ['test/integration/mail-failures.test.ts'],
+  },
+  {
+    name: 'refused-key-taken-for-a-mail',
+    breaks: 'a key that was used by a refused request says nothing about a mail',
+    edits: [
+      {
+        file: SEND,
+        find: "failure.code === 'invalid_idempotent_request' && claim.hadUnknown",
+        replace: "failure.code === 'invalid_idempotent_request'",
+      },
+    ],
+    tests: [ATTEMPTS],
+  },
+  {
     name: 'address-kept',
     breaks: 'forgotten: after the last mail nobody needs the address',
     edits: [
@@ -49,8 +73,8 @@ export const MAILS: readonly Mutation[] = [
     edits: [
       {
         file: SEND,
-        find: "row.note.kind === 'completed' && (await isReceivedUnderWay(tx, row.erasure.id))",
-        replace: "row.note.kind === 'never'",
+        find: "kind === 'completed' && (await isReceivedUnderWay(tx, row.erasure.id))",
+        replace: 'false',
       },
     ],
     tests: ['test/integration/mail-recovery.test.ts'],

@@ -4,22 +4,44 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 
-/** Errors of the API: status, and a text that quotes the recipient as the real one may. */
+const MORE = 'Learn more at https://resend.com/docs.';
+/** Errors of the API: status, a text that quotes the recipient as the real one may, and the name where it says less than ours. */
 const ERRORS = {
   missing_api_key: [401, () => 'Missing API key in the authorization header.'],
+  restricted_api_key: [401, () => 'This API key is restricted to only send emails.'],
   invalid_api_key: [403, () => 'API key is invalid.'],
+  domain_not_verified: [
+    403,
+    () => `The reader.example domain is not verified. Please, add and verify your domain. ${MORE}`,
+    'validation_error',
+  ],
+  testing_only: [
+    403,
+    (to: string) => `You can only send testing emails to your own email address (me@reader.example), not to ${to}.`,
+    'validation_error',
+  ],
+  /** The same under the name that it had before. */
+  invalid_to_address: [403, () => 'You can only send testing emails to your own email address.'],
+  invalid_from: [
+    422,
+    () => 'Invalid `from` field. The email address needs to follow the `email@example.com` format.',
+    'validation_error',
+  ],
+  invalid_recipient: [422, (to: string) => `Invalid \`to\` field: ${to}`, 'validation_error'],
+  other_field: [400, (to: string) => `We found an error with one or more fields (to: ${to}).`, 'validation_error'],
+  security_error: [451, () => 'We may have found a security issue with the request.'],
+  of_tomorrow: [403, () => 'This team is suspended.'],
   not_found: [404, () => 'The requested endpoint does not exist.'],
   invalid_idempotency_key: [400, () => 'The key must be between 1-256 chars.'],
   invalid_idempotent_request: [409, () => 'Same idempotency key used with a different request payload.'],
   concurrent_idempotent_requests: [409, () => 'Same idempotency key used while original request is in progress.'],
   missing_required_field: [422, () => 'The request body is missing one or more required fields.'],
-  validation_error: [422, (to: string) => `Invalid \`to\` field: ${to}`],
   rate_limit_exceeded: [429, () => 'Too many requests.'],
   daily_quota_exceeded: [429, (to: string) => `You have reached your daily email sending quota (${to}).`],
   monthly_quota_exceeded: [429, () => 'You have reached your monthly email sending quota.'],
   application_error: [500, (to: string) => `An unexpected error occurred while sending to ${to}.`],
   internal_server_error: [500, (to: string) => `An unexpected error occurred while sending to ${to}.`],
-} as const satisfies Record<string, readonly [number, (to: string) => string]>;
+} as const satisfies Record<string, readonly [number, (to: string) => string, string?]>;
 type ErrorName = keyof typeof ERRORS;
 
 /** What a request can be made to meet: an error, or something that is not the API's answer at all. */
@@ -57,10 +79,10 @@ export async function startResend() {
     const key = String(request.headers['idempotency-key'] ?? '');
     const to = String(email?.to ?? '');
     const refuse = (name: ErrorName) => {
-      const [status, message] = ERRORS[name];
+      const [status, message, given = name] = ERRORS[name] as readonly [number, (to: string) => string, string?];
       const limits = { 'ratelimit-limit': '2', 'ratelimit-remaining': '0', 'ratelimit-reset': '1', 'retry-after': '1' };
       const headers = name === 'rate_limit_exceeded' ? limits : {};
-      json(response, status, { statusCode: status, name, message: message(to) }, headers);
+      json(response, status, { statusCode: status, name: given, message: message(to) }, headers);
     };
 
     if (request.method !== 'POST' || request.url !== '/emails') return refuse('not_found');

@@ -2,6 +2,7 @@ import { html } from 'hono/html';
 import type { Mail, Overview } from '../../erasure/overview.ts';
 import { type Erasure, isFinal, LIVE, STATES } from '../../erasure/states.ts';
 import type { QueueHealth } from '../queue-health.ts';
+import { outcomeWords } from './error-words.ts';
 import { momentWords, whoWords } from './moments.ts';
 import { isHeld, isOverdue, nextStep } from './next-step.ts';
 import {
@@ -73,9 +74,13 @@ ${link({ held: true }, overview.held, 'on hold')}
 ${link({ overdue: true }, overview.overdue, 'overdue')}
 </ul>
 <p class="${health.well ? '' : 'bad'}">${health.words} ${overview.sweptAt ? `Last sweep ${momentWords(overview.sweptAt, now)}.` : 'No sweep has run yet.'}</p>
+${overview.mails === null ? '' : html`<p class="bad">${mailWords(overview.mails)}</p>`}
 <p>${pace}</p>
 </section>`;
 }
+
+const mailWords = ({ count: n, outcome }: NonNullable<Overview['mails']>) =>
+  html`${n === 1 ? 'A mail waits' : `${count(n)} mails wait`}: <bdi>${outcomeWords(outcome)}</bdi>.`;
 
 const searchForm = (search: Search): Html => html`<form class="search" role="search" method="get" action="${ERASURES}">
 <label class="grow"><span>Account or erasure</span>
