@@ -5,6 +5,7 @@ import { type Finding, findUncovered } from '../catalog/coverage.ts';
 import { inspectForeignKeys } from '../catalog/inspect.ts';
 import { inspectRelations } from '../catalog/inspect-all.ts';
 import { catalogSchema, type Declaration, loadCatalog } from '../catalog/load.ts';
+import { findStrayPaths, strayPathWords } from '../catalog/strays.ts';
 import { loadConfig } from '../config.ts';
 import { connect, type Database } from '../db/client.ts';
 import { missingGrants } from '../db/grants.ts';
@@ -13,7 +14,15 @@ import { answers } from './open.ts';
 import { json, painter, printable, type Terminal } from './terminal.ts';
 
 /** `ok`: the catalog fits the database, and every table with an account's data is in it. */
-type Report = { ok: boolean; errors: string[]; uncovered: Finding[]; warnings: string[]; tables: number };
+type Report = {
+  ok: boolean;
+  errors: string[];
+  uncovered: Finding[];
+  warnings: string[];
+  /** Where rows of others may come to reference an account's: no mistake of the catalog. */
+  possible: string[];
+  tables: number;
+};
 
 export const catalogCommand = (terminal: Terminal) =>
   new Command('catalog')
@@ -78,17 +87,19 @@ async function checkCoverage(db: Database, declared: Declaration): Promise<Repor
     errors,
     uncovered,
     warnings: [...warnings, ...resolution.warnings],
+    possible: resolution.catalog ? findStrayPaths(resolution.catalog, foreignKeys).map(strayPathWords) : [],
     tables: relations.length,
   };
 }
 
-function describe({ ok, errors, uncovered, warnings, tables }: Report, terminal: Terminal): string[] {
+function describe({ ok, errors, uncovered, warnings, possible, tables }: Report, terminal: Terminal): string[] {
   const paint = painter(terminal.out);
   const count = (n: number, what: string) => `${n} ${what}${n === 1 ? '' : 's'}`;
   return [
     ...errors.map((text) => `${paint('red', 'error:')} ${printable(text)}`),
     ...uncovered.map(({ text }) => `${paint('red', 'not covered:')} ${printable(text)}`),
     ...warnings.map((text) => `${paint('yellow', 'warning:')} ${printable(text)}`),
+    ...possible.map((text) => `${paint('grey', 'possible:')} ${printable(text)}`),
     ok
       ? paint('green', `The catalog covers the database: ${count(tables, 'table')} looked at.`)
       : `The catalog does not cover the database: ${count(errors.length, 'error')}, ${count(uncovered.length, 'table')} not covered.`,

@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { parseAccountId } from '../erasure/account-id.ts';
 import { type Estimate, estimateErasure, type LocationEstimate } from '../erasure/estimate.ts';
+import { strayWords } from '../erasure/look-for-strays.ts';
 import { erasureSummary } from '../http/representation.ts';
 import { duration, number, table, time } from './format.ts';
 import { withSession } from './open.ts';
@@ -72,6 +73,11 @@ function describe(estimate: Estimate, warnings: readonly string[], terminal: Ter
           'Hold:   the application holds the account: only what is erased at request is, the rest waits for the release.',
         )
       : 'Hold:   the application does not hold the account.',
+    ...estimate.strays.map((s) =>
+      s.rows === null
+        ? `${paint('yellow', 'Not looked through in time:')} ${printable(strayWords(s))}, if there are any`
+        : `${paint('red', 'In the way:')} ${printable(strayWords(s))}: an erasure stops before anything is deleted`,
+    ),
     ...warnings.map((warning) => `${paint('yellow', 'Warning:')} ${printable(warning)}`),
   ];
 }

@@ -7,7 +7,7 @@ import type { Terminal } from './terminal.ts';
 
 export const undoCommand = (terminal: Terminal) =>
   new Command('undo')
-    .description('give a scheduled erasure up: the account can sign in again')
+    .description('give up an erasure of which nothing is deleted yet: the account can sign in again')
     .argument('<erasure>', "the erasure's id")
     .option('--json', 'one JSON document on standard output')
     .addHelpText('after', '\nExample: lethe undo 019a9f3e-5b7c-7d3a-9a55-0d6d3c1f2b10')

@@ -14,6 +14,7 @@ import { eraseAtOnce, rowsAtOnce } from './erase-at-once.ts';
 import { eraseStubborn } from './erase-stubborn.ts';
 import { finishErasure } from './finish.ts';
 import { holdForApplication } from './hold.ts';
+import { refuseStrays } from './look-for-strays.ts';
 import { planTask, type Task } from './plan.ts';
 import { refuseNewReferences } from './refuse-new-references.ts';
 import { stall } from './stall.ts';
@@ -67,7 +68,9 @@ async function decide(ctx: Context, running: Erasure, account: KeyValue): Promis
   const untouched = running.step === 1 && running.completedAt === null;
   if (untouched && (await eraseAtOnce(ctx, running))) return { kind: 'completed' };
   await refuseNewReferences(ctx.db, ctx.catalog);
-  const tasks = await planAll(ctx, running, account, await readTasks(ctx, running));
+  const accepted = await readTasks(ctx, running);
+  if (accepted.every((t) => t.startedAt === null)) await refuseStrays(ctx, account, accepted);
+  const tasks = await planAll(ctx, running, account, accepted);
   const failed = tasks.find((t) => t.state === 'failed');
   if (failed) return await stopFor(ctx, running, LetheError.parse(failed.lastError ?? ''));
   const rowsPlanned = tasks.reduce((sum, t) => sum + (t.rowsPlanned ?? 0), 0);

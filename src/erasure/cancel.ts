@@ -1,4 +1,5 @@
 import { sql } from 'drizzle-orm';
+import { task } from '../db/schema.ts';
 import { isContended } from '../db/sql-errors.ts';
 import { transaction } from '../db/transaction.ts';
 import { findAccount, flagAccount } from '../erasers/account.ts';
@@ -8,9 +9,13 @@ import { withCatalogOrCurrent } from './catalog-of.ts';
 import { accountTuple, type Context } from './context.ts';
 import { type Erasure, transition } from './states.ts';
 
+/** No task has begun: its rows are all there, but for those that the request itself deletes. What deletes sets it in the same commit, or before. */
+const nothingBegun = (id: string) =>
+  sql`NOT EXISTS (SELECT FROM ${task} WHERE ${task.erasureId} = ${id} AND ${task.startedAt} IS NOT NULL)`;
+
 /**
- * Undoes a scheduled erasure: cancelled, the account's flag lifted, mails not yet sent skipped, in
- * one transaction. Throws `already_started` once the sweep was faster.
+ * Undoes an erasure that is scheduled, or stalled before anything was deleted: cancelled, the account's flag lifted, mails
+ * not yet sent skipped, in one transaction. Throws `already_started` once the sweep was faster.
  */
 export async function cancelErasure(ctx: Context, seen: Erasure, by?: string): Promise<Erasure> {
   if (seen.state === 'cancelled') return seen;
@@ -24,14 +29,11 @@ export async function cancelErasure(ctx: Context, seen: Erasure, by?: string): P
       async (tx) => {
         const account = accountTuple(seen.accountKey as string);
         if (table) await findAccount(tx, table, account, 'FOR NO KEY UPDATE');
-        const cancelled = await transition(
-          tx,
-          seen.id,
-          'scheduled',
-          'cancelled',
-          { cancelledAt: sql`now()`, signOutAt: null },
-          { data: by ? { by } : {} },
-        );
+        const change = { cancelledAt: sql`now()`, signOutAt: null, retryAt: null };
+        const data = by ? { by } : {};
+        const cancelled =
+          (await transition(tx, seen.id, 'scheduled', 'cancelled', change, { data })) ??
+          (await transition(tx, seen.id, 'stalled', 'cancelled', change, { data, where: nothingBegun(seen.id) }));
         if (!cancelled)
           throw new LetheError(
             'already_started',

@@ -7,6 +7,7 @@ import { countAll } from '../erasers/probe.ts';
 import { LetheError } from '../errors.ts';
 import type { Context } from './context.ts';
 import { currentSlots } from './current-pace.ts';
+import { findStrays, type Strays } from './look-for-strays.ts';
 import { rowsPerChunk } from './plan.ts';
 import { canonicalKey } from './request.ts';
 import { nextSweep } from './schedule.ts';
@@ -41,6 +42,8 @@ export type Estimate = {
   estimatedMs: number | null;
   /** In the order in which they are erased. */
   locations: LocationEstimate[];
+  /** Rows of others that reference the account's: with one of them an erasure stops before anything is deleted. */
+  strays: Strays[];
 };
 
 type Counted = {
@@ -83,6 +86,7 @@ export async function estimateErasure(ctx: Context, key: KeyValue): Promise<Esti
     mode: seen.erasure ? null : small ? 'immediate' : 'scheduled',
     startsAt: seen.erasure ? null : startsAt,
     onHold,
+    strays: seen.account ? await findStrays(ctx, accountKey, COUNTING.statementMs) : [],
     ...estimate(counted, catalog.account.table, seen.account ? 1 : 0, speed),
   };
 }

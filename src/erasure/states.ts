@@ -9,12 +9,15 @@ import { eventsFrom, type Happened, happenedInOrder } from '../events/append.ts'
 export const STATES = ['scheduled', 'running', 'awaiting', 'stalled', 'completed', 'cancelled'] as const;
 export type State = (typeof STATES)[number];
 
-/** The only legal transitions. `completed → running` is a reapply, or a late probe that found rows. */
+/**
+ * The only legal transitions. `completed → running` is a reapply, or a late probe that found rows; `stalled → cancelled` an
+ * undo of what stalled before anything was deleted.
+ */
 export const TRANSITIONS: Record<State, readonly State[]> = {
   scheduled: ['running', 'cancelled'],
   running: ['awaiting', 'completed', 'stalled'],
   awaiting: ['completed', 'stalled'],
-  stalled: ['running'],
+  stalled: ['running', 'cancelled'],
   completed: ['running'],
   cancelled: [],
 };

@@ -117,7 +117,7 @@ export function statusPages(api: Api, assets: Assets): StatusPages {
 
   routes.post('/:id/undo', (c) =>
     act(c, async (found) => {
-      if (found.state !== 'scheduled') return found.state === 'cancelled' ? null : 'late';
+      if (found.state === 'cancelled') return null;
       await cancelErasure(ctx, found, 'status link');
       return null;
     }),

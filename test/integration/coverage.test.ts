@@ -44,7 +44,7 @@ describe('lethe catalog check', () => {
     const covered = await check();
     expect(covered).toMatchObject({ code: 0, ok: true, errors: [], uncovered: [], warnings: [] });
     const { out } = await runVerb(covered.env, ['catalog', 'check']);
-    expect(out).toMatch(/^The catalog covers the database: \d+ tables looked at\.\n$/);
+    expect(out).toMatch(/^The catalog covers the database: \d+ tables looked at\.\n$/m);
     await world.sql.begin(async (tx) => {
       await tx.unsafe('ALTER SCHEMA lethe RENAME TO was; ALTER SCHEMA lethe_migrations RENAME TO was_migrations');
     });

@@ -60,6 +60,12 @@ export const ACCOUNTS: readonly Mutation[] = [
     tests: [UNDO],
   },
   {
+    name: 'undo-of-what-has-begun',
+    breaks: 'an undo undoes: what has begun to be deleted is not called undone',
+    edits: [{ file: CANCEL, find: ', where: nothingBegun(seen.id) }', replace: ' }' }],
+    tests: ['test/integration/strays.test.ts'],
+  },
+  {
     name: 'hold-of-a-person-lifted-by-the-sweep',
     breaks: 'a hold stands until who placed it lifts it',
     edits: [
@@ -82,7 +88,7 @@ export const ACCOUNTS: readonly Mutation[] = [
   {
     name: 'sign-out-after-an-undo',
     breaks: 'an undo undoes: the user is not signed out any more',
-    edits: [{ file: CANCEL, find: ', signOutAt: null }', replace: ' }' }],
+    edits: [{ file: CANCEL, find: ', signOutAt: null, retryAt', replace: ', retryAt' }],
     tests: [SIGN_OUT],
   },
   {

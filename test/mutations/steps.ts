@@ -24,6 +24,18 @@ export const STEPS: readonly Mutation[] = [
     tests: [EXACT],
   },
   {
+    name: 'begun-beside-rows-of-others',
+    breaks: 'what cannot end does not begin: rows of others stop an erasure while it can be undone',
+    edits: [{ file: ADVANCE, find: 'await refuseStrays(ctx, account, accepted);', replace: 'void refuseStrays;' }],
+    tests: ['test/integration/strays.test.ts'],
+  },
+  {
+    name: 'others-below-of-anybody',
+    breaks: 'nobody else stops an erasure: the account’s own rows are not in its way',
+    edits: [{ file: 'src/erasers/strays.ts', find: ' IS NOT TRUE` : sql`true`', replace: ' IS NOT NULL` : sql`true`' }],
+    tests: ['test/integration/strays.test.ts'],
+  },
+  {
     name: 'plan-without-the-rest',
     breaks: 'exact evidence: the plan covers every row, also those after the last whole chunk',
     edits: [{ file: RANGES, find: 'ORDER BY rest.n DESC LIMIT 1', replace: 'ORDER BY rest.n LIMIT 1' }],

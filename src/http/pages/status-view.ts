@@ -81,7 +81,8 @@ export function viewStatus(erasure: Erasure, progress: Progress, accountTable: s
   const bars = progress.locations.map((location) => barOf(location, accountTable));
   const begun = erasure.startedAt !== null;
   const moving = shown === 'running';
-  const words = wordsOf(shown, erasure, listOf(bars, accountTable), now);
+  const canUndo = erasure.state === 'scheduled' || (erasure.state === 'stalled' && isUntouched(progress, accountTable));
+  const words = wordsOf(shown, erasure, listOf(bars, accountTable), now, canUndo);
   return {
     shown,
     ...words,
@@ -99,11 +100,15 @@ export function viewStatus(erasure: Erasure, progress: Progress, accountTable: s
       shown === 'completed'
         ? bars.map((bar, i) => ({ label: bar.label, words: countWords(progress.locations[i] as LocationProgress) }))
         : [],
-    canUndo: erasure.state === 'scheduled',
+    canUndo,
     canStart: shown === 'scheduled',
     final,
   };
 }
+
+/** Nothing was planned yet, and so nothing was deleted but what the request itself deletes. */
+const isUntouched = ({ locations }: Progress, accountTable: string) =>
+  locations.every((l) => l.rowsPlanned === null || l.name === accountTable);
 
 const countWords = ({ state, rowsDeleted }: LocationProgress) => (state === 'retained' ? 'Kept' : number(rowsDeleted));
 
@@ -115,7 +120,7 @@ function listOf(bars: readonly Bar[], accountTable: string): string {
 
 type Words = Pick<StatusView, 'heading' | 'lead' | 'more' | 'next'>;
 
-function wordsOf(shown: Shown, erasure: Erasure, everything: string, now: Date): Words {
+function wordsOf(shown: Shown, erasure: Erasure, everything: string, now: Date, canUndo: boolean): Words {
   switch (shown) {
     case 'scheduled':
       return {
@@ -144,7 +149,7 @@ function wordsOf(shown: Shown, erasure: Erasure, everything: string, now: Date):
         heading: 'The deletion is paused',
         lead: ['We have paused the deletion of your account. There is nothing you need to do.'],
         more: [
-          erasure.state === 'scheduled'
+          canUndo
             ? ['It starts when the pause is over. Until then you can change your mind.']
             : ['It goes on by itself when the pause is over.'],
         ],
@@ -154,7 +159,9 @@ function wordsOf(shown: Shown, erasure: Erasure, everything: string, now: Date):
       return {
         heading: 'This takes longer than usual',
         lead: ['Something holds up the deletion of your account, and we are looking into it.'],
-        more: [['There is nothing you need to do: the rest will be deleted as well.']],
+        more: canUndo
+          ? [['There is nothing you need to do. Nothing has been deleted yet: you can still change your mind.']]
+          : [['There is nothing you need to do: the rest will be deleted as well.']],
         next: [],
       };
     case 'awaiting':

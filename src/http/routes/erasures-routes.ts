@@ -28,9 +28,9 @@ export const cancelErasureRoute = createRoute({
   path: '/v1/erasures/{id}',
   operationId: 'cancelErasure',
   tags: ['erasures'],
-  summary: 'Undo a scheduled erasure',
+  summary: 'Undo an erasure before anything is deleted',
   description:
-    'Possible until it starts; the account can sign in again. Undoing what is undone changes nothing. Scope of a ' +
+    'Possible until it starts, and while it is stalled with nothing deleted; the account can sign in again. Undoing what is undone changes nothing. Scope of a ' +
     'key: `erasures:write`.',
   security: [JWT, API_KEY, STATUS_TOKEN],
   request: { params: erasureParams },

@@ -1,0 +1,47 @@
+import { describeForeignKey, type ForeignKey } from './inspect.ts';
+import { qualified, tableName } from './names.ts';
+import type { Catalog, KeyColumns, TableName } from './types.ts';
+
+/**
+ * A foreign key by which a row that is not the account's can reference one that is. Such a row stays, so the
+ * account's row cannot go.
+ */
+export type StrayPath = {
+  constraint: string;
+  /** Where the others' rows are. */
+  child: TableName;
+  /** The column there that holds an account's key; undefined for a table that the catalog does not list. */
+  owner: string | undefined;
+  columns: readonly string[];
+  /** What they reference, and the columns that hold the account's key there. */
+  parent: TableName & { name: string; account: KeyColumns };
+  referenced: readonly string[];
+  /** The foreign key in words. */
+  words: string;
+};
+
+/**
+ * The foreign keys that need not stay within one account. One that takes the account's key along does: the child's
+ * account is the parent's. A key that the server does not check keeps nobody from deleting, unless a listed table has it.
+ */
+export function findStrayPaths(
+  { account, locations }: Pick<Catalog, 'account' | 'locations'>,
+  foreignKeys: readonly ForeignKey[],
+): StrayPath[] {
+  const parents = [{ ...account, name: account.table, account: account.key }, ...locations];
+  return foreignKeys.flatMap((fk) => {
+    const parent = parents.find((p) => qualified(p) === fk.parent);
+    const child = locations.find((l) => qualified(l) === fk.child);
+    if (!parent || (!child && !fk.enforced)) return [];
+    const at = child ? fk.columns.indexOf(child.account[0].name) : -1;
+    if (at >= 0 && fk.referenced[at] === parent.account[0].name) return [];
+    const { constraint, columns, referenced } = fk;
+    const words = describeForeignKey(fk);
+    const owner = child?.account[0].name;
+    return [{ constraint, child: child ?? tableName(fk.child), owner, columns, parent, referenced, words }];
+  });
+}
+
+/** What `lethe catalog check` says of one: with the data of now it may never happen, so it is no error. */
+export const strayPathWords = ({ words, owner }: StrayPath): string =>
+  `${words}: ${owner ? 'its rows need not be of the same account' : 'its rows are nobody’s'}. Where such a row references one of the account's, an erasure stops before anything is deleted; lethe plan <account> counts them`;
