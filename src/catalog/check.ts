@@ -1,6 +1,7 @@
 import { sql } from 'drizzle-orm';
 import type { Executor } from '../db/client.ts';
-import { missingGrants } from '../db/grants.ts';
+import { hiddenTables, missingGrants } from '../db/grants.ts';
+import { NO_TRIGGERS } from '../db/transaction.ts';
 import { UsageError } from '../errors.ts';
 import { inspectForeignKeys, inspectTables } from './inspect.ts';
 import type { Declaration } from './load.ts';
@@ -26,22 +27,35 @@ export async function checkCatalog(
   const server = await checkServer(db);
   if (server) throw new UsageError([server]);
   const { catalog, errors, warnings } = await inspectCatalog(db, declared);
-  const grants = (await missingGrants(db)).map(grantHelp);
+  const grants = await ownProblems(db);
   if (!catalog || grants.length > 0) throw new UsageError([...grants, ...errors.map((e) => `catalog: ${e}`)]);
   return { catalog, warnings };
 }
 
-/** A missing grant in words. */
-export const grantHelp = (statement: string) => `missing grant: ${statement}`;
+/** What keeps the role from working with Lethe's own tables, in words. */
+export async function ownProblems(db: Executor): Promise<string[]> {
+  return [
+    ...(await missingGrants(db)).map((statement) => `missing grant: ${statement}`),
+    ...(await hiddenTables(db)).map(
+      (table) =>
+        `${table}: row level security is active for this role and hides rows: ALTER TABLE ${table} DISABLE ROW LEVEL SECURITY`,
+    ),
+  ];
+}
 
 /** Why Lethe cannot work with this server, or undefined. */
 export async function checkServer(db: Executor): Promise<string | undefined> {
-  const [server] = await db.execute<{ version: number; standby: boolean }>(
-    sql`SELECT current_setting('server_version_num')::int AS version, pg_is_in_recovery() AS standby`,
+  const [server] = await db.execute<{ version: number; standby: boolean; readOnly: boolean; replication: string }>(
+    sql`SELECT current_setting('server_version_num')::int AS version, pg_is_in_recovery() AS standby,
+               current_setting('transaction_read_only')::boolean AS "readOnly",
+               current_setting('session_replication_role') AS replication`,
   );
   if (!server || server.version < 150000)
     return `DATABASE_URL: PostgreSQL 15 or newer is needed, found ${server?.version}`;
-  return server.standby ? 'DATABASE_URL: the server is a standby; connect to the primary' : undefined;
+  if (server.standby) return 'DATABASE_URL: the server is a standby; connect to the primary';
+  if (server.readOnly)
+    return 'DATABASE_URL: the database is read-only: default_transaction_read_only is on for it, the role or the server';
+  return server.replication === 'replica' ? `DATABASE_URL: ${NO_TRIGGERS}` : undefined;
 }
 
 /** Milliseconds after which a waiting transaction looks for a deadlock and may be made its victim. */

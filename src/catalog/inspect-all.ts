@@ -1,6 +1,7 @@
 import { sql } from 'drizzle-orm';
 import type { Executor } from '../db/client.ts';
 import type { Relation } from './coverage.ts';
+import { typeName } from './inspect.ts';
 import { qualified } from './names.ts';
 
 /**
@@ -16,7 +17,7 @@ export async function inspectRelations(db: Executor): Promise<Relation[]> {
       SELECT inhrelid, inhparent FROM pg_inherits
       UNION SELECT above.child, i.inhparent FROM above JOIN pg_inherits i ON i.inhrelid = above.parent)
     SELECT n.nspname AS schema, c.relname AS table, c.relkind AS kind,
-           COALESCE((SELECT jsonb_agg(jsonb_build_object('name', a.attname, 'type', format_type(b.type, NULL)) ORDER BY a.attnum)
+           COALESCE((SELECT jsonb_agg(jsonb_build_object('name', a.attname, 'type', ${typeName(sql`b.type`)}) ORDER BY a.attnum)
               FROM pg_attribute a JOIN base b ON b.oid = a.atttypid
              WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped), '[]') AS columns,
            COALESCE((SELECT jsonb_agg(jsonb_build_array(pn.nspname, p.relname))

@@ -1,4 +1,4 @@
-import { sql } from 'drizzle-orm';
+import { type SQL, sql } from 'drizzle-orm';
 import type { Executor } from '../db/client.ts';
 import { rememberNames } from '../db/known-names.ts';
 import { identifiers, qualified } from './names.ts';
@@ -48,7 +48,7 @@ export async function inspectTables(db: Executor, tables: readonly TableName[]):
       SELECT n.nspname, c.* FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
        WHERE (n.nspname, c.relname) IN (${named(tables)}) AND c.relkind IN ('r', 'p', 'v', 'm', 'f'))
     SELECT w.nspname AS schema, w.relname AS table, w.relkind AS kind, quote_ident(current_user) AS role,
-      (SELECT jsonb_object_agg(a.attname, jsonb_build_object('type', format_type(a.atttypid, a.atttypmod), 'notNull', a.attnotnull))
+      (SELECT jsonb_object_agg(a.attname, jsonb_build_object('type', ${typeName(sql`a.atttypid`, sql`a.atttypmod`)}, 'notNull', a.attnotnull))
          FROM pg_attribute a WHERE a.attrelid = w.oid AND a.attnum > 0 AND NOT a.attisdropped) AS columns,
       COALESCE((SELECT jsonb_agg(a.attname ORDER BY k.ord)
          FROM pg_index i, unnest(i.indkey::int2[]) WITH ORDINALITY k(attnum, ord), pg_attribute a
@@ -111,6 +111,10 @@ export async function inspectForeignKeys(db: Executor, tables?: readonly TableNa
 }
 
 const pair = ([schema, table]: readonly [string, string]) => qualified({ schema, table });
+
+/** A type in words that no setting changes: format_type() quotes names, and adds a schema that is not in the search path. */
+export const typeName = (oid: SQL, modifier = sql`NULL`): SQL =>
+  sql`regexp_replace(replace(format_type(${oid}, ${modifier}), '"', ''), '^[^ (]*[.]', '')`;
 
 /** A text array parameter: the query builder would spread a plain array into a row. */
 export function textArray(values: readonly string[]) {

@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import { checkServer, grantHelp, inspectCatalog } from '../catalog/check.ts';
+import { checkServer, inspectCatalog, ownProblems } from '../catalog/check.ts';
 import { unlistedError } from '../catalog/check-references.ts';
 import { type Finding, findUncovered } from '../catalog/coverage.ts';
 import { inspectForeignKeys } from '../catalog/inspect.ts';
@@ -8,7 +8,6 @@ import { catalogSchema, type Declaration, loadCatalog } from '../catalog/load.ts
 import { findStrayPaths, strayPathWords } from '../catalog/strays.ts';
 import { loadConfig } from '../config.ts';
 import { connect, type Database } from '../db/client.ts';
-import { missingGrants } from '../db/grants.ts';
 import { UsageError } from '../errors.ts';
 import { answers } from './open.ts';
 import { json, painter, printable, type Terminal } from './terminal.ts';
@@ -78,10 +77,7 @@ async function checkCoverage(db: Database, declared: Declaration): Promise<Repor
   const found = new Set(uncovered.map((f) => f.table));
   // Said once: by the finding, which also says what to write.
   const said = new Set(foreignKeys.filter((fk) => found.has(fk.child)).map(unlistedError));
-  const errors = [
-    ...(await missingGrants(db)).map(grantHelp),
-    ...resolution.errors.filter((error) => !said.has(error)),
-  ];
+  const errors = [...(await ownProblems(db)), ...resolution.errors.filter((error) => !said.has(error))];
   return {
     ok: errors.length === 0 && uncovered.length === 0,
     errors,

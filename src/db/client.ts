@@ -1,6 +1,7 @@
 import { drizzle, type PostgresJsDatabase } from 'drizzle-orm/postgres-js';
 import postgres, { type Sql } from 'postgres';
 import { ARRAYS } from './arrays.ts';
+import { selectExactly } from './exactly.ts';
 import * as schema from './schema.ts';
 
 export type Database = PostgresJsDatabase<typeof schema> & { $client: Sql };
@@ -10,6 +11,9 @@ export type Executor = Database | Transaction;
 
 /** The driver's `max_pipeline`, which its types leave out: no statement waits on a connection behind a slow one. */
 const ONE_AT_A_TIME: object = { max_pipeline: 0 };
+
+/** What is counted and measured is read as numeric: extra_float_digits rounds a double to one digit where it likes to. */
+const NUMERIC = { to: 1700, from: [1700], serialize: String, parse: Number };
 
 export type Connection = { db: Database; close: () => Promise<void> };
 
@@ -23,7 +27,7 @@ export function connect(url: string, options: { max: number; applicationName: st
     max: options.max,
     prepare: false,
     fetch_types: false,
-    types: ARRAYS,
+    types: { ...ARRAYS, numeric: NUMERIC },
     ...ONE_AT_A_TIME,
     connect_timeout: 1,
     idle_timeout: 60,
@@ -32,5 +36,7 @@ export function connect(url: string, options: { max: number; applicationName: st
     onnotice: () => {},
     connection: { application_name: options.applicationName },
   });
-  return { db: drizzle(client, { schema }), close: () => client.end({ timeout: 5 }) };
+  const db = drizzle(client, { schema });
+  selectExactly(db);
+  return { db, close: () => client.end({ timeout: 5 }) };
 }

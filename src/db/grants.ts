@@ -2,6 +2,17 @@ import { sql } from 'drizzle-orm';
 import type { Executor } from './client.ts';
 
 /**
+ * Tables of Lethe's own whose row security is active for the connected role, as `schema.table`. A statement outside a
+ * transaction would see none of their rows, without an error.
+ */
+export async function hiddenTables(db: Executor): Promise<string[]> {
+  const rows = await db.execute<{ name: string }>(sql`
+    SELECT n.nspname || '.' || c.relname AS name FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+     WHERE n.nspname IN ('lethe', 'lethe_migrations') AND c.relkind = 'r' AND row_security_active(c.oid) ORDER BY 1`);
+  return rows.map((row) => row.name);
+}
+
+/**
  * What the connected role lacks on Lethe's own schemas, as statements. Found out at start,
  * because a worker without them would fail in the middle of an erasure. Empty before the first migration.
  */

@@ -14,6 +14,7 @@ const CONFIG = { migrationsFolder: MIGRATIONS, migrationsSchema: 'lethe_migratio
 /** A lock that is waited for makes everybody wait who comes after: give way, and come again. */
 const LOCK_TIMEOUT = '3s';
 const ATTEMPTS = 60;
+const ROLE_LIMITS = ['statement_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout', 'transaction_timeout'];
 
 /**
  * Brings schema `lethe` up to date and returns how many migrations were applied. Needs a direct
@@ -23,6 +24,8 @@ export async function migrate(url: string): Promise<number> {
   const client = postgres(url, { max: 1, onnotice: () => {}, connect_timeout: 5, fetch_types: false });
   try {
     const db = drizzle(client);
+    // What the role sets would end a wait for another migration, or the building of an index.
+    await client`SELECT set_config(name, '0', false) FROM pg_settings WHERE name IN ${client(ROLE_LIMITS)}`;
     await client`SELECT pg_advisory_lock(${LOCK})`;
     const before = await appliedMigrations(db);
     await client`SELECT set_config('lock_timeout', ${LOCK_TIMEOUT}, false)`;

@@ -1,5 +1,6 @@
 import { getTableColumns, is, SQL, sql } from 'drizzle-orm';
-import type { PgInsertValue, PgTable } from 'drizzle-orm/pg-core';
+import { PgDialect, type PgInsertValue, type PgTable } from 'drizzle-orm/pg-core';
+import { exactly } from './exactly.ts';
 
 /*
  * Whole rows in statements that are asked for often. Drizzle's builders make a chunk or more of every column, twice
@@ -15,8 +16,12 @@ const texts = new WeakMap<PgTable, SQL>();
 export function columnsOf(table: PgTable): SQL {
   const known = texts.get(table);
   if (known) return known;
-  const names = Object.values(getTableColumns(table)).map((column) => `"${column.name}"`);
-  const text = sql.raw(names.join(', '));
+  const names = Object.values(getTableColumns(table)).map((column) => {
+    const name = sql`${sql.identifier(column.name)}`;
+    const exact = exactly(column, name);
+    return exact ? sql`${exact} AS ${name}` : name;
+  });
+  const text = sql.raw(new PgDialect().sqlToQuery(sql.join(names, sql`, `)).sql);
   texts.set(table, text);
   return text;
 }

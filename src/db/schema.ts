@@ -3,21 +3,30 @@ import {
   bigint,
   boolean,
   check,
+  customType,
   doublePrecision,
   index,
   integer,
   jsonb,
   pgSchema,
   text,
-  timestamp,
   uniqueIndex,
   uuid,
 } from 'drizzle-orm/pg-core';
+import { fromMs } from './clock.ts';
+
+/** The type of every time. */
+export const TIME = 'timestamp with time zone';
 
 /** Lethe's own tables. They live in the application's database so that evidence commits with the deletion. */
 export const lethe = pgSchema('lethe');
 
-const at = (name: string) => timestamp(name, { withTimezone: true });
+/** A time. It is sent as ISO 8601, which every DateStyle reads alike, and read as `db/client.ts` selects it. */
+const at = customType<{ data: Date; driverData: unknown }>({
+  dataType: () => TIME,
+  toDriver: (time) => time.toISOString(),
+  fromDriver: fromMs,
+});
 
 /** One account's request and its whole life. */
 export const erasure = lethe.table(
@@ -32,7 +41,7 @@ export const erasure = lethe.table(
     email: text('email'),
     state: text('state').notNull(),
     mode: text('mode').notNull(),
-    requestedAt: at('requested_at').notNull().defaultNow(),
+    requestedAt: at('requested_at').notNull().default(sql`now()`),
     startsAt: at('starts_at').notNull(),
     startedAt: at('started_at'),
     dueAt: at('due_at').notNull(),
@@ -158,8 +167,8 @@ export const idempotency = lethe.table(
     erasureId: uuid('erasure_id').references(() => erasure.id),
     status: integer('status'),
     response: jsonb('response'),
-    createdAt: at('created_at').notNull().defaultNow(),
-    lockedAt: at('locked_at').notNull().defaultNow(),
+    createdAt: at('created_at').notNull().default(sql`now()`),
+    lockedAt: at('locked_at').notNull().default(sql`now()`),
   },
   (t) => [index('idempotency_created').on(t.createdAt)],
 );
@@ -174,7 +183,7 @@ export const event = lethe.table(
       .references(() => erasure.id),
     type: text('type').notNull(),
     data: jsonb('data').notNull().default({}),
-    at: at('at').notNull().defaultNow(),
+    at: at('at').notNull().default(sql`now()`),
   },
   (t) => [index('event_erasure').on(t.erasureId, t.id)],
 );
@@ -196,7 +205,7 @@ export const notification = lethe.table(
     /** Start of the oldest attempt whose outcome is unknown. */
     unknownSince: at('unknown_since'),
     nextAt: at('next_at').notNull(),
-    createdAt: at('created_at').notNull().defaultNow(),
+    createdAt: at('created_at').notNull().default(sql`now()`),
     finishedAt: at('finished_at'),
   },
   (t) => [
@@ -211,7 +220,7 @@ export const notification = lethe.table(
 export const catalog = lethe.table('catalog', {
   digest: text('digest').primaryKey(),
   source: jsonb('source').notNull(),
-  firstUsedAt: at('first_used_at').notNull().defaultNow(),
+  firstUsedAt: at('first_used_at').notNull().default(sql`now()`),
 });
 
 /** How fast a location is deleted: decayed sums of rows and of the milliseconds that one chunk job spent on them. */
@@ -219,7 +228,7 @@ export const throughput = lethe.table('throughput', {
   location: text('location').primaryKey(),
   rows: doublePrecision('rows').notNull(),
   ms: doublePrecision('ms').notNull(),
-  measuredAt: at('measured_at').notNull().defaultNow(),
+  measuredAt: at('measured_at').notNull().default(sql`now()`),
 });
 
 /** What one process at a time does for all (`holder`, until `heldUntil`), and when it was last done. */
@@ -246,8 +255,8 @@ export const pace = lethe.table(
     /** Why it is slowed; null when it is not. */
     words: text('words'),
     signals: jsonb('signals').notNull(),
-    sampledAt: at('sampled_at').notNull().defaultNow(),
-    changedAt: at('changed_at').notNull().defaultNow(),
+    sampledAt: at('sampled_at').notNull().default(sql`now()`),
+    changedAt: at('changed_at').notNull().default(sql`now()`),
   },
   () => [
     check('pace_one', sql`one`),

@@ -32,8 +32,14 @@ export function afterCommit(tx: Transaction, work: () => void): void {
   followUps.set(tx, [...(followUps.get(tx) ?? []), work]);
 }
 
+/** A setting of the database or the role that takes away what deletions stand on. */
+export const NO_TRIGGERS =
+  'session_replication_role is replica, so neither foreign keys nor triggers work: reset it for this database and role';
+
 /**
  * Sets the limits for the rest of the running transaction. Local settings only: safe behind a transaction pooler.
+ * What a database or a role sets for its sessions and changes what we mean goes: slow plans, commits that a crash of the
+ * server undoes. Not what the application's triggers see: they run as in the application's own sessions.
  * Returns true when the session is the one that its connection was opened with, as no pooler's is.
  */
 export async function setLimits(tx: Transaction, limits: Limits): Promise<boolean> {
@@ -51,15 +57,20 @@ export async function setLimits(tx: Transaction, limits: Limits): Promise<boolea
     values,
     (slots) => sql`
       SELECT current_setting('transaction_isolation') AS isolation, pg_backend_pid() AS pid,
+             current_setting('session_replication_role') AS replication,
              set_config('row_security', 'off', true),
+             set_config('plan_cache_mode', 'auto', true), set_config('jit', 'off', true),
+             CASE WHEN current_setting('synchronous_commit') = 'off'
+                  THEN set_config('synchronous_commit', 'on', true) END,
              set_config('statement_timeout', ${slots.statementMs}, true),
              set_config('lock_timeout', ${slots.lockMs}, true),
              set_config('idle_in_transaction_session_timeout', ${slots.idleMs}, true),
              CASE WHEN current_setting('server_version_num')::int >= 170000
                   THEN set_config('transaction_timeout', ${slots.total}, true) END`,
   );
-  const answer = await tx.execute<{ isolation: string; pid: number }>(statement);
+  const answer = await tx.execute<{ isolation: string; pid: number; replication: string }>(statement);
   if (answer[0]?.isolation !== ISOLATION) throw new OtherIsolation();
+  if (answer[0].replication === 'replica') throw new LetheError('database_error', NO_TRIGGERS);
   return answer[0].pid === answer.state.pid;
 }
 

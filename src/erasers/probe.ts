@@ -33,7 +33,7 @@ export async function countEachUpTo(
 /** All rows of the account in a location: reads that part of the index from end to end. */
 export async function countAll(db: Executor, location: Location, account: KeyValue): Promise<number> {
   const [row] = await db.execute<{ n: number }>(
-    sql`SELECT count(*)::float8 AS n FROM ${relation(location)} AS t WHERE ${walks('t', location.account, account)}`,
+    sql`SELECT count(*)::numeric AS n FROM ${relation(location)} AS t WHERE ${walks('t', location.account, account)}`,
   );
   return row?.n ?? 0;
 }

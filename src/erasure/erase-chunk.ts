@@ -127,7 +127,7 @@ const limitsOf = (ctx: Context, location: Location): Limits =>
 async function claimChunk(tx: Tx, chunkId: number): Promise<Claim | undefined> {
   const [claim] = await tx.execute<Claim>(sql`
     SELECT t.location, t.erasure_id AS "erasureId", e.account_key AS "accountKey",
-           coalesce(c.cursor, c.lower) AS cursor, c.upper, (c.rows_planned - c.rows_deleted)::float8 AS left,
+           coalesce(c.cursor, c.lower) AS cursor, c.upper, (c.rows_planned - c.rows_deleted)::numeric AS left,
            e.completed_at IS NOT NULL AS reopened, p.pace, p.step
       FROM lethe.chunk c JOIN lethe.task t ON t.id = c.task_id JOIN lethe.erasure e ON e.id = t.erasure_id
            ${JOIN_PACE}

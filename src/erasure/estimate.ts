@@ -1,5 +1,6 @@
 import { sql } from 'drizzle-orm';
 import type { AccountTable, KeyValue, Location } from '../catalog/types.ts';
+import { readClock } from '../db/clock.ts';
 import { isContended } from '../db/sql-errors.ts';
 import { transaction } from '../db/transaction.ts';
 import { findAccount } from '../erasers/account.ts';
@@ -66,8 +67,7 @@ export async function estimateErasure(ctx: Context, key: KeyValue): Promise<Esti
     await tx.execute(sql`SET TRANSACTION READ ONLY`);
     const account = await findAccount(tx, catalog.account, key);
     const erasure = await findLive(tx, account?.key[0] ?? (await canonicalKey(tx, ctx, key)));
-    const [clock] = await tx.execute<{ now: string }>(sql`SELECT now()::text AS now`);
-    return { account, erasure, rates: await readRates(tx), now: new Date(clock?.now as string) };
+    return { account, erasure, rates: await readRates(tx), now: await readClock(tx) };
   });
   if (!seen.account && !seen.erasure) throw new LetheError('not_found', 'there is no such account');
   const accountKey = seen.account?.key ?? key;

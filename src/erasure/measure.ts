@@ -47,14 +47,14 @@ export async function measureBacklog(db: Database): Promise<Measures> {
       sql`, `,
     );
     const age = (since: string, where: string) =>
-      sql.raw(`coalesce(extract(epoch FROM now() - min(${since}) FILTER (WHERE ${where})), 0)::float8`);
+      sql.raw(`coalesce(extract(epoch FROM now() - min(${since}) FILTER (WHERE ${where})), 0)::numeric`);
     const [row] = await tx.execute<Row>(sql`
       SELECT ${counts},
              ${age('held_at', 'held_at IS NOT NULL')} AS hold_age, ${age('requested_at', 'true')} AS live_age,
              ${age('starts_at', "state = 'scheduled' AND starts_at <= now() AND held_at IS NULL")} AS due_age,
              count(*) FILTER (WHERE due_at < now())::int AS overdue,
              (SELECT ${age('created_at', 'true')} FROM lethe.notification WHERE state = 'pending') AS mail_age,
-             (SELECT extract(epoch FROM done_at)::float8 FROM lethe.duty WHERE name = 'sweep') AS swept_at
+             (SELECT extract(epoch FROM done_at)::numeric FROM lethe.duty WHERE name = 'sweep') AS swept_at
         FROM lethe.erasure WHERE ${IS_LIVE}`);
     const [tasks] = await tx.execute<{ n: number }>(sql`
       SELECT count(*)::int AS n FROM lethe.erasure e JOIN lethe.task t ON t.erasure_id = e.id

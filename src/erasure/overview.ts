@@ -1,6 +1,6 @@
 import { asc, eq, inArray, sql } from 'drizzle-orm';
 import type { Executor } from '../db/client.ts';
-import { notification, task } from '../db/schema.ts';
+import { duty, notification, task } from '../db/schema.ts';
 import type { State } from './states.ts';
 
 /** Live erasures by state. `held` and `overdue` are among them. `mails`: those that were refused and wait. `sweptAt`: end of the last sweep, or null. */
@@ -24,9 +24,7 @@ export async function readOverview(db: Executor): Promise<Overview> {
     SELECT state, count(*)::int AS count, count(held_at)::int AS held,
            (count(*) FILTER (WHERE due_at < now()))::int AS overdue
       FROM lethe.erasure WHERE state IN ('scheduled', 'running', 'awaiting', 'stalled') GROUP BY state`);
-  const [sweep] = await db.execute<{ at: string | null }>(
-    sql`SELECT done_at::text AS at FROM lethe.duty WHERE name = 'sweep'`,
-  );
+  const [sweep] = await db.select({ at: duty.doneAt }).from(duty).where(eq(duty.name, 'sweep'));
   const [mails] = await db.execute<{ count: number; outcome: string | null }>(sql`
     SELECT count(*)::int AS count, mode() WITHIN GROUP (ORDER BY outcome) AS outcome
       FROM (SELECT outcome FROM lethe.notification WHERE state = 'pending' AND outcome IS NOT NULL
@@ -36,7 +34,7 @@ export async function readOverview(db: Executor): Promise<Overview> {
     held: rows.reduce((sum, row) => sum + row.held, 0),
     overdue: rows.reduce((sum, row) => sum + row.overdue, 0),
     mails: mails?.outcome ? { count: mails.count, outcome: mails.outcome } : null,
-    sweptAt: sweep?.at ? new Date(sweep.at) : null,
+    sweptAt: sweep?.at ?? null,
   };
 }
 

@@ -62,7 +62,7 @@ async function chunkRowsOf(
   if (location.children.length === 0) return settings.chunkRows;
   const children = location.children.map((reference) => reference.location);
   const [planned] = await tx
-    .select({ rows: sql<number>`coalesce(sum(rows_planned), 0)::float8` })
+    .select({ rows: sql<number>`coalesce(sum(rows_planned), 0)::numeric` })
     .from(task)
     .where(and(eq(task.erasureId, erasureId), inArray(task.location, children)));
   return rowsPerChunk(settings.chunkRows, await countAll(tx, location, account), planned?.rows ?? 0);

@@ -38,11 +38,11 @@ export async function readPressure(db: Database, catalog: Catalog): Promise<Pres
 }
 
 const statement = (catalog: Catalog, version: number) => sql`
-  SELECT pg_wal_lsn_diff(pg_current_wal_flush_lsn(), '0/0')::float8 AS lsn,
+  SELECT pg_wal_lsn_diff(pg_current_wal_flush_lsn(), '0/0')::numeric AS lsn,
          (${REPLICAS}) AS replicas, (${WAITING}) AS waiting,
          (${checkpoints(version)}) AS checkpoints, (${CONNECTIONS}) AS connections,
          (${tables([...catalog.locations, catalog.account])}) AS tables,
-         extract(epoch FROM current_setting('autovacuum_naptime')::interval)::float8 AS "naptimeSeconds"`;
+         extract(epoch FROM current_setting('autovacuum_naptime')::interval)::numeric AS "naptimeSeconds"`;
 
 /**
  * Without the right to see them, walsenders have no state. A logical subscriber is not counted: it may
@@ -50,8 +50,8 @@ const statement = (catalog: Catalog, version: number) => sql`
  */
 const REPLICAS = sql`
   SELECT CASE WHEN bool_or(r.state IS NULL) THEN NULL ELSE
-           coalesce(jsonb_agg(jsonb_build_object('replayed', pg_wal_lsn_diff(r.replay_lsn, '0/0')::float8,
-                                                 'lag', extract(epoch FROM r.replay_lag)::float8))
+           coalesce(jsonb_agg(jsonb_build_object('replayed', pg_wal_lsn_diff(r.replay_lsn, '0/0')::numeric,
+                                                 'lag', extract(epoch FROM r.replay_lag)::numeric))
                       FILTER (WHERE r.state IN ('streaming', 'catchup') AND r.replay_lsn IS NOT NULL
                                     AND s.slot_type IS DISTINCT FROM 'logical'), '[]') END
     FROM pg_stat_replication r LEFT JOIN pg_replication_slots s ON s.active_pid = r.pid`;
@@ -84,8 +84,8 @@ const checkpoints = (version: number) =>
            'requested', ${version >= 170_000 ? 'num_requested' : 'checkpoints_req'},
            'timed', ${version >= 170_000 ? 'num_timed' : 'checkpoints_timed'},
            'walBytes', pg_size_bytes(current_setting('max_wal_size'))
-                         / (1 + current_setting('checkpoint_completion_target')::float8),
-           'warningSeconds', extract(epoch FROM current_setting('checkpoint_warning')::interval)::float8)
+                         / (1 + current_setting('checkpoint_completion_target')::numeric),
+           'warningSeconds', extract(epoch FROM current_setting('checkpoint_warning')::interval)::numeric)
     FROM ${version >= 170_000 ? 'pg_stat_checkpointer' : 'pg_stat_bgwriter'}`);
 
 const CONNECTIONS = sql.raw(`
@@ -99,12 +99,12 @@ const CONNECTIONS = sql.raw(`
 const tables = (names: readonly TableName[]) => {
   const option = (name: string) =>
     sql.raw(`coalesce((SELECT option_value FROM pg_options_to_table(c.reloptions) WHERE option_name = '${name}'),
-                      current_setting('${name}'))::float8`);
+                      current_setting('${name}'))::numeric`);
   return sql`
   SELECT coalesce(jsonb_agg(jsonb_build_object(
            'name', format('%I.%I', n.nspname, c.relname), 'dead', s.n_dead_tup,
            'threshold', ${option('autovacuum_vacuum_threshold')}
-                          + ${option('autovacuum_vacuum_scale_factor')} * greatest(c.reltuples, 0),
+                          + ${option('autovacuum_vacuum_scale_factor')} * greatest(c.reltuples, 0)::numeric,
            'vacuuming', EXISTS (SELECT 1 FROM pg_stat_progress_vacuum p
                                  WHERE p.datname = current_database() AND coalesce(p.relid, c.oid) = c.oid))), '[]')
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_stat_all_tables s ON s.relid = c.oid

@@ -1,6 +1,7 @@
 import { and, eq, inArray, type SQL, sql } from 'drizzle-orm';
 import type { AccountTable, Catalog, KeyValue } from '../catalog/types.ts';
 import type { Executor } from '../db/client.ts';
+import { fromMs, inMs } from '../db/clock.ts';
 import { keptText } from '../db/kept-text.ts';
 import { assignments, type Change, columnsOf, readRow } from '../db/rows.ts';
 import { erasure } from '../db/schema.ts';
@@ -82,11 +83,11 @@ export async function readNowAndLive(
     account,
     'now and live',
     { key },
-    (slots) => sql`SELECT now()::text AS now,
+    (slots) => sql`SELECT ${inMs(sql`now()`)} AS now,
       (SELECT id FROM ${erasure} WHERE account_key = ${canonical(account, slots.key)} AND state IN (${live})) AS live`,
   );
-  const [row] = await db.execute<{ now: string; live: string | null }>(statement);
-  return { now: new Date(row?.now as string), live: row?.live ?? null };
+  const [row] = await db.execute<{ now: number; live: string | null }>(statement);
+  return { now: fromMs(row?.now), live: row?.live ?? null };
 }
 
 /** A key as the database prints it: `007` and `7`, or an upper-case uuid, are the same account. */

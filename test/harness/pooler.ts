@@ -8,13 +8,13 @@ import { sweepUp } from '../../src/dev/reaper.ts';
 
 export type Pooler = { port: number; pid: () => number; restart: () => Promise<void>; close: () => Promise<void> };
 
-/** PgBouncer in transaction mode in front of the server at `port`. */
-export async function startPooler(port: number): Promise<Pooler> {
+/** PgBouncer in transaction mode in front of the server at `port`, for `postgres` and further `roles` with its password. */
+export async function startPooler(port: number, roles: readonly string[] = []): Promise<Pooler> {
   const folder = mkdtempSync(join(tmpdir(), 'lethe-pooler-'));
   sweepUp(folder);
   chmodSync(folder, 0o755);
   const users = join(folder, 'users.txt');
-  writeFileSync(users, '"postgres" "reader"\n');
+  writeFileSync(users, ['postgres', ...roles].map((role) => `"${role}" "reader"\n`).join(''));
   const own = await freePort();
   const settings = join(folder, 'pgbouncer.ini');
   writeFileSync(

@@ -1,10 +1,8 @@
 import { Writable } from 'node:stream';
-import { drizzle } from 'drizzle-orm/postgres-js';
 import { pino } from 'pino';
-import postgres from 'postgres';
 import { v7 as uuidv7 } from 'uuid';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import * as schema from '../../src/db/schema.ts';
+import { connect } from '../../src/db/client.ts';
 import type { Api } from '../../src/http/api.ts';
 import { createAssets } from '../../src/http/assets.ts';
 import type { Search } from '../../src/http/pages/support-list.ts';
@@ -429,11 +427,12 @@ it('reads a page’s worth of rows among 200,000 finished erasures, whatever is 
            now() - interval '1 day', now(), now() - interval '1 hour', now(), 'none' FROM generate_series(1, 200000) n`;
   await world.sql`VACUUM ANALYZE lethe.erasure`;
   const asked: { query: string; params: unknown[] }[] = [];
-  const client = postgres(world.url, { max: 2, prepare: false, onnotice: () => {} });
-  const logQuery = (query: string, params: unknown[]) => void asked.push({ query, params });
+  const { db, close } = connect(world.url, { max: 2, applicationName: 'asked' });
+  const debug = (_: number, query: string, params: unknown[]) => void asked.push({ query, params: [...params] });
+  Object.assign(db.$client.options, { debug });
   const { ctx, producers } = await world.domain();
   const api = {
-    ctx: { ...ctx, db: drizzle(client, { schema, logger: { logQuery } }) },
+    ctx: { ...ctx, db },
     config: world.config('api'),
     producers,
   };
@@ -459,7 +458,7 @@ it('reads a page’s worth of rows among 200,000 finished erasures, whatever is 
     const onErasures = asked.filter(({ query }) => /"?lethe"?\."?erasure"?/.test(query));
     expect(onErasures.length, JSON.stringify(search)).toBeGreaterThan(0);
     for (const { query, params } of onErasures) {
-      const [row] = await client.unsafe(`EXPLAIN (ANALYZE, FORMAT JSON) ${query}`, params as never[]);
+      const [row] = await world.sql.unsafe(`EXPLAIN (ANALYZE, FORMAT JSON) ${query}`, params as never[]);
       const plan = ((row?.['QUERY PLAN'] ?? []) as { Plan: Node }[]).flatMap((one) => nodes(one.Plan));
       for (const node of plan.filter((n) => n['Relation Name'] === 'erasure')) {
         const read = Number(node['Actual Rows']) + Number(node['Rows Removed by Filter'] ?? 0);
@@ -468,5 +467,5 @@ it('reads a page’s worth of rows among 200,000 finished erasures, whatever is 
       }
     }
   }
-  await client.end();
+  await close();
 }, 120_000);

@@ -6,6 +6,7 @@ import { FINISH } from './finish.ts';
 import { LEDGER } from './ledger.ts';
 import { MAILS } from './mails.ts';
 import type { Mutation } from './mutation.ts';
+import { SETTINGS_MUTATIONS } from './settings.ts';
 import { STEPS } from './steps.ts';
 
 /** Every mutation, in the order in which they are tried. */
@@ -18,4 +19,5 @@ export const MUTATIONS: readonly Mutation[] = [
   ...MAILS,
   ...CATALOG,
   ...ACCESS,
+  ...SETTINGS_MUTATIONS,
 ];

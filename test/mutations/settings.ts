@@ -1,0 +1,25 @@
+import type { Mutation } from './mutation.ts';
+
+const SETTINGS = 'test/integration/database-settings.test.ts';
+
+/** What a database, a role or an address sets. */
+export const SETTINGS_MUTATIONS: readonly Mutation[] = [
+  {
+    name: 'doubles-read-as-text',
+    breaks: 'exact: what is counted is not rounded by extra_float_digits',
+    edits: [{ file: 'src/erasers/probe.ts', find: 'count(*)::numeric', replace: 'count(*)::float8' }],
+    tests: [SETTINGS],
+  },
+  {
+    name: 'commits-that-a-crash-undoes',
+    breaks: 'durable: an acceptance and a mail never outlive the commit that they tell of',
+    edits: [
+      {
+        file: 'src/db/transaction.ts',
+        find: "set_config('synchronous_commit', 'on', true)",
+        replace: "current_setting('synchronous_commit')",
+      },
+    ],
+    tests: [SETTINGS],
+  },
+];
