@@ -1,11 +1,10 @@
 import { sql } from 'drizzle-orm';
-import { checkCatalog, grantHelp, readDeadlockTimeout } from '../catalog/check.ts';
+import { checkCatalog, ownProblems, readDeadlockTimeout } from '../catalog/check.ts';
 import { type Declaration, loadCatalog } from '../catalog/load.ts';
 import type { Catalog } from '../catalog/types.ts';
 import { loadConfig } from '../config.ts';
 import { connect, type Database } from '../db/client.ts';
 import { firstError } from '../db/first-error.ts';
-import { missingGrants } from '../db/grants.ts';
 import { pendingMigrations } from '../db/migrate.ts';
 import { keepCatalog } from '../erasure/catalog-of.ts';
 import type { Context } from '../erasure/context.ts';
@@ -41,8 +40,8 @@ export async function withSession<T>(terminal: Terminal, work: (session: Session
   const { db } = connection;
   try {
     await answers(db);
-    const grants = await missingGrants(db);
-    if (grants.length > 0) throw new UsageError(grants.map(grantHelp));
+    const own = await ownProblems(db);
+    if (own.length > 0) throw new UsageError(own);
     const pending = await pendingMigrations(db);
     if (pending > 0) throw new UsageError([`the database lacks ${pending} migration(s): run lethe migrate`]);
     const fit = await readCatalog(db, config.LETHE_CATALOG);
