@@ -1,4 +1,4 @@
-import { checkKey } from './check-key.ts';
+import { checkKey, typeInWords } from './check-key.ts';
 import type { TableFacts } from './inspect.ts';
 import type { Declaration } from './load.ts';
 import { identifier } from './names.ts';
@@ -13,7 +13,11 @@ export function checkAccount(
 ): KeyColumns | undefined {
   const key = checkKey(name, table, [account.key], errors);
   const isAlone = (columns: readonly string[]) => columns.length === 1 && columns[0] === account.key;
-  if (key && !isAlone(table.primaryKey) && !table.indexes.some((i) => i.unique && isAlone(i.columns))) {
+  if (
+    key &&
+    !isAlone(table.primaryKey) &&
+    !table.indexes.some((i) => i.unique && isAlone(i.columns.map((c) => c.name)))
+  ) {
     errors.push(
       `account.key: ${name}.${identifier(account.key)} is neither the primary key nor unique: one request would erase several accounts`,
     );
@@ -24,7 +28,7 @@ export function checkAccount(
     const found = table.columns[column];
     if (!found) errors.push(`account.${role}: ${name} has no column ${identifier(column)}`);
     else if (role !== 'email' && role !== 'hold' && !found.type.startsWith('timestamp'))
-      errors.push(`account.${role}: ${name}.${identifier(column)} is ${found.type}, expected a timestamp`);
+      errors.push(`account.${role}: ${name}.${identifier(column)} is ${typeInWords(found)}, expected a timestamp`);
   }
   return key;
 }

@@ -1,16 +1,25 @@
-import { isKeyType, keyFamily } from './check-key.ts';
+import { isKeyType, keyFamily, typeInWords } from './check-key.ts';
+import { reference } from './check-references.ts';
+import { columnName, type Ignored } from './ignored.ts';
 import type { TableFacts } from './inspect.ts';
+import type { KeyOwners } from './key-columns.ts';
 import { identifier } from './names.ts';
+import { kindColumnOf } from './polymorphic.ts';
 import type { Column } from './types.ts';
 
-/** A location's account column: it exists and can hold the account's key. Returns whether it does. */
+/**
+ * A location's account column: it exists, can hold the account's key, and nothing says that it holds the key of
+ * something else, whose equal numbers would be rows of others. Returns whether it can be used.
+ */
 export function checkHolder(
   location: { name: string; account: string },
   table: TableFacts,
   account: { name: string; key: Column },
+  owners: KeyOwners,
+  ignored: Ignored,
   errors: string[],
 ): boolean {
-  const place = `${table.table}.${identifier(location.account)}`;
+  const place = `locations.${location.name}: ${table.table}.${identifier(location.account)}`;
   const found = table.columns[location.account];
   if (!found) {
     errors.push(`locations.${location.name}: ${table.table} has no column ${identifier(location.account)}`);
@@ -18,8 +27,28 @@ export function checkHolder(
   }
   const { name, type } = account.key;
   if (!isKeyType(found.type) || keyFamily(found.type) !== keyFamily(type)) {
+    errors.push(`${place} is ${typeInWords(found)}, but ${account.name}.${identifier(name)} is ${type}`);
+    return false;
+  }
+  if (owners.holds(table.table, location.account) && owners.references(table.table, location.account)) return true;
+  const fk = owners.elsewhere(table.table, location.account);
+  // A foreign key onto another column of the account's table is refused where the foreign keys are checked.
+  if (fk && fk.parent !== account.name) {
     errors.push(
-      `locations.${location.name}: ${place} is ${found.type}, but ${account.name}.${identifier(name)} is ${type}`,
+      `${place} does not hold the account's key: ${reference(fk)}. Rows of others would be deleted: name the column that holds it`,
+    );
+    return false;
+  }
+  if (found.numbered) {
+    errors.push(
+      `${place} does not hold the account's key: the table numbers its own rows with it. Rows of others would be deleted: name the column that holds it`,
+    );
+    return false;
+  }
+  const kind = kindColumnOf(location.account, Object.keys(table.columns));
+  if (kind !== undefined && !ignored.columns.has(columnName(table.table, kind))) {
+    errors.push(
+      `${place} is the account's key in some rows only: ${identifier(kind)} beside it says which table it belongs to, and equal keys of the others would be deleted. This version has no condition (where): take the location out and list the table under ignore with a reason. If ${identifier(kind)} says something else, list that column under ignore with a reason`,
     );
     return false;
   }

@@ -1,9 +1,13 @@
-import type { TableFacts } from './inspect.ts';
+import type { ColumnFacts, TableFacts } from './inspect.ts';
 import { identifier, identifiers } from './names.ts';
 import { KEY_TYPES, type KeyColumns, type KeyType } from './types.ts';
 
 export const isKeyType = (type: string): type is KeyType => (KEY_TYPES as readonly string[]).includes(type);
 export const keyFamily = (type: KeyType) => (type === 'uuid' ? 'uuid' : 'integer');
+
+/** A type in words: a domain is called one. */
+export const typeInWords = ({ type, domain }: ColumnFacts): string =>
+  domain ? `the domain ${domain} over ${type}` : type;
 
 /** The columns of a key with their types, or undefined with errors that say what a key must be. */
 export function checkKey(
@@ -29,7 +33,7 @@ export function checkKey(
   if (!found.notNull) errors.push(`${place}: a key column must be NOT NULL`);
   if (!isKeyType(found.type)) {
     errors.push(
-      `${place}: a ${primary ? 'primary key' : 'key'} of type ${found.type} is not supported; expected one of ${KEY_TYPES.join(', ')}`,
+      `${place}: a ${primary ? 'primary key' : 'key'} of type ${typeInWords(found)} is not supported; expected one of ${KEY_TYPES.join(', ')}`,
     );
     return undefined;
   }

@@ -1,3 +1,4 @@
+import { columnName, type Ignored } from './ignored.ts';
 import type { ForeignKey } from './inspect.ts';
 import { identifier, identifiers } from './names.ts';
 import type { Problems } from './resolve.ts';
@@ -18,7 +19,7 @@ type Declared = {
   accountKey: string;
   /** Listed tables with their account column. */
   byTable: ReadonlyMap<string, { account: string }>;
-  ignored: ReadonlySet<string>;
+  ignored: Ignored;
 };
 
 /** A foreign key onto a listed table: what it would delete or change must be in the catalog and this account's. */
@@ -27,12 +28,18 @@ export function checkReference(fk: ForeignKey, declared: Declared, problems: Pro
   const { errors, warnings } = problems;
   const what = reference(fk);
   const listed = byTable.get(fk.child);
-  if (ignored.has(fk.child) && !listed) {
+  const isIgnored =
+    ignored.tables.has(fk.child) || fk.columns.some((c) => ignored.columns.has(columnName(fk.child, c)));
+  if (isIgnored && !listed && fk.child !== accountName) {
     checkIgnored(fk, problems);
     return;
   }
   if (fk.parent !== accountName && !byTable.has(fk.parent)) {
     errors.push(`${what}, a partition: a foreign key must point at the whole table`);
+    return;
+  }
+  if (fk.child === accountName && fk.parent === accountName) {
+    errors.push(`${what}: ${selfReference(fk)}`);
     return;
   }
   if (fk.child === accountName) {
@@ -53,6 +60,15 @@ export function checkReference(fk: ForeignKey, declared: Declared, problems: Pro
     if (changesRows(fk)) errors.push(`${text}: rows of other accounts would be changed unseen`);
     else warnings.push(`${text}: such rows of other accounts stop the erasure with an error`);
   }
+}
+
+/** What a foreign key of the account's table to itself (`invited_by`) would do, and what can be done about it. */
+function selfReference(fk: ForeignKey): string {
+  const does = changesRows(fk)
+    ? 'erasing an account would delete or change those of others that name it there'
+    : 'an account that others name there could not be erased';
+  const statement = `ALTER TABLE ${fk.child} DROP CONSTRAINT ${identifier(fk.constraint)}`;
+  return `${does}, which this version cannot take apart. Let the application set the column to null when it asks for an erasure, and drop the foreign key: ${statement}`;
 }
 
 /** An ignored table may stand in the way of an erasure, but must not be changed by one. */

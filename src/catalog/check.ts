@@ -13,7 +13,8 @@ import type { Catalog } from './types.ts';
 export async function inspectCatalog(db: Executor, declared: Declaration): Promise<Resolution> {
   const tables = [declared.account.table, ...declared.locations.map((l) => l.table)].map(tableName);
   const facts = await inspectTables(db, tables);
-  return resolveCatalog(declared, facts, await inspectForeignKeys(db, tables));
+  const onto = await inspectForeignKeys(db, tables);
+  return resolveCatalog(declared, facts, onto, await inspectForeignKeys(db));
 }
 
 /**

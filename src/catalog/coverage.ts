@@ -1,43 +1,26 @@
-import { changesRows } from './check-references.ts';
+import { accountLike, type Like } from './account-like.ts';
+import { entryFor, helpFor, ignoreColumn, OR_IGNORE, throughParent } from './advice.ts';
+import { changesRows, reference } from './check-references.ts';
+import { columnName, type Ignored, ignoredOf } from './ignored.ts';
 import type { ForeignKey } from './inspect.ts';
+import { followKeys } from './key-columns.ts';
 import type { Declaration } from './load.ts';
-import { fullName, tableName } from './names.ts';
-
-/** A relation that holds rows of its own: `r` table, `p` partitioned, `m` materialized view, `f` foreign table. */
-export type Relation = {
-  /** `schema.table`. */
-  table: string;
-  kind: 'r' | 'p' | 'm' | 'f';
-  /** Columns with the type that their domain is over. */
-  columns: { name: string; type: string }[];
-  /** Tables that it inherits from, at any distance; rows there include its own. */
-  parents: string[];
-};
-
-/** Why a table may hold an account's data: `reference` a foreign key, `key` or `email` a column like the account's. */
-export type Finding = { table: string; kind: 'reference' | 'key' | 'email'; text: string };
-
-export type Coverage = { uncovered: Finding[]; warnings: string[] };
-
-const family = (type: string) => {
-  if (/^(smallint|integer|bigint|numeric)\b/.test(type)) return 'integer';
-  if (/^(text|character|citext)\b/.test(type)) return 'text';
-  return type;
-};
-/** `accountId` and `account_id` are the same word. */
-const word = (name: string) => name.toLowerCase().replaceAll('_', '');
-
-/** `accounts` → `account`, `companies` → `company`, `boxes` → `box`. */
-export const singular = (name: string): string => {
-  if (/ies$/i.test(name)) return name.replace(/ies$/i, 'y');
-  if (/(ss|x|z|ch|sh)es$/i.test(name)) return name.slice(0, -2);
-  return /[^s]s$/i.test(name) ? name.slice(0, -1) : name;
-};
+import { fullName, identifier } from './names.ts';
+import { kindColumnOf } from './polymorphic.ts';
+import { type Below, walkNames, walkReferences } from './reach.ts';
+import type { Relation } from './relation.ts';
 
 /**
- * Finds the tables that may hold an account's data and that the catalog neither lists nor ignores:
- * those that reference the account table or a listed one, at any distance, and those with a column
- * that is called and typed like the account's key or address. One finding per table, the surest.
+ * Why a table may hold an account's data that is not covered. `reference`: a foreign key; `key`, `email`, `parent`: a column
+ * like the account's key or address, or like the key of a listed table; `second`: a further such column of a listed table.
+ */
+export type Finding = { table: string; kind: 'reference' | 'key' | 'email' | 'parent' | 'second'; text: string };
+
+export type Coverage = { uncovered: Finding[]; errors: string[]; warnings: string[] };
+
+/**
+ * Finds the tables that may hold an account's data and that the catalog neither lists nor ignores, and further
+ * columns of listed tables that may hold an account's key. One finding per table that is not listed, the surest.
  */
 export function findUncovered(
   declared: Declaration,
@@ -45,92 +28,110 @@ export function findUncovered(
   foreignKeys: readonly ForeignKey[],
 ): Coverage {
   const account = fullName(declared.account.table);
-  const listed = new Set([account, ...declared.locations.map((l) => fullName(l.table))]);
-  const ignored = new Set((declared.ignore ?? []).map((t) => fullName(t.table)));
-  const known = new Map(relations.map((r) => [r.table, r]));
-  const isCovered = (r: Relation) => [r.table, ...r.parents].some((t) => listed.has(t) || ignored.has(t));
-  const reaches = walkReferences(listed, foreignKeys);
-  const look = likeAccount(declared, known.get(account));
+  const holders = new Map([
+    [account, declared.account.key],
+    ...declared.locations.map((l) => [fullName(l.table), l.account] as const),
+  ]);
+  const listed = new Set(holders.keys());
+  const ignored = ignoredOf(declared);
+  const isCovered = (r: Relation) => [r.table, ...r.parents].some((t) => listed.has(t) || ignored.tables.has(t));
+  const believed = declared.locations.map((l) => ({ table: fullName(l.table), column: l.account }));
+  const owners = followKeys({ table: account, key: declared.account.key }, believed, foreignKeys);
+  const look = accountLike(declared, relations, owners, ignored);
+  const undecided = foreignKeys.filter((fk) => !fk.columns.some((c) => ignored.columns.has(columnName(fk.child, c))));
+  const reaches = walkReferences(listed, undecided);
+  const unlisted = [...reaches.keys()].filter((table) => !ignored.tables.has(table));
+  const locations = [...listed].filter((table) => table !== account);
+  const below = walkNames(new Set([...locations, ...unlisted]), relations, owners, ignored);
 
   const uncovered: Finding[] = [];
+  const warnings = unknown(ignored, relations);
   for (const relation of relations) {
-    if (isCovered(relation)) continue;
-    const reference = reaches.get(relation.table);
-    const columns = relation.columns.flatMap((c) => look(c) ?? []);
-    const key = columns.find((c) => c.kind === 'key');
-    const finding = reference ? aboutReference(relation, reference, listed, key?.name) : aboutColumn(relation, columns);
-    if (finding) uncovered.push(finding);
-  }
-  const warnings = [...ignored]
-    .filter((table) => !known.has(table))
-    .map((table) => `ignore: ${table}: there is no such table`);
-  return { uncovered: uncovered.sort((a, b) => (a.table < b.table ? -1 : 1)), warnings };
-}
-
-/** For each table that references one of `roots`, at any distance, the foreign key that leads there. */
-function walkReferences(roots: ReadonlySet<string>, foreignKeys: readonly ForeignKey[]): Map<string, ForeignKey> {
-  const found = new Map<string, ForeignKey>();
-  // Keys that change rows first: of several on one table the worst is named.
-  const sorted = [...foreignKeys].sort((a, b) => Number(changesRows(b)) - Number(changesRows(a)));
-  for (let parents = roots; parents.size > 0; ) {
-    const next = new Set<string>();
-    for (const fk of sorted) {
-      if (!parents.has(fk.parent) || roots.has(fk.child) || found.has(fk.child)) continue;
-      found.set(fk.child, fk);
-      next.add(fk.child);
+    const holder = holders.get(relation.table);
+    const like = look(relation);
+    if (holder !== undefined) {
+      const direct = (c: Like) =>
+        foreignKeys.find((fk) => fk.child === relation.table && fk.parent === account && fk.columns.includes(c.name));
+      const second = like.filter((c) => c.what === 'key' && c.name !== holder).map((c) => [c, direct(c)] as const);
+      // What the check at start refuses is said there.
+      const open = second.filter(([, fk]) => !fk || (relation.table !== account && !changesRows(fk)));
+      uncovered.push(...open.map(([c, fk]) => aboutSecond(relation.table, holder, c, fk)));
+      continue;
     }
-    parents = next;
+    if (isCovered(relation)) continue;
+    const finding = about(relation, like, reaches.get(relation.table), listed, below.get(relation.table));
+    if (finding) uncovered.push(finding);
+    else warnings.push(...aboutKinds(relation, owners.references, ignored));
   }
-  return found;
-}
-
-type Like = { kind: 'key' | 'email'; name: string; type: string };
-
-function likeAccount(declared: Declaration, account: Relation | undefined) {
-  const typeOf = (column: string | undefined) => account?.columns.find((c) => c.name === column)?.type;
-  const keyType = typeOf(declared.account.key);
-  const own = `${singular(tableName(declared.account.table).table)}_id`;
-  const names = new Set([own, ...declared.locations.map((l) => l.account)].map(word));
-  const { email } = declared.account;
-  return ({ name, type }: { name: string; type: string }): Like | undefined => {
-    if (names.has(word(name)) && keyType !== undefined && family(type) === family(keyType))
-      return { kind: 'key', name, type };
-    if (email !== undefined && word(name) === word(email) && family(type) === 'text')
-      return { kind: 'email', name, type };
-    return undefined;
+  return {
+    uncovered: uncovered.sort((a, b) => (a.table < b.table ? -1 : Number(a.table > b.table))),
+    errors: unreferenced(declared, account, foreignKeys),
+    warnings,
   };
 }
 
-const IGNORE = 'or list it under ignore with a reason';
-const short = (table: string) => table.replace(/^public\./, '');
-const entry = (table: string, column: string) =>
-  `add { table: ${short(table)}, account: ${column}, owner: … } under locations`;
-
-function aboutReference(
-  { table }: Relation,
-  fk: ForeignKey,
+function about(
+  relation: Relation,
+  like: readonly Like[],
+  fk: ForeignKey | undefined,
   listed: ReadonlySet<string>,
-  key: string | undefined,
-): Finding {
-  const what = `${table} (${fk.columns.join(', ')}) references ${fk.parent} ON DELETE ${fk.onDelete}`;
-  const add = key ? entry(table, key) : "give it a column with the account's key and list it under locations";
-  // An erasure would delete or change its rows as a side effect: a reason does not make that right.
-  const help = changesRows(fk) && listed.has(fk.parent) ? add : `${add}, ${IGNORE}`;
-  return { table, kind: 'reference', text: `${what}: ${help}` };
+  below: Below | undefined,
+): Finding | undefined {
+  const { table, kind } = relation;
+  if (fk) {
+    const add = entryFor(table, like) ?? throughParent(fk.parent);
+    // An erasure would delete or change its rows as a side effect: a reason does not make that right.
+    const help = changesRows(fk) && listed.has(fk.parent) ? add : `${add}, ${OR_IGNORE}`;
+    return { table, kind: 'reference', text: `${reference(fk)}: ${help}` };
+  }
+  const [key] = like.filter((c) => c.what === 'key');
+  const column = key ?? (below ? undefined : like[0]);
+  if (column) {
+    const what = `${table} has a column ${identifier(column.name)} (${column.type}) like the account's ${column.what === 'key' ? 'key' : 'address'}`;
+    return { table, kind: column.what, text: `${what}: ${helpFor(kind, table, column, like)}` };
+  }
+  if (!below) return undefined;
+  const what = `${table} has a column ${identifier(below.column)} (${below.type}) like the key of ${below.parent}`;
+  return { table, kind: 'parent', text: `${what}: ${throughParent(below.parent)}, ${OR_IGNORE}` };
 }
 
-function aboutColumn({ table, kind }: Relation, columns: readonly Like[]): Finding | undefined {
-  const like = columns.find((c) => c.kind === 'key') ?? columns[0];
-  if (!like) return undefined;
-  const what = `${table} has a column ${like.name} (${like.type}) like the account's ${like.kind === 'key' ? 'key' : 'address'}`;
-  return { table, kind: like.kind, text: `${what}: ${helpFor(kind, table, like)}` };
+function aboutSecond(table: string, holder: string, { name, type }: Like, fk: ForeignKey | undefined): Finding {
+  const column = columnName(table, name);
+  const what = fk
+    ? `${reference(fk)} beside ${identifier(holder)}: rows of others that name the account there stop its erasure`
+    : `${column} (${type}) is like the account's key beside ${identifier(holder)}: rows of others that name the account there stay as they are`;
+  return { table, kind: 'second', text: `${what}. Where that is right, say so: ${ignoreColumn(column)}` };
 }
 
-function helpFor(kind: Relation['kind'], table: string, like: Like): string {
-  if (kind === 'm')
-    return 'a materialized view keeps copies until it is refreshed: list it under ignore with a reason, for example when it is refreshed';
-  if (kind === 'f') return 'a foreign table is erased where its rows are: list it under ignore with a reason';
-  return like.kind === 'key'
-    ? `${entry(table, like.name)}, ${IGNORE}`
-    : `if it holds accounts' addresses, give it a column with the account's key and list it under locations, ${IGNORE}`;
+/** A column that may point at anything may point at accounts. */
+function aboutKinds(
+  relation: Relation,
+  references: (table: string, column: string) => boolean,
+  ignored: Ignored,
+): string[] {
+  const names = relation.columns.map((c) => c.name);
+  return relation.columns.flatMap(({ name }) => {
+    const kind = /_?id$/i.test(name) && !references(relation.table, name) ? kindColumnOf(name, names) : undefined;
+    if (kind === undefined || [name, kind].some((c) => ignored.columns.has(columnName(relation.table, c)))) return [];
+    const column = columnName(relation.table, name);
+    return `${column} points at the table that ${identifier(kind)} says: if that may be an account or one of its rows, the table holds an account's data; if not, ${ignoreColumn(column)}`;
+  });
+}
+
+/** Without foreign keys only names are left to go by, and names prove nothing. */
+function unreferenced(declared: Declaration, account: string, foreignKeys: readonly ForeignKey[]): string[] {
+  const known = foreignKeys.some((fk) => fk.parent === account && fk.child !== account);
+  if (known || declared.account.unreferenced !== undefined) return [];
+  return [
+    `whether the catalog covers the database cannot be judged: no foreign key points at ${account}, so only the names of columns say which tables hold an account's data. Look through all tables, then write account: { unreferenced: acknowledged }`,
+  ];
+}
+
+function unknown(ignored: Ignored, relations: readonly Relation[]): string[] {
+  const columns = new Set(relations.flatMap((r) => r.columns.map((c) => columnName(r.table, c.name))));
+  const tables = new Set(relations.map((r) => r.table));
+  return [
+    ...[...ignored.tables].filter((t) => !tables.has(t)).map((t) => `ignore: ${t}: there is no such table`),
+    ...[...ignored.columns].filter((c) => !columns.has(c)).map((c) => `ignore: ${c}: there is no such column`),
+  ];
 }

@@ -20,6 +20,21 @@ export type ForeignKey = {
 export const describeForeignKey = (fk: ForeignKey): string =>
   `${fk.child} (${identifiers(fk.columns)}) references ${fk.parent} (${identifiers(fk.referenced)}) ON DELETE ${fk.onDelete}`;
 
+/**
+ * A column of an index. `asc` is the order of `ORDER BY`, `desc` its reverse; `other` has nulls at the other end;
+ * `foreign` has another collation or other operators than the column, and no plain comparison uses it.
+ */
+export type IndexColumn = { name: string; order: 'asc' | 'desc' | 'other' | 'foreign' };
+
+export type ColumnFacts = {
+  /** The type, or the one that its domain is over. */
+  type: string;
+  domain: string | null;
+  notNull: boolean;
+  /** The table gives it values of its own: an identity, a sequence, a new uuid. */
+  numbered: boolean;
+};
+
 /** What the live schema says about one listed table. */
 export type TableFacts = {
   table: string;
@@ -27,10 +42,10 @@ export type TableFacts = {
   /** The role that Lethe connects as, for a statement. */
   role: string;
   kind: string;
-  columns: Record<string, { type: string; notNull: boolean }>;
+  columns: Record<string, ColumnFacts>;
   primaryKey: string[];
-  /** Plain key columns of each valid, complete index. */
-  indexes: { columns: string[]; unique: boolean }[];
+  /** Key columns of each valid, complete index. */
+  indexes: { columns: IndexColumn[]; unique: boolean }[];
   /** The role may look up names in the table's schema; without that no other grant helps. */
   schemaUsage: boolean;
   rowSecurity: boolean;
@@ -39,24 +54,38 @@ export type TableFacts = {
   rules: string[];
 };
 
+/** Defaults that give each row a value of its own. */
+export const NUMBERS = '(nextval|\\w*uuid\\w*|\\w*ulid\\w*)\\(';
 const NEEDED = ['SELECT', 'UPDATE', 'DELETE'];
 
 /** Reads the facts about `tables` in one query; a table that does not exist is absent from the map. */
 export async function inspectTables(db: Executor, tables: readonly TableName[]): Promise<Map<string, TableFacts>> {
   const rows = await db.execute<TableFacts & { constraints: string[] }>(sql`
-    WITH wanted AS (
+    WITH RECURSIVE base(oid, type) AS (
+      SELECT oid, oid FROM pg_type WHERE typtype <> 'd'
+      UNION ALL SELECT d.oid, base.type FROM pg_type d JOIN base ON base.oid = d.typbasetype WHERE d.typtype = 'd'
+    ), wanted AS (
       SELECT n.nspname, c.* FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
        WHERE (n.nspname, c.relname) IN (${named(tables)}) AND c.relkind IN ('r', 'p', 'v', 'm', 'f'))
     SELECT w.nspname AS schema, w.relname AS table, w.relkind AS kind, quote_ident(current_user) AS role,
-      (SELECT jsonb_object_agg(a.attname, jsonb_build_object('type', ${typeName(sql`a.atttypid`, sql`a.atttypmod`)}, 'notNull', a.attnotnull))
-         FROM pg_attribute a WHERE a.attrelid = w.oid AND a.attnum > 0 AND NOT a.attisdropped) AS columns,
+      (SELECT jsonb_object_agg(a.attname, jsonb_build_object(
+                'type', CASE WHEN b.type = a.atttypid THEN ${typeName(sql`a.atttypid`, sql`a.atttypmod`)} ELSE ${typeName(sql`b.type`)} END,
+                'domain', CASE WHEN b.type <> a.atttypid THEN ${typeName(sql`a.atttypid`)} END, 'notNull', a.attnotnull,
+                'numbered', a.attidentity <> '' OR coalesce(pg_get_expr(d.adbin, d.adrelid) ~* ${NUMBERS}, false)))
+         FROM pg_attribute a JOIN base b ON b.oid = a.atttypid
+         LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum AND a.attgenerated = ''
+        WHERE a.attrelid = w.oid AND a.attnum > 0 AND NOT a.attisdropped) AS columns,
       COALESCE((SELECT jsonb_agg(a.attname ORDER BY k.ord)
          FROM pg_index i, unnest(i.indkey::int2[]) WITH ORDINALITY k(attnum, ord), pg_attribute a
         WHERE i.indrelid = w.oid AND i.indisprimary AND k.ord <= i.indnkeyatts AND a.attrelid = w.oid AND a.attnum = k.attnum), '[]') AS "primaryKey",
       COALESCE((SELECT jsonb_agg(jsonb_build_object('columns', cols, 'unique', indisunique)) FROM (
-         SELECT (SELECT jsonb_agg(a.attname ORDER BY k.ord)
+         SELECT (SELECT jsonb_agg(jsonb_build_object('name', a.attname, 'order',
+                          CASE WHEN NOT o.opcdefault OR i.indcollation[k.ord - 1] <> a.attcollation THEN 'foreign'
+                               WHEN i.indoption[k.ord - 1] = 0 THEN 'asc' WHEN i.indoption[k.ord - 1] = 3 THEN 'desc'
+                               ELSE 'other' END) ORDER BY k.ord)
                    FROM unnest(i.indkey::int2[]) WITH ORDINALITY k(attnum, ord)
                    JOIN pg_attribute a ON a.attrelid = w.oid AND a.attnum = k.attnum
+                   JOIN pg_opclass o ON o.oid = i.indclass[k.ord - 1]
                   WHERE k.ord <= i.indnkeyatts) AS cols, i.indisunique
            FROM pg_index i JOIN pg_class ic ON ic.oid = i.indexrelid JOIN pg_am am ON am.oid = ic.relam
           WHERE i.indrelid = w.oid AND i.indisvalid AND i.indpred IS NULL AND am.amname = 'btree'

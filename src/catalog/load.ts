@@ -4,6 +4,7 @@ import ms, { type StringValue } from 'ms';
 import { parseDocument } from 'yaml';
 import { z } from 'zod';
 import { UsageError } from '../errors.ts';
+import { columnName, splitColumn } from './ignored.ts';
 import { fullName, locationName, nameParts, tableName } from './names.ts';
 
 const identifier = z.string().min(1).max(63);
@@ -41,6 +42,10 @@ const account = z.strictObject({
   flag: identifier.optional().describe('A timestamp: set when a request is accepted, cleared by an undo.'),
   created: identifier.optional().describe('A timestamp: tells an account from a newer one with the same key.'),
   hold: identifier.optional().describe('The column that says that the account must be kept: true, or not null.'),
+  unreferenced: z
+    .literal('acknowledged', { error: 'expected "acknowledged"' })
+    .optional()
+    .describe('No foreign key points at the table, so that `lethe catalog check` can only go by the names of columns.'),
   threshold: threshold
     .default(1000)
     .describe('Rows in any one location, or time for all of them, from which an erasure is scheduled.'),
@@ -57,15 +62,29 @@ const location = z.strictObject({
   at: z.literal('request').optional().describe('Deleted by the request itself: sessions.'),
   sla: duration.optional().describe('Time from the request to the end, such as 24h.'),
 });
-const ignored = z.strictObject({
-  table,
-  reason: z.string().trim().min(1, 'expected a reason').max(500).describe('Why it need not be erased.'),
-});
+const ignored = z
+  .strictObject({
+    table: table.optional().describe("A table that holds no account's data, or is erased elsewhere."),
+    column: z
+      .string()
+      .refine((text) => (nameParts(text, 3)?.length ?? 0) >= 2, 'expected table.column, or schema.table.column')
+      .optional()
+      .describe("A column, table.column or schema.table.column: no account's key, or not whose row it is."),
+    reason: z.string().trim().min(1, 'expected a reason').max(500).describe('Why it need not be erased.'),
+  })
+  .refine(
+    (i) => (i.table === undefined) !== (i.column === undefined),
+    'expected a table or a column, and one of them only',
+  )
+  .meta({ oneOf: [{ required: ['table'] }, { required: ['column'] }] });
 
 const declaration = z.strictObject({
   account: account.describe('The table with one row per account.'),
   locations: z.array(location).min(1).describe("The places that hold an account's data."),
-  ignore: z.array(ignored).optional().describe('Tables that `lethe catalog check` need not find in the catalog.'),
+  ignore: z
+    .array(ignored)
+    .optional()
+    .describe('Tables and columns that `lethe catalog check` need not find in the catalog.'),
 });
 
 /** A JSON Schema of the file, for editors. */
@@ -118,27 +137,33 @@ export function parseDeclaration(written: unknown, file: string): Declaration {
   }
   problems.push(...checkIgnored(parsed.data, seen, file));
   if (problems.length > 0) throw new UsageError(problems);
-  // Without what is ignored: that changes no erasure, and those under way need not keep another catalog for it.
-  const { ignore: _, ...erased } = parsed.data;
+  // Without what only the check reads: that changes no erasure, and those under way need not keep another catalog for it.
+  const { ignore: _, account, ...rest } = parsed.data;
+  const erased = { account: { ...account, unreferenced: undefined }, ...rest };
   const digest = createHash('sha256').update(JSON.stringify(erased)).digest('hex').slice(0, 16);
   return { ...parsed.data, digest, source: written };
 }
 
 function checkIgnored(
-  { account, ignore = [] }: z.infer<typeof declaration>,
+  { account, locations, ignore = [] }: z.infer<typeof declaration>,
   seen: ReadonlyMap<string, string>,
   file: string,
 ): string[] {
   const problems: string[] = [];
   const ignored = new Map<string, string>();
-  for (const [index, { table }] of ignore.entries()) {
-    const key = fullName(table);
+  const holders = new Map(locations.map((l, i) => [columnName(fullName(l.table), l.account), `locations.${i}`]));
+  for (const [index, entry] of ignore.entries()) {
     const place = `ignore.${index}`;
-    const listed = seen.get(`table ${key}`);
+    const of = entry.column === undefined ? undefined : splitColumn(entry.column);
+    const key = of ? columnName(of.table, of.column) : fullName(`${entry.table}`);
+    const what = `${of ? 'column' : 'table'} ${key}`;
+    const listed = of ? holders.get(key) : seen.get(what);
     const first = ignored.get(key);
-    if (key === fullName(account.table)) problems.push(`${file}: ${place}: ${table} is the account table`);
-    else if (listed) problems.push(`${file}: ${place}: table ${key} is listed at ${listed}: it cannot be both`);
-    else if (first) problems.push(`${file}: ${place}: table ${key} is listed twice, first at ${first}`);
+    if (key === fullName(account.table)) problems.push(`${file}: ${place}: ${entry.table} is the account table`);
+    else if (listed && of)
+      problems.push(`${file}: ${place}: ${what} is the account column of ${listed}: it cannot be both`);
+    else if (listed) problems.push(`${file}: ${place}: ${what} is listed at ${listed}: it cannot be both`);
+    else if (first) problems.push(`${file}: ${place}: ${what} is listed twice, first at ${first}`);
     else ignored.set(key, place);
   }
   return problems;

@@ -4,9 +4,11 @@ import { hasOrder, lookUpWarning, orderWarning } from './check-indexes.ts';
 import { checkKey } from './check-key.ts';
 import { checkReference } from './check-references.ts';
 import { checkTable } from './check-table.ts';
+import { ignoredOf } from './ignored.ts';
 import { describeForeignKey, type ForeignKey, type TableFacts } from './inspect.ts';
+import { followKeys } from './key-columns.ts';
 import type { Declaration } from './load.ts';
-import { fullName, locationName, qualified, tableName } from './names.ts';
+import { locationName, qualified, tableName } from './names.ts';
 import { orderTables } from './order.ts';
 import type { Catalog, Location } from './types.ts';
 
@@ -14,11 +16,15 @@ import type { Catalog, Location } from './types.ts';
 export type Problems = { errors: string[]; warnings: string[] };
 export type Resolution = Problems & { catalog?: Catalog };
 
-/** Compares the declared catalog with the live schema. Each of the checks has a file of its own. */
+/**
+ * Compares the declared catalog with the live schema. Each of the checks has a file of its own. `foreignKeys` are
+ * those that point at its tables, `allKeys` those of the whole database.
+ */
 export function resolveCatalog(
   declared: Declaration,
   facts: ReadonlyMap<string, TableFacts>,
   foreignKeys: readonly ForeignKey[],
+  allKeys: readonly ForeignKey[],
 ): Resolution {
   const problems: Problems = { errors: [], warnings: [] };
   const { errors, warnings } = problems;
@@ -30,7 +36,9 @@ export function resolveCatalog(
   const account = checkTable(accountName, facts.get(accountName), problems);
   const usable = new Map([...byTable.keys()].map((name) => [name, checkTable(name, facts.get(name), problems)]));
   const accountKey = account && checkAccount(declared, accountName, account, errors);
-  const ignored = new Set((declared.ignore ?? []).map((t) => fullName(t.table)));
+  const ignored = ignoredOf(declared);
+  const believed = tables.map((t) => ({ table: qualified(t), column: t.account }));
+  const owners = followKeys({ table: accountName, key: declared.account.key }, believed, allKeys);
   const names = { accountName, accountKey: declared.account.key, byTable, ignored };
   for (const fk of foreignKeys) {
     checkReference(fk, names, problems);
@@ -50,7 +58,7 @@ export function resolveCatalog(
     const table = usable.get(name);
     const key = table && checkKey(name, table, table.primaryKey, errors, true);
     if (!table || !accountKey) continue;
-    const holds = checkHolder(t, table, { name: accountName, key: accountKey[0] }, errors);
+    const holds = checkHolder(t, table, { name: accountName, key: accountKey[0] }, owners, ignored, errors);
     if (!key || !holds) continue;
     const leading = [t.account, ...key.map((c) => c.name)];
     const ordered = hasOrder(table, leading);

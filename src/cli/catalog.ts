@@ -73,11 +73,11 @@ async function checkCoverage(db: Database, declared: Declaration): Promise<Repor
   const resolution = await inspectCatalog(db, declared);
   const foreignKeys = await inspectForeignKeys(db);
   const relations = await inspectRelations(db);
-  const { uncovered, warnings } = findUncovered(declared, relations, foreignKeys);
+  const { uncovered, errors: unjudged, warnings } = findUncovered(declared, relations, foreignKeys);
   const found = new Set(uncovered.map((f) => f.table));
   // Said once: by the finding, which also says what to write.
   const said = new Set(foreignKeys.filter((fk) => found.has(fk.child)).map(unlistedError));
-  const errors = [...(await ownProblems(db)), ...resolution.errors.filter((error) => !said.has(error))];
+  const errors = [...(await ownProblems(db)), ...resolution.errors.filter((error) => !said.has(error)), ...unjudged];
   return {
     ok: errors.length === 0 && uncovered.length === 0,
     errors,
@@ -91,6 +91,7 @@ async function checkCoverage(db: Database, declared: Declaration): Promise<Repor
 function describe({ ok, errors, uncovered, warnings, possible, tables }: Report, terminal: Terminal): string[] {
   const paint = painter(terminal.out);
   const count = (n: number, what: string) => `${n} ${what}${n === 1 ? '' : 's'}`;
+  const tablesFound = new Set(uncovered.map((f) => f.table)).size;
   return [
     ...errors.map((text) => `${paint('red', 'error:')} ${printable(text)}`),
     ...uncovered.map(({ text }) => `${paint('red', 'not covered:')} ${printable(text)}`),
@@ -98,6 +99,6 @@ function describe({ ok, errors, uncovered, warnings, possible, tables }: Report,
     ...possible.map((text) => `${paint('grey', 'possible:')} ${printable(text)}`),
     ok
       ? paint('green', `The catalog covers the database: ${count(tables, 'table')} looked at.`)
-      : `The catalog does not cover the database: ${count(errors.length, 'error')}, ${count(uncovered.length, 'table')} not covered.`,
+      : `The catalog does not cover the database: ${count(errors.length, 'error')}, ${count(tablesFound, 'table')} not covered.`,
   ];
 }

@@ -21,6 +21,30 @@ export const CATALOG: readonly Mutation[] = [
     tests: ['test/integration/changes.test.ts'],
   },
   {
+    name: 'key-of-something-else',
+    breaks: 'nobody else is touched: an account column whose foreign key leads elsewhere is refused',
+    edits: [
+      {
+        file: 'src/catalog/check-holder.ts',
+        find: 'if (fk && fk.parent !== account.name) {',
+        replace: 'if (!fk && !found) {',
+      },
+    ],
+    tests: ['test/integration/catalog.test.ts'],
+  },
+  {
+    name: 'second-column-unseen',
+    breaks: 'the catalog covers the database: a second account column of a listed table is found',
+    edits: [
+      {
+        file: 'src/catalog/coverage.ts',
+        find: '...open.map(([c, fk]) =>',
+        replace: '...open.slice(1).map(([c, fk]) =>',
+      },
+    ],
+    tests: ['test/integration/coverage.test.ts'],
+  },
+  {
     name: 'parents-before-children',
     breaks: 'in order: children are erased before their parents',
     edits: [
