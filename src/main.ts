@@ -1,14 +1,14 @@
 import { once } from 'node:events';
-import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { serve } from '@hono/node-server';
 import type { Config } from './config.ts';
 import { type SignOutCall, signOutCall } from './erasers/sign-out-call.ts';
 import { SliceSize } from './erasure/slice-size.ts';
 import { statusUrl } from './http/api.ts';
 import { createApp } from './http/app.ts';
+import { withoutBase } from './http/base-path.ts';
 import { prepareClosing } from './http/closing.ts';
 import { createVerifyJwt } from './http/jwt.ts';
+import { API_LIMITS, createBoundedServer } from './http/limits.ts';
 import { type Inside, listenForMetrics } from './http/metrics.ts';
 import { createViewers, type ViewerLimits, type Viewers } from './http/viewers.ts';
 import { openWorkerConnection } from './jobs/connection.ts';
@@ -52,13 +52,14 @@ export async function startApi(
     viewers,
     statusUrl: statusUrl(config),
   });
-  const server = serve({
-    fetch: app.fetch,
-    port: config.PORT,
+  const server = createBoundedServer(app.fetch, {
+    limits: API_LIMITS,
     hostname: config.HOST,
-    serverOptions: { requestTimeout: 15_000, headersTimeout: 10_000, keepAliveTimeout: 65_000 },
-  }) as Server;
+    trustedProxies: config.LETHE_TRUSTED_PROXIES,
+    reach: withoutBase(config, app),
+  });
   const close = prepareClosing(server);
+  server.listen(config.PORT, config.HOST);
   const failed = once(server, 'error').then(([error]) => Promise.reject(error));
   await Promise.race([once(server, 'listening'), failed]);
   const { port } = server.address() as AddressInfo;

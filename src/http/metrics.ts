@@ -1,10 +1,10 @@
 import { once } from 'node:events';
-import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { serve } from '@hono/node-server';
 import { Hono } from 'hono';
 import type { Metrics } from '../metrics.ts';
-import { type Probed, readReadiness } from './readiness.ts';
+import { createBoundedServer, INSIDE_LIMITS } from './limits.ts';
+import { type Probed, readReadiness, SHARED_MS } from './readiness.ts';
+import { keptFor } from './shared-look.ts';
 
 /** What the second port shows. */
 export type Inside = Probed & { metrics: Metrics };
@@ -12,17 +12,19 @@ export type Inside = Probed & { metrics: Metrics };
 /** The application of the second port: for probes and for a scraper, without authentication. */
 export function createMetricsApp(inside: Inside): Hono {
   const app = new Hono();
+  const text = keptFor(SHARED_MS, () => inside.metrics.text());
+  const readiness = keptFor(SHARED_MS, () => readReadiness(inside));
   app.use(async (c, next) => {
     await next();
     c.header('Cache-Control', 'no-store');
   });
   app.get('/metrics', async (c) => {
     c.header('Content-Type', inside.metrics.contentType);
-    return c.body(await inside.metrics.text());
+    return c.body(await text());
   });
   app.get('/healthz', (c) => c.json({ status: 'ok' }));
   app.get('/readyz', async (c) => {
-    const state = await readReadiness(inside);
+    const state = await readiness();
     return c.json(state, state.status === 'unavailable' ? 503 : 200);
   });
   return app;
@@ -33,7 +35,12 @@ export async function listenForMetrics(
   inside: Inside,
   options: { port: number; hostname: string },
 ): Promise<{ port: number; close: () => Promise<void> }> {
-  const server = serve({ fetch: createMetricsApp(inside).fetch, ...options }) as Server;
+  const server = createBoundedServer(createMetricsApp(inside).fetch, {
+    limits: INSIDE_LIMITS,
+    hostname: options.hostname,
+    trustedProxies: 0,
+  });
+  server.listen(options.port, options.hostname);
   const failed = once(server, 'error').then(([error]) => Promise.reject(error));
   await Promise.race([once(server, 'listening'), failed]);
   return {
