@@ -5,6 +5,8 @@ import type { Producers } from '../jobs/connection.ts';
 import { withDeadline } from './deadline.ts';
 
 const DEADLINE_MS = 1_500;
+/** So long an answer is shared by all who ask: probes are open to everybody, and must not wait behind one another. */
+export const SHARED_MS = 1_000;
 
 /** What readiness is about. `working` is asked of workers: whether every queue is being consumed. */
 export type Probed = {

@@ -32,3 +32,24 @@ export function createSharedLook(ctx: Context): SharedLook {
     return turn.next;
   };
 }
+
+/** `read`, asked once at a time and not again within `ms`, however many ask. What fails is not kept. */
+export function keptFor<T>(ms: number, read: () => Promise<T>): () => Promise<T> {
+  let kept: Promise<T> | undefined;
+  let until = 0;
+  return () => {
+    if (kept && performance.now() < until) return kept;
+    until = Number.POSITIVE_INFINITY;
+    const reading = read();
+    kept = reading;
+    reading.then(
+      () => {
+        until = performance.now() + ms;
+      },
+      () => {
+        kept = undefined;
+      },
+    );
+    return reading;
+  };
+}

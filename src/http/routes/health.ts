@@ -1,8 +1,9 @@
 import { createRoute, OpenAPIHono } from '@hono/zod-openapi';
 import type { Api } from '../api.ts';
 import { noStore, tooLargeHeaders } from '../contract.ts';
-import { readReadiness } from '../readiness.ts';
+import { readReadiness, SHARED_MS } from '../readiness.ts';
 import { Health, Readiness } from '../schemas.ts';
+import { keptFor } from '../shared-look.ts';
 
 export const healthRoute = createRoute({
   method: 'get',
@@ -30,7 +31,8 @@ export const readinessRoute = createRoute({
   operationId: 'getReadiness',
   tags: ['process'],
   summary: 'Can the process take requests?',
-  description: 'For a readiness probe. Without Redis it still can: reconcile delivers later.',
+  description:
+    'For a readiness probe. Without Redis it still can: reconcile delivers later. Looks once a second at most.',
   security: [],
   responses: { 200: readiness('It can.'), 503: readiness('It cannot, for now.'), ...tooLargeHeaders },
 });
@@ -38,10 +40,11 @@ export const readinessRoute = createRoute({
 /** `/healthz`: the process answers. `/readyz`: it can take requests; without Redis it still can. */
 export function healthRoutes(api: Api): OpenAPIHono {
   const app = new OpenAPIHono();
+  const readiness = keptFor(SHARED_MS, () => readReadiness({ ctx: api.ctx, producers: api.producers }));
   app.openapi(healthRoute, (c) => c.json({ status: 'ok' as const }, 200));
 
   app.openapi(readinessRoute, async (c) => {
-    const state = await readReadiness({ ctx: api.ctx, producers: api.producers });
+    const state = await readiness();
     c.header('Cache-Control', 'no-store');
     return c.json(state, state.status === 'unavailable' ? 503 : 200);
   });
