@@ -21,7 +21,7 @@ const followers: Follower[] = [];
 
 beforeAll(async () => {
   world = await createWorld({
-    env: { LETHE_CHUNK_ROWS: '1000', LETHE_SLICE_TIME: '10ms', LETHE_SWEEP_CRON: '0 0 1 1 *' },
+    env: { LETHE_CHUNK_ROWS: '1000', LETHE_SLICE_TIME: '10ms', LETHE_SWEEP_CRON: '0 0 1,15 * *' },
   });
   call = await world.api();
   domain = await world.domain();
