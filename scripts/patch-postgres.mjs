@@ -1,7 +1,8 @@
 // Mends four defects of postgres.js 3.4.9 that show when a connection dies, and saves round trips
 // (docs/decisions/003-driver-patch.md). Runs after every installation; fails when the driver has changed.
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
+import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join, sep } from 'node:path';
 
 const MARK = '/* lethe: guarded against a closed socket */';
 const EDITS = [
@@ -154,12 +155,20 @@ const FILES = {
     [FOURTH_MARK, FOURTH_EDITS],
     [FIFTH_MARK, FIFTH_EDITS],
   ],
+  // Last: src/db/client.ts opens no database unless this mark is there, and then the others are.
   'index.js': [[SIXTH_MARK, SIXTH_EDITS]],
 };
 
+/** The driver that Lethe imports: below it, or beside it where a package manager puts dependencies side by side. */
+function driver() {
+  const found = createRequire(import.meta.url).resolve('postgres');
+  return found.slice(0, found.lastIndexOf(join(sep, 'cjs', 'src', 'index.js')));
+}
+
+const folder = driver();
 for (const [name, all] of Object.entries(FILES))
   for (const path of [`src/${name}`, `cjs/src/${name}`]) {
-    const file = fileURLToPath(new URL(`../node_modules/postgres/${path}`, import.meta.url));
+    const file = join(folder, path);
     if (!existsSync(file)) continue;
     let source = readFileSync(file, 'utf8');
     const missing = all.flatMap(([mark, edits]) => (source.includes(mark) ? [] : edits));
@@ -171,5 +180,8 @@ for (const [name, all] of Object.entries(FILES))
       }
       source = source.replace(pattern, edit);
     }
-    if (missing.length > 0) writeFileSync(file, source);
+    if (missing.length === 0) continue;
+    // A new file in its place: package managers share one among projects, as a hard link to their store.
+    writeFileSync(`${file}.lethe`, source);
+    renameSync(`${file}.lethe`, file);
   }

@@ -2,9 +2,11 @@ import { readFileSync } from 'node:fs';
 import { CronExpressionParser } from 'cron-parser';
 import ms, { type StringValue } from 'ms';
 import { z } from 'zod';
+import { parseDatabaseUrl } from './db/database-address.ts';
 import { parsePaceSchedule } from './erasure/pace-schedule.ts';
+import { startsTooLate } from './erasure/schedule.ts';
 import { UsageError } from './errors.ts';
-import { parseRedisUrl, REDIS_URL_FORMS } from './jobs/redis-address.ts';
+import { parseRedisUrl } from './jobs/redis-address.ts';
 
 export const SCOPES = ['erasures:write', 'erasures:read', 'admin'] as const;
 export type Scope = (typeof SCOPES)[number];
@@ -39,6 +41,13 @@ const url = (...protocols: string[]) =>
       (text) => URL.canParse(text) && protocols.includes(new URL(text).protocol),
       `expected a URL that begins with ${protocols.map((p) => `${p}//`).join(' or ')}`,
     );
+
+/** An address as it is written; whoever opens it takes it apart again. */
+const address = (parse: (text: string) => object | { problem: string }) =>
+  z.string().superRefine((text, ctx) => {
+    const parsed = parse(text);
+    if ('problem' in parsed) ctx.addIssue(String(parsed.problem));
+  });
 
 const origins = z.string().transform((text, ctx) =>
   splitList(text).map((entry) => {
@@ -95,9 +104,9 @@ const DAY = 86_400_000;
 const SECOND = 1000;
 
 const schema = z.object({
-  DATABASE_URL: url('postgres:', 'postgresql:'),
-  LETHE_DIRECT_DATABASE_URL: url('postgres:', 'postgresql:').optional(),
-  REDIS_URL: z.string().refine((text) => parseRedisUrl(text) !== undefined, `expected ${REDIS_URL_FORMS}`),
+  DATABASE_URL: address(parseDatabaseUrl),
+  LETHE_DIRECT_DATABASE_URL: address(parseDatabaseUrl).optional(),
+  REDIS_URL: address(parseRedisUrl),
   LETHE_REDIS_PREFIX: z
     .string()
     .regex(/^\{[\w-]+\}$/, 'expected a hash tag such as {lethe}: all keys must share one slot')
@@ -131,7 +140,8 @@ const schema = z.object({
     .string()
     .refine((text) => {
       try {
-        return Boolean(CronExpressionParser.parse(text, { tz: 'UTC' }));
+        // It throws for one that never comes, such as the 30th of February.
+        return Boolean(CronExpressionParser.parse(text, { tz: 'UTC' }).next());
       } catch {
         return false;
       }
@@ -204,12 +214,35 @@ export function loadConfig(role: Role, env: NodeJS.ProcessEnv = process.env): Co
   // Who signs the call: the API only records that it is due.
   if (role === 'worker' && values.LETHE_SIGN_OUT_URL && !values.LETHE_SIGN_OUT_SECRET)
     problems.push('LETHE_SIGN_OUT_SECRET: is required with LETHE_SIGN_OUT_URL');
+  if (parsed.success && !needs) problems.push(...checkDeadline(parsed.data as Config));
   if (role === 'api') problems.push(...checkApi(values));
   if (role === 'worker') problems.push(...checkMail(values));
   // What an unreadable file would have given is not missing as well.
   const named = [...new Set(problems)].filter((problem) => !unreadable.has(problem.split(':', 1)[0] as string));
   if (named.length > 0) throw new UsageError(named);
   return parsed.data as Config;
+}
+
+/** What parts of the addresses are left out because they change nothing here, a line for each address: not a value of them. */
+export function droppedParts(config: Partial<Config>): string[] {
+  const { DATABASE_URL, LETHE_DIRECT_DATABASE_URL, REDIS_URL } = config;
+  const parsed = {
+    DATABASE_URL: DATABASE_URL && parseDatabaseUrl(DATABASE_URL),
+    LETHE_DIRECT_DATABASE_URL: LETHE_DIRECT_DATABASE_URL && parseDatabaseUrl(LETHE_DIRECT_DATABASE_URL),
+    REDIS_URL: REDIS_URL && parseRedisUrl(REDIS_URL),
+  };
+  return Object.entries(parsed).flatMap(([name, of]) => {
+    if (!of || !('dropped' in of) || of.dropped.length === 0) return [];
+    // What it asks for, that nobody stands between, the driver cannot prove in this way.
+    const more = of.dropped.includes('channel_binding') ? '; in place of channel_binding, sslmode=verify-full' : '';
+    return [`${name}: left out, as it changes nothing here: ${of.dropped.join(', ')}${more}`];
+  });
+}
+
+function checkDeadline(config: Config): string[] {
+  const when = { sweepCron: config.LETHE_SWEEP_CRON, undoWindowMs: config.LETHE_UNDO_WINDOW };
+  const late = startsTooLate(when, config.LETHE_SLA, new Date());
+  return late ? [`LETHE_SLA: ${late}`] : [];
 }
 
 function checkApi(values: Record<string, string>): string[] {

@@ -1,11 +1,13 @@
 import { checkCatalog, readDeadlockTimeout } from './catalog/check.ts';
 import { loadCatalog } from './catalog/load.ts';
-import type { Config } from './config.ts';
+import type { Catalog } from './catalog/types.ts';
+import { type Config, droppedParts } from './config.ts';
 import { type Connection, connect } from './db/client.ts';
 import { firstError } from './db/first-error.ts';
 import { pendingMigrations } from './db/migrate.ts';
 import { keepCatalog } from './erasure/catalog-of.ts';
 import type { Context } from './erasure/context.ts';
+import { startsTooLate } from './erasure/schedule.ts';
 import { UsageError } from './errors.ts';
 import { openProducers, type Producers } from './jobs/connection.ts';
 import type { Logger } from './logger.ts';
@@ -31,6 +33,7 @@ export async function openResources(
   log: Logger,
   pool: { max: number; name: string },
 ): Promise<Resources> {
+  for (const warning of droppedParts(config)) log.warn({ warning }, 'configuration');
   const declared = loadCatalog(config.LETHE_CATALOG);
   const connection = connect(config.DATABASE_URL, { max: pool.max, applicationName: pool.name });
   const closables: Closable[] = [{ name: 'postgres', close: connection.close }];
@@ -38,7 +41,8 @@ export async function openResources(
     const { catalog, warnings } = await checkCatalog(connection.db, declared);
     const pending = await pendingMigrations(connection.db);
     if (pending > 0) throw new UsageError([`the database lacks ${pending} migration(s): run lethe migrate`]);
-    for (const warning of warnings) log.warn({ warning }, 'catalog');
+    for (const warning of [...warnings, ...lateLocations(catalog, settingsOf(config, 0))])
+      log.warn({ warning }, 'catalog');
     await keepCatalog(connection.db, declared);
     const deadlockMs = await readDeadlockTimeout(connection.db);
     const producers = openProducers({ url: config.REDIS_URL, prefix: config.LETHE_REDIS_PREFIX }, log);
@@ -60,6 +64,14 @@ export async function openResources(
     await closeAll(closables, log);
     throw firstError(error, 'DATABASE_URL');
   }
+}
+
+/** Locations whose own deadline an erasure may miss before it has started, each with the figures. */
+function lateLocations(catalog: Catalog, settings: Context['settings']): string[] {
+  return catalog.locations.flatMap(({ name, slaMs, atRequest }) => {
+    const late = slaMs === undefined || atRequest ? undefined : startsTooLate(settings, slaMs, new Date());
+    return late ? [`locations.${name}: sla: ${late}`] : [];
+  });
 }
 
 /** The numbers that the verbs work by. */

@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import { loadConfig } from '../config.ts';
+import { droppedParts, loadConfig } from '../config.ts';
 import { firstError } from '../db/first-error.ts';
 import { migrate } from '../db/migrate.ts';
 import { sqlState } from '../db/sql-errors.ts';
@@ -11,6 +11,7 @@ export const migrateCommand = () =>
     .addHelpText('after', '\nExample: LETHE_DIRECT_DATABASE_URL=postgres://lethe_owner@db/app lethe migrate')
     .action(async () => {
       const config = loadConfig('migrate');
+      for (const warning of droppedParts(config)) process.stderr.write(`lethe: note: ${warning}\n`);
       const url = config.LETHE_DIRECT_DATABASE_URL;
       const variable = url ? 'LETHE_DIRECT_DATABASE_URL' : 'DATABASE_URL';
       const applied = await migrate(url ?? config.DATABASE_URL).catch((error: unknown) => {

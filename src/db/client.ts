@@ -1,6 +1,9 @@
+import { fileURLToPath } from 'node:url';
 import { drizzle, type PostgresJsDatabase } from 'drizzle-orm/postgres-js';
 import postgres, { type Sql } from 'postgres';
+import { UsageError } from '../errors.ts';
 import { ARRAYS } from './arrays.ts';
+import { parseDatabaseUrl } from './database-address.ts';
 import { selectExactly } from './exactly.ts';
 import * as schema from './schema.ts';
 
@@ -17,24 +20,54 @@ const NUMERIC = { to: 1700, from: [1700], serialize: String, parse: Number };
 
 export type Connection = { db: Database; close: () => Promise<void> };
 
+/** The mark of `scripts/patch-postgres.mjs` in what it edits last. */
+const GUARDED = 'lethe: begins together with what follows';
+const SCRIPT = fileURLToPath(new URL('../../scripts/patch-postgres.mjs', import.meta.url));
+
+type DriverOptions = { max: number; applicationName: string; connectTimeout: number; more?: object };
+
+/**
+ * Opens the driver for what `DATABASE_URL` says: the only place that does. Throws a UsageError for an address that is none,
+ * and for a driver without its guards, which would end the process when Postgres restarts (decision 003).
+ */
+export function openDriver(url: string, { max, applicationName, connectTimeout, more }: DriverOptions): Sql {
+  const parsed = parseDatabaseUrl(url);
+  if ('problem' in parsed) throw new UsageError([`the database's address: ${parsed.problem}`]);
+  const { connectTimeout: asked, options, ...address } = parsed.address;
+  // The driver's types know some of its options.
+  const driver: object = {
+    ...address,
+    max,
+    prepare: false,
+    fetch_types: false,
+    connect_timeout: asked ?? connectTimeout,
+    onnotice: () => {},
+    connection: { application_name: applicationName, ...(options === undefined ? {} : { options }) },
+    ...more,
+  };
+  const client = postgres(driver);
+  if (!String(client.begin).includes(GUARDED))
+    throw new UsageError([`the Postgres driver is installed without its guards: run node ${SCRIPT}`]);
+  return client;
+}
+
 /**
  * Opens a pool. No session state, and no prepared statements until a session has shown that no pooler stands
  * between (`prepared.ts`). A connection that cannot be made is given up after a second and tried again soon: the
  * driver's own growing pauses would keep the API down for seconds after Postgres is back.
  */
 export function connect(url: string, options: { max: number; applicationName: string }): Connection {
-  const client = postgres(url, {
+  const client = openDriver(url, {
     max: options.max,
-    prepare: false,
-    fetch_types: false,
-    types: { ...ARRAYS, numeric: NUMERIC },
-    ...ONE_AT_A_TIME,
-    connect_timeout: 1,
-    idle_timeout: 60,
-    max_lifetime: 30 * 60,
-    backoff: () => 0.1 + Math.random() * 0.1,
-    onnotice: () => {},
-    connection: { application_name: options.applicationName },
+    applicationName: options.applicationName,
+    connectTimeout: 1,
+    more: {
+      types: { ...ARRAYS, numeric: NUMERIC },
+      ...ONE_AT_A_TIME,
+      idle_timeout: 60,
+      max_lifetime: 30 * 60,
+      backoff: () => 0.1 + Math.random() * 0.1,
+    },
   });
   const db = drizzle(client, { schema });
   selectExactly(db);

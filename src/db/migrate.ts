@@ -3,8 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { sql } from 'drizzle-orm';
 import { type MigrationMeta, readMigrationFiles } from 'drizzle-orm/migrator';
 import { drizzle } from 'drizzle-orm/postgres-js';
-import postgres from 'postgres';
-import type { Executor } from './client.ts';
+import { type Executor, openDriver } from './client.ts';
 import { sqlState } from './sql-errors.ts';
 
 const MIGRATIONS = fileURLToPath(new URL('../../drizzle', import.meta.url));
@@ -21,7 +20,7 @@ const ROLE_LIMITS = ['statement_timeout', 'lock_timeout', 'idle_in_transaction_s
  * connection: the advisory lock belongs to a session, which a transaction pooler does not keep.
  */
 export async function migrate(url: string): Promise<number> {
-  const client = postgres(url, { max: 1, onnotice: () => {}, connect_timeout: 5, fetch_types: false });
+  const client = openDriver(url, { max: 1, applicationName: 'lethe-migrate', connectTimeout: 5 });
   try {
     const db = drizzle(client);
     // What the role sets would end a wait for another migration, or the building of an index.

@@ -1,5 +1,6 @@
 import { FlowProducer, Queue } from 'bullmq';
 import { Cluster, Redis } from 'ioredis';
+import { UsageError } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import { QUEUES, type QueueName } from './contracts.ts';
 import { parseRedisUrl } from './redis-address.ts';
@@ -87,9 +88,9 @@ type Policy = {
 
 function open(url: string, { node, queueWhileAway, redirections }: Policy): RedisClient {
   const address = parseRedisUrl(url);
-  if (!address) throw new Error('not an address of Redis');
+  if ('problem' in address) throw new UsageError([`the address of Redis: ${address.problem}`]);
   const one = { ...node, enableOfflineQueue: queueWhileAway, retryStrategy, reconnectOnError: reconnectAtReplica };
-  if (address.kind === 'node') return new Redis(address.url, one);
+  if (address.kind === 'node') return new Redis({ ...address.options, ...one });
   const { username, password, tls } = address;
   const login = { ...(username ? { username } : {}), ...(password ? { password } : {}), ...(tls ? { tls: {} } : {}) };
   if (address.kind === 'sentinel') {

@@ -130,6 +130,47 @@ describe('an installation without development dependencies', () => {
   );
 });
 
+describe('the packed product, installed elsewhere', () => {
+  it(
+    'refuses a driver without its guards, says in one line what to do, and works once that is done',
+    async () => {
+      const elsewhere = mkdtempSync(join(tmpdir(), 'lethe-packed-'));
+      try {
+        const { stdout } = await run('npm', ['pack', '--ignore-scripts', '--pack-destination', elsewhere], {
+          cwd: app,
+        });
+        const options = ['--omit=optional', '--ignore-scripts', '--prefer-offline', '--no-audit', '--no-fund'];
+        await run('npm', ['init', '--yes'], { cwd: elsewhere });
+        await run('npm', ['install', `./${stdout.trim()}`, ...options], { cwd: elsewhere, timeout: 2 * MINUTES });
+        const env = { PATH: process.env.PATH, ...world.env };
+        const command = async (...args: string[]) => {
+          const started = start(process.execPath, ['node_modules/lethe/dist/cli/lethe.js', ...args], {
+            cwd: elsewhere,
+            env,
+          });
+          running.push(started);
+          return finished(started);
+        };
+        for (const role of ['migrate', 'api', 'worker']) {
+          const refused = await command(role);
+          expect(refused.code, refused.output).toBe(2);
+          expect(refused.output).toMatch(
+            /^lethe: the Postgres driver is installed without its guards: run node \/\S+\n$/,
+          );
+        }
+        const [, script = ''] = /run node (\S+)/.exec((await command('migrate')).output) ?? [];
+        await run(process.execPath, [script]);
+        expect((await command('migrate')).code).toBe(0);
+        const again = await run(process.execPath, [script]);
+        expect(again).toEqual({ stdout: '', stderr: '' });
+      } finally {
+        rmSync(elsewhere, { recursive: true, force: true });
+      }
+    },
+    4 * MINUTES,
+  );
+});
+
 async function check(env: Record<string, string>): Promise<number | null> {
   const [command, ...args] = healthcheck();
   expect(command).toBe('node');

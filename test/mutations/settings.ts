@@ -22,4 +22,28 @@ export const SETTINGS_MUTATIONS: readonly Mutation[] = [
     ],
     tests: [SETTINGS],
   },
+  {
+    name: 'certificate-compared-with-localhost',
+    breaks: 'sslmode=verify-full: the server is the one that was asked for, also by its address',
+    edits: [
+      {
+        file: 'src/db/database-address.ts',
+        find: 'return { ...own, rejectUnauthorized: true, host };',
+        replace: 'return { ...own, rejectUnauthorized: true };',
+      },
+    ],
+    tests: ['test/integration/database-address.test.ts'],
+  },
+  {
+    name: 'start-after-the-deadline',
+    breaks: 'no erasure is planned to start when its legal deadline has passed',
+    edits: [
+      {
+        file: 'src/erasure/schedule.ts',
+        find: '  if (left > 0 && !pause) return undefined;',
+        replace: '  if (left > 0) return undefined;',
+      },
+    ],
+    tests: ['test/unit/config.test.ts'],
+  },
 ];

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { loadConfig, type Role, VARIABLES } from '../../src/config.ts';
+import { droppedParts, loadConfig, type Role, VARIABLES } from '../../src/config.ts';
 import { UsageError } from '../../src/errors.ts';
 
 const HASH = 'f'.repeat(64);
@@ -80,6 +80,9 @@ describe('loadConfig', () => {
   it.each<[string, string, RegExp]>([
     ['DATABASE_URL', 'mysql://localhost/app', /begins with postgres:\/\/ or postgresql:\/\//],
     ['DATABASE_URL', 'localhost', /begins with/],
+    ['DATABASE_URL', 'postgres://u:100%@h/app', /^DATABASE_URL: the password holds a % that begins no escape/],
+    ['DATABASE_URL', 'postgres://a,b/app', /several hosts are not supported/],
+    ['DATABASE_URL', 'postgres://h/app?sslrootcert=/nowhere&sslmode=verify-ca', /sslrootcert: the file cannot be read/],
     ['LETHE_DIRECT_DATABASE_URL', 'http://localhost', /begins with postgres/],
     ['REDIS_URL', 'http://localhost:6379', /begins with redis:\/\/ or rediss:\/\//],
     ['REDIS_URL', 'redis://a:6379,b:6379', /redis\+cluster:\/\/host:port,host:port or redis\+sentinel/],
@@ -104,6 +107,7 @@ describe('loadConfig', () => {
     ['LETHE_DASHBOARD_USERS', 'ada=ops=plain', /lethe password/],
     ['LETHE_SWEEP_CRON', 'hourly', /cron expression/],
     ['LETHE_SWEEP_CRON', '61 * * * *', /cron expression/],
+    ['LETHE_SWEEP_CRON', '0 0 30 2 *', /cron expression/],
     ['LETHE_UNDO_WINDOW', '32d', /from 0ms to 31d/],
     ['LETHE_UNDO_WINDOW', '-1h', /from 0ms to 31d/],
     ['LETHE_SLA', '32d', /to 31d/],
@@ -133,6 +137,55 @@ describe('loadConfig', () => {
     expect(problems).toHaveLength(1);
     expect(problems[0]).toMatch(new RegExp(`^${name}: `));
     expect(problems[0]).toMatch(expected);
+  });
+
+  const schedule = (cron: string, undo: string, sla: string) => ({
+    ...ENV,
+    LETHE_SWEEP_CRON: cron,
+    LETHE_UNDO_WINDOW: undo,
+    LETHE_SLA: sla,
+  });
+
+  it.each([
+    [
+      '0 0 1 1 *',
+      '0',
+      '7d',
+      /LETHE_SWEEP_CRON pauses for up to 36[56] days \(\d{4}-01-01T00:00Z to \d{4}-01-01T00:00Z\)/,
+    ],
+    ['0 0 1 1 *', '31d', '7d', /the undo window is 31 days, .* only 7 days are allowed/],
+    ['0 * * * *', '7d', '7d', /the undo window is 7 days, LETHE_SWEEP_CRON has to come as well/],
+    ['0 * * * *', '47h', '48h', /pauses for up to 1 hour \(/],
+    ['0 0 * * 1', '20d', '27d', /pauses for up to 7 days/],
+    ['0 9 * * 1-5', '0', '3d', /pauses for up to 3 days/],
+    ['0 0 1 * *', '0', '31d', /pauses for up to 31 days/],
+    ['* * * 1 *', '0', '31d', /pauses for up to 33[45] days/],
+    ['0 0 29 2 *', '0', '31d', /pauses for up to 1461 days/],
+  ])('refuses a sweep of %s behind an undo window of %s for a deadline of %s', (cron, undo, sla, words) => {
+    for (const role of ['api', 'worker', 'cli'] as const) {
+      expect(problemsOf(role, schedule(cron, undo, sla))).toEqual([expect.stringMatching(words)]);
+      expect(problemsOf(role, schedule(cron, undo, sla))[0]).toMatch(
+        /^LETHE_SLA: an erasure would start after its deadline: /,
+      );
+    }
+  });
+
+  it.each([
+    ['0 * * * *', '46h', '48h'],
+    ['0 0 * * 1', '20d', '28d'],
+    ['* * * * *', '0', '2m'],
+  ])('allows a sweep of %s behind an undo window of %s for a deadline of %s', (cron, undo, sla) =>
+    expect(problemsOf('worker', schedule(cron, undo, sla))).toEqual([]),
+  );
+
+  it('says by name which parts of an address are left out', () => {
+    const url = 'postgres://h/app?schema=public&pgbouncer=true&sslmode=require&channel_binding=require';
+    const config = loadConfig('worker', { ...ENV, DATABASE_URL: url, REDIS_URL: 'redis://h?protocol=3' });
+    expect(droppedParts(config)).toEqual([
+      'DATABASE_URL: left out, as it changes nothing here: schema, pgbouncer, channel_binding; in place of channel_binding, sslmode=verify-full',
+      'REDIS_URL: left out, as it changes nothing here: protocol',
+    ]);
+    expect(droppedParts(loadConfig('worker', ENV))).toEqual([]);
   });
 
   it('never repeats a value: it may be a secret', () => {
