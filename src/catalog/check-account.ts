@@ -2,6 +2,7 @@ import { checkKey, typeInWords } from './check-key.ts';
 import type { TableFacts } from './inspect.ts';
 import type { Declaration } from './load.ts';
 import { identifier } from './names.ts';
+import type { Problems } from './resolve.ts';
 import type { KeyColumns } from './types.ts';
 
 /** The account's table: its key names one row, and the other columns are what they are declared to be. */
@@ -9,7 +10,7 @@ export function checkAccount(
   { account }: Declaration,
   name: string,
   table: TableFacts,
-  errors: string[],
+  { errors, warnings }: Problems,
 ): KeyColumns | undefined {
   const key = checkKey(name, table, [account.key], errors);
   const isAlone = (columns: readonly string[]) => columns.length === 1 && columns[0] === account.key;
@@ -23,6 +24,10 @@ export function checkAccount(
     );
   }
   const { email, flag, created, hold } = account;
+  if (created === undefined && flag === undefined)
+    warnings.push(
+      `account: neither created nor flag is set, so an account that is made again with the key of one that is being erased cannot be told from it, and its rows would go: name the column with its time of creation in created`,
+    );
   for (const [role, column] of Object.entries({ email, flag, created, hold })) {
     if (column === undefined) continue;
     const found = table.columns[column];

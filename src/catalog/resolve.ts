@@ -35,7 +35,7 @@ export function resolveCatalog(
 
   const account = checkTable(accountName, facts.get(accountName), problems);
   const usable = new Map([...byTable.keys()].map((name) => [name, checkTable(name, facts.get(name), problems)]));
-  const accountKey = account && checkAccount(declared, accountName, account, errors);
+  const accountKey = account && checkAccount(declared, accountName, account, problems);
   const ignored = ignoredOf(declared);
   const believed = tables.map((t) => ({ table: qualified(t), column: t.account }));
   const owners = followKeys({ table: accountName, key: declared.account.key }, believed, allKeys);

@@ -1,6 +1,7 @@
 import { parseAccountId } from '../erasure/account-id.ts';
 import type { Context } from '../erasure/context.ts';
 import { listErasures } from '../erasure/list.ts';
+import { markEarlier } from '../erasure/newer-account.ts';
 import { canonicalKey } from '../erasure/request.ts';
 import { type Erasure, findErasure, findLive } from '../erasure/states.ts';
 import { LetheError, UsageError } from '../errors.ts';
@@ -46,6 +47,10 @@ export async function findByIdOrAccount(ctx: Context, text: string): Promise<Era
   if (!newest) throw new LetheError('not_found', 'there is no erasure of this account');
   return newest;
 }
+
+/** Erasures of one key, marked where they are about an earlier account; unmarked without a catalog that fits. */
+export const marked = async (ctx: Context, key: string | null | undefined, erasures: Erasure[]): Promise<Erasure[]> =>
+  keyTypeOf(ctx) === undefined ? erasures : markEarlier(ctx, key, erasures);
 
 function keyTypeOf(ctx: Context): string | undefined {
   try {

@@ -2,7 +2,7 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import { listErasures } from '../erasure/list.ts';
 import { type Erasure, STATES, type State } from '../erasure/states.ts';
 import { erasureSummary } from '../http/representation.ts';
-import { erasureId, ofAccount } from './accounts.ts';
+import { erasureId, marked, ofAccount } from './accounts.ts';
 import { stateIn } from './erasure-words.ts';
 import { table, time } from './format.ts';
 import { withSession } from './open.ts';
@@ -23,9 +23,11 @@ export const listCommand = (terminal: Terminal) =>
     .action((options: Options) => {
       const cursor = options.cursor === undefined ? undefined : erasureId(options.cursor);
       return withSession(terminal, async ({ ctx }) => {
-        const account = options.account === undefined ? {} : await ofAccount(ctx, options.account);
+        const account = options.account === undefined ? undefined : await ofAccount(ctx, options.account);
         const filter = { state: options.state, held: options.held, ...account };
-        const { erasures, nextCursor } = await listErasures(ctx.db, filter, { limit: options.limit, cursor });
+        const page = await listErasures(ctx.db, filter, { limit: options.limit, cursor });
+        const { nextCursor } = page;
+        const erasures = await marked(ctx, account?.accountKey, page.erasures);
         if (options.json) {
           const page = { erasures: erasures.map((e) => erasureSummary(e, true)), nextCursor };
           terminal.out.write(`${json(page, 2)}\n`);
@@ -48,7 +50,7 @@ function describe(erasures: readonly Erasure[], nextCursor: string | null, termi
     e.id,
     time(e.requestedAt),
     time(e.startedAt ?? e.startsAt),
-    e.accountKey === null ? 'scrubbed' : printable(e.accountKey),
+    (e.accountKey === null ? 'scrubbed' : printable(e.accountKey)) + (e.newerAccountAt ? ' (an earlier account)' : ''),
     stateIn(paint, e.state) + (e.heldAt ? `, on hold by ${printable(e.heldBy ?? '')}` : ''),
   ]);
   const [head, ...lines] = table(

@@ -2,7 +2,7 @@ import { Command } from 'commander';
 import type { Erasure } from '../erasure/states.ts';
 import type { Progress } from '../erasure/status.ts';
 import { erasureResource } from '../http/representation.ts';
-import { findByIdOrAccount } from './accounts.ts';
+import { findByIdOrAccount, marked } from './accounts.ts';
 import { heldWords, progressWords, readErasure, stateIn } from './erasure-words.ts';
 import { number, table, time } from './format.ts';
 import { withSession } from './open.ts';
@@ -27,7 +27,8 @@ export const statusCommand = (terminal: Terminal) =>
           terminal.exitCode = await watch(ctx, found.id, terminal, options.json === true);
           return;
         }
-        const { erasure, progress } = await readErasure(ctx, found.id);
+        const { erasure: seen, progress } = await readErasure(ctx, found.id);
+        const [erasure = seen] = await marked(ctx, seen.accountKey, [seen]);
         if (erasure.state === 'stalled') terminal.exitCode = 1;
         terminal.out.write(
           options.json
@@ -43,6 +44,9 @@ function describe(e: Erasure, progress: Progress, paint: Paint): string[] {
     `Erasure   ${paint('bold', e.id)}`,
     `Account   ${e.accountKey === null ? 'no longer known: the evidence was scrubbed' : printable(e.accountKey)}`,
     `State     ${stateIn(paint, e.state)}${whenOf(e)}`,
+    ...(e.newerAccountAt
+      ? [paint('yellow', 'Key       another account has it now: this erasure does not touch it')]
+      : []),
     ...(e.heldAt ? [paint('yellow', `On hold   ${heldWords(e)}`)] : []),
     `Progress  ${progressWords(progress)}`,
     `Due       ${time(e.dueAt)}`,

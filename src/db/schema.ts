@@ -37,6 +37,8 @@ export const erasure = lethe.table(
     accountKey: text('account_key'),
     /** HMAC of the key: answers "was this account erased?" after the scrub. */
     accountDigest: text('account_digest'),
+    /** When the account was created (seconds), as the request found it: a newer one with its key has another time. */
+    accountCreated: text('account_created'),
     /** Where the confirmation goes; null as soon as it has gone there. */
     email: text('email'),
     state: text('state').notNull(),
@@ -47,6 +49,8 @@ export const erasure = lethe.table(
     dueAt: at('due_at').notNull(),
     completedAt: at('completed_at'),
     cancelledAt: at('cancelled_at'),
+    /** When it was closed because somebody new has the account's key. */
+    newerAccountAt: at('newer_account_at'),
     requestedBy: text('requested_by'),
     /** Number of the window that is out; a parent job of another step is superseded. */
     step: integer('step').notNull().default(0),

@@ -4,7 +4,17 @@ import type { Executor } from '../db/client.ts';
 import { keptText } from '../db/kept-text.ts';
 import { affected, asText, belongsTo, relation } from './sql.ts';
 
-export type AccountRow = { key: string[]; email: string | null; onHold: boolean };
+export type AccountRow = {
+  key: string[];
+  email: string | null;
+  /** When it was created, as `createdOf` has it; null where the catalog or the row does not say. */
+  created: string | null;
+  onHold: boolean;
+};
+
+/** When the account was created, in seconds: a number is the same whatever the session's time zone and style of dates. */
+export const createdOf = ({ created }: AccountTable, alias: string): SQL =>
+  created ? sql`extract(epoch FROM ${sql.raw(alias)}.${sql.identifier(created)})` : sql`NULL::numeric`;
 
 const heldBy = (table: AccountTable): SQL => {
   if (!table.hold) return sql`false`;
@@ -12,7 +22,7 @@ const heldBy = (table: AccountTable): SQL => {
   return table.hold.boolean ? sql`coalesce(${column}, false)` : sql`${column} IS NOT NULL`;
 };
 
-/** The account's row: its key as the database prints it, its address, and whether the application holds it. Null when there is none. */
+/** The account's row: its key as the database prints it, its address, its creation, and whether the application holds it. Null when there is none. */
 export async function findAccount(
   db: Executor,
   table: AccountTable,
@@ -22,7 +32,7 @@ export async function findAccount(
   const statement = keptText(table, `find ${lock}`, { key }, (slots) => {
     const email = table.email ? sql`t.${sql.identifier(table.email)}::text` : sql`NULL`;
     return sql`
-      SELECT ${asText('t', table.key)} AS key, ${email} AS email, ${heldBy(table)} AS "onHold"
+      SELECT ${asText('t', table.key)} AS key, ${email} AS email, ${createdOf(table, 't')}::text AS created, ${heldBy(table)} AS "onHold"
         FROM ${relation(table)} AS t WHERE ${belongsTo('t', table.key, slots.key)} ${sql.raw(lock)}`;
   });
   const [row] = await db.execute<AccountRow>(statement);

@@ -7,7 +7,6 @@ import { countEachUpTo } from '../erasers/probe.ts';
 import { LetheError } from '../errors.ts';
 import { appendEvent } from '../events/append.ts';
 import { adoptCatalog, withCatalogOf } from './catalog-of.ts';
-import { closeIfNewerAccount } from './close-if-newer-account.ts';
 import { accountTuple, type Context, OWN_TABLES, PROBING } from './context.ts';
 import { type Dispatch, dispatchWindow } from './dispatch.ts';
 import { eraseAtOnce, rowsAtOnce } from './erase-at-once.ts';
@@ -15,6 +14,7 @@ import { eraseStubborn } from './erase-stubborn.ts';
 import { finishErasure } from './finish.ts';
 import { holdForApplication } from './hold.ts';
 import { refuseStrays } from './look-for-strays.ts';
+import { closeIfNewerAccount } from './newer-account.ts';
 import { planTask, type Task } from './plan.ts';
 import { refuseNewReferences } from './refuse-new-references.ts';
 import { stall } from './stall.ts';
@@ -26,6 +26,8 @@ export type Next =
   | { kind: 'superseded' }
   | { kind: 'dispatch'; dispatch: Dispatch }
   | { kind: 'completed' }
+  /** Somebody new has the account's key. */
+  | { kind: 'cancelled' }
   | { kind: 'held' }
   | { kind: 'stalled'; error: LetheError };
 
@@ -50,7 +52,8 @@ export async function advanceErasure(current: Context, erasureId: string, step: 
   const account = accountTuple(running.accountKey as string);
   try {
     const ctx = await withCatalogOf(current, running);
-    if (await closeIfNewerAccount(ctx, running)) return { kind: 'completed' };
+    const closed = await closeIfNewerAccount(ctx, running);
+    if (closed) return { kind: closed.state === 'completed' ? 'completed' : 'cancelled' };
     if (await holdForApplication(ctx, running)) return { kind: 'held' };
     if (running.catalogDigest !== ctx.catalog.digest) await adoptCatalog(ctx, running);
     const next = await decide(ctx, running, account);

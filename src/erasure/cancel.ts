@@ -7,6 +7,7 @@ import { LetheError } from '../errors.ts';
 import { forgetAddress } from '../mail/forget-address.ts';
 import { withCatalogOrCurrent } from './catalog-of.ts';
 import { accountTuple, type Context } from './context.ts';
+import { hasNewerAccount } from './newer-account.ts';
 import { type Erasure, transition } from './states.ts';
 
 /** No task has begun: its rows are all there, but for those that the request itself deletes. What deletes sets it in the same commit, or before. */
@@ -29,6 +30,7 @@ export async function cancelErasure(ctx: Context, seen: Erasure, by?: string): P
       async (tx) => {
         const account = accountTuple(seen.accountKey as string);
         if (table) await findAccount(tx, table, account, 'FOR NO KEY UPDATE');
+        const newer = table !== undefined && (await hasNewerAccount(tx, table, seen));
         const change = { cancelledAt: sql`now()`, signOutAt: null, retryAt: null };
         const data = by ? { by } : {};
         const cancelled =
@@ -39,7 +41,7 @@ export async function cancelErasure(ctx: Context, seen: Erasure, by?: string): P
             'already_started',
             `the erasure is ${seen.state === 'scheduled' ? 'no longer scheduled' : seen.state}`,
           );
-        if (table) await flagAccount(tx, table, account, false);
+        if (table && !newer) await flagAccount(tx, table, account, false);
         await forgetAddress(tx, seen.id);
         return { ...cancelled, email: null };
       },

@@ -3,7 +3,6 @@ import type { Location } from '../catalog/types.ts';
 import { chunk, task } from '../db/schema.ts';
 import { isContended, sanitize } from '../db/sql-errors.ts';
 import { afterCommit, type Limits, pipeline, readBy, setLimits, transaction } from '../db/transaction.ts';
-import { findAccount } from '../erasers/account.ts';
 import { type Deleted, eraseRows, findBound, walkReferences } from '../erasers/table.ts';
 import { LetheError } from '../errors.ts';
 import { appendEvent } from '../events/append.ts';
@@ -11,6 +10,7 @@ import { withCatalogOf } from './catalog-of.ts';
 import { accountTuple, type Context, GIVE_WAY_MS } from './context.ts';
 import { JOIN_PACE, paceOrOwn } from './current-pace.ts';
 import { recordOutside } from './ledger.ts';
+import { hasNewerAccount } from './newer-account.ts';
 import { type Allowance, allowanceOf, type Pace } from './pace.ts';
 import { refuseNewReferences } from './refuse-new-references.ts';
 import type { SliceSize } from './slice-size.ts';
@@ -38,14 +38,15 @@ type Claim = {
   upper: string[];
   /** Rows of the plan that are still to delete. */
   left: number;
-  /** Completed once before: rows appeared later. */
-  reopened: boolean;
   /** The cluster's pace and step; null while nobody decides them. */
   pace: Pace | null;
   step: number | null;
 };
-/** `full`: as many rows as were asked for. `stop`: the chunk must not go on. */
-type Slice = { finished: boolean; rows: number; full: boolean; stop?: boolean };
+/** `full`: as many rows as were asked for. */
+type Slice = { finished: boolean; rows: number; full: boolean };
+
+/** Rolls a slice back: somebody new has the account's key. */
+class NewerAccount extends Error {}
 
 /**
  * Erases one chunk slice by slice. Each slice is one transaction: claim, delete a range, move the
@@ -76,7 +77,7 @@ export async function eraseChunk(
         limit = size.for(location, allowed.rows);
         return eraseSlice(tx, ctx, chunkId, claim, limit, size.skipLocked(location));
       });
-      if (!slice || slice.stop) return 'gone';
+      if (!slice) return 'gone';
       const ms = performance.now() - started;
       size.record(location, slice.rows, ms, slice.full, allowed);
       hooks.onSlice({ location, rows: slice.rows, ms });
@@ -86,6 +87,7 @@ export async function eraseChunk(
       if (rest > 0) await hooks.pause?.(rest);
       if (slice.finished) return 'finished';
     } catch (error) {
+      if (error instanceof NewerAccount) return 'gone';
       const clean = sanitize(error);
       if (clean.retry === 'never') await failTask(ctx, chunkId, clean);
       if (!isContended(error)) throw clean;
@@ -128,7 +130,7 @@ async function claimChunk(tx: Tx, chunkId: number): Promise<Claim | undefined> {
   const [claim] = await tx.execute<Claim>(sql`
     SELECT t.location, t.erasure_id AS "erasureId", e.account_key AS "accountKey",
            coalesce(c.cursor, c.lower) AS cursor, c.upper, (c.rows_planned - c.rows_deleted)::numeric AS left,
-           e.completed_at IS NOT NULL AS reopened, p.pace, p.step
+           p.pace, p.step
       FROM lethe.chunk c JOIN lethe.task t ON t.id = c.task_id JOIN lethe.erasure e ON e.id = t.erasure_id
            ${JOIN_PACE}
      WHERE c.id = ${chunkId} AND c.finished_at IS NULL AND t.state = 'running'
@@ -152,10 +154,6 @@ async function eraseSlice(
 ): Promise<Slice> {
   const location = locationOf(ctx, claim.location);
   const account = accountTuple(claim.accountKey);
-  if (claim.reopened && (await findAccount(tx, ctx.catalog.account, account))) {
-    // The rows may be those of a newer account with the same key; the next step closes the erasure.
-    return { finished: false, rows: 0, full: false, stop: true };
-  }
   // What is left of the plan fits: its own end is the bound. Not where more may have come than was planned.
   const fits = claim.left <= limit && !skipLocked;
   const bound = fits ? null : await findBound(tx, location, account, claim.cursor, claim.upper, limit);
@@ -191,7 +189,10 @@ async function eraseSlice(
       .where(eq(chunk.id, chunkId));
   };
   // After the deletion: its lock on the table keeps a further key out until the commit. Before it, one could still come.
-  await pipeline([() => refuseNewReferences(tx, ctx.catalog), count]);
+  const newer = () => hasNewerAccount(tx, ctx.catalog.account, { id: claim.erasureId, accountKey: claim.accountKey });
+  const [, isNewer] = await pipeline([() => refuseNewReferences(tx, ctx.catalog), newer, count]);
+  // The rows may be somebody else's, who had the key before they were deleted. The next step closes the erasure.
+  if (isNewer) throw new NewerAccount();
   const total = own + [...deleted.rows.values()].reduce((a, b) => a + b, 0);
   return { finished, rows: total, full: bound !== null || total >= limit };
 }

@@ -1,12 +1,13 @@
 import type { KeyValue, Location } from '../catalog/types.ts';
 import { isContended } from '../db/sql-errors.ts';
 import { afterCommit, setLimits, transaction } from '../db/transaction.ts';
-import { findAccount } from '../erasers/account.ts';
 import { findRemaining } from '../erasers/probe.ts';
 import { eraseRows, lockFirst } from '../erasers/table.ts';
 import { type Context, GIVE_WAY_MS, PROBING } from './context.ts';
 import { claimStep } from './finish.ts';
+import { Rollback } from './finish-outcome.ts';
 import { OUTSIDE, recordOutside } from './ledger.ts';
+import { hasNewerAccount } from './newer-account.ts';
 import { refuseNewReferences } from './refuse-new-references.ts';
 import type { Erasure } from './states.ts';
 
@@ -28,6 +29,7 @@ export async function eraseStubborn(ctx: Context, running: Erasure, account: Key
     try {
       rows += await eraseOne(ctx, running, location, account);
     } catch (error) {
+      if (error instanceof Rollback) return rows;
       if (!isContended(error)) throw error;
     }
   }
@@ -40,8 +42,6 @@ async function eraseOne(ctx: Context, running: Erasure, location: Location, acco
     await lockFirst(tx, location, account);
     await setLimits(tx, { statementMs: budget * 0.7, lockMs: GIVE_WAY_MS, totalMs: budget });
     if (!(await claimStep(tx, running))) return 0;
-    // A newer account's rows, see close-if-newer-account.ts.
-    if (running.completedAt && (await findAccount(tx, ctx.catalog.account, account))) return 0;
     const deleted = await eraseRows(tx, ctx.catalog, location, account, {
       lower: null,
       upper: null,
@@ -49,6 +49,8 @@ async function eraseOne(ctx: Context, running: Erasure, location: Location, acco
       skipLocked: true,
     });
     await refuseNewReferences(tx, ctx.catalog);
+    // After the deletion, which may have found what somebody new has written.
+    if (await hasNewerAccount(tx, ctx.catalog.account, running)) throw new Rollback('superseded');
     await recordOutside(tx, running.id, deleted.rows, OUTSIDE);
     afterCommit(tx, () => ctx.onDeleted?.(deleted.rows));
     return [...deleted.rows.values()].reduce((a, b) => a + b, 0);

@@ -8,6 +8,7 @@ import { complete } from './complete.ts';
 import { accountTuple, type Context, GIVE_WAY_MS } from './context.ts';
 import { eraseRest, type FinishLimits } from './erase-rest.ts';
 import { type FinishOutcome, outcomeOf, Rollback } from './finish-outcome.ts';
+import { hasNewerAccount } from './newer-account.ts';
 import type { Erasure } from './states.ts';
 
 /**
@@ -28,17 +29,20 @@ export async function finishErasure(ctx: Context, running: Erasure, limits: Fini
           const counts = await countEachUpTo(tx, ctx.catalog.locations, account, limits.rows);
           if (counts.some((rows) => rows >= limits.rows)) throw new Rollback('more');
         }
-        const [row, , , claimed] = await pipeline([
-          () => findAccount(tx, ctx.catalog.account, account, 'FOR UPDATE'),
+        const { account: table } = ctx.catalog;
+        const [row, , , claimed, newer] = await pipeline([
+          () => findAccount(tx, table, account, 'FOR UPDATE'),
           () => setLimits(tx, { statementMs: limits.ms, lockMs: GIVE_WAY_MS, totalMs: limits.ms }),
           () => readBy(tx, 'index'),
           () => claimStep(tx, running),
+          () => hasNewerAccount(tx, table, running),
         ]);
-        if (!claimed) throw new Rollback('superseded');
-        // A reopened erasure whose account exists again is closed by the next step.
-        if (row && running.completedAt) throw new Rollback('superseded');
+        // The next step closes an erasure whose key somebody new has.
+        if (!claimed || newer) throw new Rollback('superseded');
         if (row?.onHold) throw new Rollback('held');
         const gone = await eraseRest(tx, ctx, account, limits);
+        // There was none to lock: one that has come since is somebody new.
+        if (!row && gone.get(table.table)) throw new Rollback('superseded');
         await complete(tx, ctx, running, gone);
         afterCommit(tx, () => ctx.onDeleted?.(gone));
       },

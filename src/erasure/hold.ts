@@ -8,6 +8,7 @@ import { appendEvent } from '../events/append.ts';
 import { withCatalogOrCurrent } from './catalog-of.ts';
 import { accountTuple, type Context, OWN_TABLES, PROBING } from './context.ts';
 import { type Dispatch, dispatchWindow } from './dispatch.ts';
+import { hasNewerAccount } from './newer-account.ts';
 import { NIL, orLogged } from './or-logged.ts';
 import { type Erasure, findErasure, isFinal, LIVE } from './states.ts';
 
@@ -70,7 +71,12 @@ export async function isHeldByApplication(ctx: Context, of: Erasure): Promise<bo
   const catalog = (await withCatalogOrCurrent(ctx, of))?.catalog;
   if (!catalog?.account.hold || of.accountKey === null) return false;
   const account = accountTuple(of.accountKey);
-  return transaction(ctx.db, PROBING, (tx) => isOnHold(tx, catalog.account, account));
+  return transaction(
+    ctx.db,
+    PROBING,
+    // The hold of somebody new who has the key now is not this erasure's.
+    async (tx) => (await isOnHold(tx, catalog.account, account)) && !(await hasNewerAccount(tx, catalog.account, of)),
+  );
 }
 
 /** Holds the erasure if the application's column says so. True: it must not go on. An operator's hold stays theirs. */

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { eq, type SQL, sql } from 'drizzle-orm';
+import { and, eq, isNull, type SQL, sql } from 'drizzle-orm';
 import type { Database } from '../db/client.ts';
 import { idempotency } from '../db/schema.ts';
 import { LetheError } from '../errors.ts';
@@ -66,7 +66,11 @@ export async function storeAnswer(db: Database, keyHash: string, erasureId: stri
     .where(eq(idempotency.keyHash, keyHash));
 }
 
-/** Gives the key back after a request that accepted nothing, so that the caller may try again. */
-export async function releaseIdempotencyKey(db: Database, keyHash: string): Promise<void> {
-  await db.delete(idempotency).where(sql`${idempotency.keyHash} = ${keyHash} AND ${idempotency.erasureId} IS NULL`);
+/**
+ * Gives the key back, so that the caller may try again: after a request that accepted nothing, or whose erasure
+ * (`erasureId`) is about an account that is not theirs.
+ */
+export async function releaseIdempotencyKey(db: Database, keyHash: string, erasureId?: string): Promise<void> {
+  const accepted = erasureId === undefined ? isNull(idempotency.erasureId) : eq(idempotency.erasureId, erasureId);
+  await db.delete(idempotency).where(and(eq(idempotency.keyHash, keyHash), accepted));
 }

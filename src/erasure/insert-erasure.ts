@@ -18,19 +18,23 @@ import { countedRows, insertOutside, OUTSIDE } from './ledger.ts';
 import { nextSweep } from './schedule.ts';
 import type { Erasure } from './states.ts';
 
+/** Who holds an erasure, and why. */
+export type Hold = { by: string; reason: string | null };
+export const HELD_BY_APPLICATION: Hold = { by: BY_APPLICATION, reason: HOLD_REASON };
+
 /** The row of an erasure that is accepted `now`. `small`: at once, by whoever accepts it. */
 export function describeErasure(
   { settings, catalog }: Context,
   requestedBy: string,
   account: AccountRow,
-  small: boolean,
-  now: Date,
+  { small, now, hold }: { small: boolean; now: Date; hold: Hold | null },
 ) {
   const accountKey = account.key[0] as string;
   return {
     id: uuidv7(),
     accountKey,
     accountDigest: accountDigest(settings.secrets, accountKey),
+    accountCreated: account.created,
     email: account.email,
     state: small ? ('running' as const) : ('scheduled' as const),
     mode: small ? 'immediate' : 'scheduled',
@@ -42,7 +46,7 @@ export function describeErasure(
     requestedBy,
     catalogDigest: catalog.digest,
     signOutAt: settings.signOut ? now : null,
-    ...(account.onHold ? { heldAt: now, heldBy: BY_APPLICATION, holdReason: HOLD_REASON } : {}),
+    ...(hold ? { heldAt: now, heldBy: hold.by, holdReason: hold.reason } : {}),
   };
 }
 type NewErasure = ReturnType<typeof describeErasure>;
@@ -69,7 +73,7 @@ export async function insertErasure(
   const happened: Happened[] = [
     { type: 'erasure.requested', data: { mode: wanted.mode, catalog: catalog.digest } },
     { type: `erasure.${wanted.state}`, data: { from: null } },
-    ...(wanted.heldAt ? [{ type: 'erasure.held', data: { by: BY_APPLICATION } } as const] : []),
+    ...(wanted.heldAt ? [{ type: 'erasure.held', data: { by: wanted.heldBy } } as const] : []),
   ];
   const { change, before } = firstCompletion(catalog);
   if (gone) happened.push(...before, { type: 'erasure.completed', data: { from: wanted.state } });

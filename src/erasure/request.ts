@@ -11,10 +11,12 @@ import { LetheError } from '../errors.ts';
 import { appendEvent } from '../events/append.ts';
 import type { Context } from './context.ts';
 import { eraseAccepted, NotErased } from './erase-accepted.ts';
+import { BY_APPLICATION } from './hold.ts';
 import { linkOf } from './idempotency.ts';
-import { describeErasure, insertErasure } from './insert-erasure.ts';
+import { describeErasure, HELD_BY_APPLICATION, type Hold, insertErasure } from './insert-erasure.ts';
 import { type Counts, countIfSmall, ProbeTooLong } from './is-small.ts';
 import { OUTSIDE, recordOutside } from './ledger.ts';
+import { closeForNewerAccount, hasNewerAccount } from './newer-account.ts';
 import { refuseNewReferences } from './refuse-new-references.ts';
 import { canonical, type Erasure, findErasure, findLive, readNowAndLive } from './states.ts';
 
@@ -92,13 +94,15 @@ async function accept(tx: Transaction, ctx: Context, request: Request, way: Way)
     async () => (way.probe ? countIfSmall(tx, ctx, request.accountKey) : null),
   ]);
   if (!account) return { erasure: await findFinished(tx, ctx, request.accountKey), created: false };
-  if (live) {
+  const earlier = live ? await closeEarlier(tx, ctx, live) : null;
+  if (live && !earlier) {
     if (request.idempotencyKeyHash) await tx.execute(linkOf(request.idempotencyKeyHash, live));
     return { erasure: (await findErasure(tx, live)) as Erasure, created: false };
   }
+  const hold = account.onHold ? HELD_BY_APPLICATION : holdOf(earlier);
   // On hold it must not be erased by this request; what else it is does not matter then.
-  const small = account.onHold ? null : few;
-  const wanted = describeErasure(ctx, request.requestedBy, account, small !== null, now);
+  const small = hold ? null : few;
+  const wanted = describeErasure(ctx, request.requestedBy, account, { small: small !== null, now, hold });
   const record = async (kind?: 'received' | 'completed', gone?: Counts): Promise<Accepted> => {
     const mail = kind && account.email ? { kind, id: uuidv7() } : undefined;
     const known = { gone, mail, keyHash: request.idempotencyKeyHash };
@@ -114,6 +118,19 @@ async function accept(tx: Transaction, ctx: Context, request: Request, way: Way)
   await signOut(tx, ctx, wanted.id, account.key);
   return accepted;
 }
+
+/** The live erasure of an account that had this key before, closed: it must not keep its owner of now from one. Null: it is this account's. */
+async function closeEarlier(tx: Transaction, ctx: Context, live: string): Promise<Erasure | null> {
+  const [seen] = await tx.select().from(erasure).where(eq(erasure.id, live)).for('no key update');
+  if (!seen || !(await hasNewerAccount(tx, ctx.catalog.account, seen))) return null;
+  return closeForNewerAccount(tx, ctx, seen);
+}
+
+/** A person's hold is on rows with this key, and whose they are cannot be told any more: it stays. */
+const holdOf = (earlier: Erasure | null): Hold | null =>
+  earlier?.heldAt && earlier.heldBy && earlier.heldBy !== BY_APPLICATION
+    ? { by: earlier.heldBy, reason: earlier.holdReason }
+    : null;
 
 async function signOut(tx: Transaction, ctx: Context, erasureId: string, key: KeyValue): Promise<void> {
   const locations = ctx.catalog.locations.filter((l) => l.atRequest);

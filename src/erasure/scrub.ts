@@ -34,7 +34,7 @@ export async function scrubExpired(ctx: Context): Promise<{ scrubbed: number; fo
          LIMIT ${PAGE} FOR UPDATE SKIP LOCKED`);
       if (rows.length === 0) return 0;
       const ids = sql`${sql.param(rows.map((r) => r.id))}::uuid[]`;
-      await tx.execute(sql`UPDATE lethe.erasure SET account_key = NULL, email = NULL, requested_by = NULL, hold_reason = NULL,
+      await tx.execute(sql`UPDATE lethe.erasure SET account_key = NULL, account_created = NULL, email = NULL, requested_by = NULL, hold_reason = NULL,
         probe_at = NULL, scrubbed_at = now() WHERE id = ANY(${ids})`);
       await tx.execute(
         sql`UPDATE lethe.task SET last_error = NULL WHERE erasure_id = ANY(${ids}) AND last_error IS NOT NULL`,

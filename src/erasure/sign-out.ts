@@ -4,6 +4,7 @@ import { transaction } from '../db/transaction.ts';
 import type { SignOutCall } from '../erasers/sign-out-call.ts';
 import { appendEvent, type EventType } from '../events/append.ts';
 import { type Context, OWN_TABLES } from './context.ts';
+import { isOfEarlierAccount } from './newer-account.ts';
 
 export type SignOutOutcome = 'signed out' | 'skipped' | 'given up';
 
@@ -22,6 +23,12 @@ export async function signOutAccount(ctx: Context, call: SignOutCall, erasureId:
     .where(and(eq(erasure.id, erasureId), isNotNull(erasure.signOutAt), isNotNull(erasure.accountKey)))
     .returning();
   if (!asked) return 'skipped';
+  // Their tokens are not this erasure's to revoke.
+  if (await isOfEarlierAccount(ctx, asked)) {
+    await ctx.db.update(erasure).set({ signOutAt: null }).where(eq(erasure.id, erasureId));
+    ctx.log.warn({ erasureId }, 'no sign-out call: an account with this key exists again');
+    return 'skipped';
+  }
   try {
     await call(asked.accountKey as string);
   } catch (error) {

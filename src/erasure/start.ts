@@ -1,11 +1,13 @@
 import { and, eq, isNull, lte, type SQL, sql } from 'drizzle-orm';
 import { erasure } from '../db/schema.ts';
 import { transaction } from '../db/transaction.ts';
+import { withCatalogOrCurrent } from './catalog-of.ts';
 import { type Context, OWN_TABLES } from './context.ts';
 import { type Dispatch, dispatchWindow, nextStep } from './dispatch.ts';
 import { finishErasure } from './finish.ts';
 import { holdForApplication } from './hold.ts';
 import { limitsOfSmall } from './is-small.ts';
+import { closeIfNewerAccount } from './newer-account.ts';
 import { type Erasure, findErasure, transition } from './states.ts';
 
 /** Nothing starts while it is held. */
@@ -15,11 +17,14 @@ export const isDue: SQL = and(lte(erasure.startsAt, sql`now()`), notHeld) as SQL
 
 /**
  * Starts a scheduled erasure: `running`, and its first step to enqueue. Null when it is not scheduled
- * any more, `where` does not hold, or the application holds the account (then it is on hold).
+ * any more, `where` does not hold, the application holds the account (then it is on hold), or somebody new has the
+ * account's key (then it is closed).
  */
 export async function startErasure(ctx: Context, id: string, where?: SQL, by?: string): Promise<Dispatch | null> {
   const seen = await findErasure(ctx.db, id);
-  if (seen?.state !== 'scheduled' || (await holdForApplication(ctx, seen))) return null;
+  if (seen?.state !== 'scheduled') return null;
+  const own = seen.heldAt ? null : await withCatalogOrCurrent(ctx, seen);
+  if ((own && (await closeIfNewerAccount(own, seen))) || (await holdForApplication(ctx, seen))) return null;
   const first = nextStep(seen);
   const started = await transaction(ctx.db, OWN_TABLES, (tx) =>
     transition(

@@ -12,13 +12,14 @@ export type State = (typeof STATES)[number];
 
 /**
  * The only legal transitions. `completed → running` is a reapply, or a late probe that found rows; `stalled → cancelled` an
- * undo of what stalled before anything was deleted.
+ * undo of what stalled before anything was deleted. What has begun is cancelled, and what has stalled is completed,
+ * where somebody new has the account's key.
  */
 export const TRANSITIONS: Record<State, readonly State[]> = {
   scheduled: ['running', 'cancelled'],
-  running: ['awaiting', 'completed', 'stalled'],
-  awaiting: ['completed', 'stalled'],
-  stalled: ['running', 'cancelled'],
+  running: ['awaiting', 'completed', 'stalled', 'cancelled'],
+  awaiting: ['completed', 'stalled', 'cancelled'],
+  stalled: ['running', 'completed', 'cancelled'],
   completed: ['running'],
   cancelled: [],
 };

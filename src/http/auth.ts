@@ -3,6 +3,7 @@ import type { Context as HonoContext } from 'hono';
 import type { Config, Scope } from '../config.ts';
 import { parseAccountId } from '../erasure/account-id.ts';
 import type { Context } from '../erasure/context.ts';
+import { isOfEarlierAccount } from '../erasure/newer-account.ts';
 import { canonicalKey } from '../erasure/request.ts';
 import type { Erasure } from '../erasure/states.ts';
 import { LetheError } from '../errors.ts';
@@ -97,12 +98,14 @@ export function requireScope(caller: Caller, ...scopes: Scope[]): void {
   }
 }
 
-/** The erasure as the caller may know it: somebody else's does not exist. */
-export function requireOwn(caller: Caller, found: Erasure | null): Erasure {
-  if (found && (caller.kind === 'key' || (found.accountKey !== null && found.accountKey === caller.accountKey)))
-    return found;
+/** The erasure as the caller may know it: somebody else's, who may have had their key before, does not exist. */
+export async function requireOwn(caller: Caller, found: Erasure | null, ctx: Context): Promise<Erasure> {
+  if (found && (caller.kind === 'key' || (await isTheirs(caller.accountKey, found, ctx)))) return found;
   throw new LetheError('not_found', 'there is no such erasure');
 }
+
+const isTheirs = async (accountKey: string, found: Erasure, ctx: Context): Promise<boolean> =>
+  found.accountKey !== null && found.accountKey === accountKey && !(await isOfEarlierAccount(ctx, found));
 
 /** True when the request carries the status token of exactly this erasure. Throws when it carries a wrong one. */
 export function hasStatusToken(c: HonoContext, config: AuthConfig, erasureId: string): boolean {

@@ -38,7 +38,7 @@ export async function authorize(
   if (caller.kind === 'account' && !need.account)
     throw new LetheError('forbidden', `this needs an API key with the scope ${need.scopes.join(' or ')}`);
   requireScope(caller, ...need.scopes);
-  const erasure = requireOwn(caller, await find(erasureId));
+  const erasure = await requireOwn(caller, await find(erasureId), api.ctx);
   if (need.recent) requireRecentSignIn(caller, api.auth);
   return caller.kind === 'key'
     ? { erasure, by: `key:${caller.name}`, admin: caller.scopes.includes('admin') }

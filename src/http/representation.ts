@@ -21,6 +21,7 @@ export const acceptedResource = (e: Erasure): schemas.AcceptedWithoutLink => ({
 /** An erasure in a list. `admin`: also who holds it and why, which may name people. */
 export const erasureSummary = (e: Erasure, admin = false): schemas.ErasureSummary => ({
   ...acceptedResource(e),
+  newerAccountAt: isoOrNull(e.newerAccountAt),
   startedAt: isoOrNull(e.startedAt),
   retryAt: e.state === 'stalled' ? isoOrNull(e.retryAt) : null,
   held: heldOf(e, admin),

@@ -20,7 +20,7 @@ export const ErasureId = z.uuid('expected the id of an erasure').openapi({
 
 export const State = z.enum(STATES).openapi('State', {
   description:
-    'Where the erasure is. `completed` and `cancelled` are final; `stalled` needs an operator or the slow retry; ' +
+    'Where the erasure is. `completed` and `cancelled` (undone, or closed: see `newerAccountAt`) are final; `stalled` needs an operator or the slow retry; ' +
     '`awaiting`: the database is empty, other systems have not acknowledged yet.',
 });
 export type State = z.infer<typeof State>;
@@ -105,6 +105,9 @@ export type Hold = z.infer<typeof Hold>;
 
 const summary = {
   ...common,
+  newerAccountAt: time(
+    'When it was found that another account has this key now. This erasure is not about that one, and does not touch it.',
+  ).nullable(),
   startedAt: time('When it really started.').nullable(),
   retryAt: time('When a stalled erasure is tried again by itself.').nullable(),
   held: Hold.nullable(),

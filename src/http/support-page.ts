@@ -5,6 +5,7 @@ import { readPaceWords } from '../erasure/current-pace.ts';
 import { readHistory } from '../erasure/history.ts';
 import { holdErasure, releaseErasure } from '../erasure/hold.ts';
 import { parseReason, REASON_EXPECTED } from '../erasure/hold-reason.ts';
+import { markEarlier } from '../erasure/newer-account.ts';
 import { readMails, readTasks } from '../erasure/overview.ts';
 import { replayErasure } from '../erasure/replay.ts';
 import { notHeld, startErasure } from '../erasure/start.ts';
@@ -105,7 +106,8 @@ export function supportRoutes(api: Api, { href }: Assets): Hono<Env> {
   });
 
   routes.get('/:id', async (c) => {
-    const erasure = await find(c);
+    const found = await find(c);
+    const [erasure = found] = await withDeadline(DEADLINE_MS, markEarlier(ctx, found.accountKey, [found]));
     const [progress, tasks, mails, history, pace] = await withDeadline(
       DEADLINE_MS,
       Promise.all([

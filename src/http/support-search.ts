@@ -2,6 +2,7 @@ import { validate as isUuid } from 'uuid';
 import { parseAccountId } from '../erasure/account-id.ts';
 import { readPaceWords } from '../erasure/current-pace.ts';
 import { type Filter, listErasures } from '../erasure/list.ts';
+import { markEarlier } from '../erasure/newer-account.ts';
 import { readMails, readOverview } from '../erasure/overview.ts';
 import { canonicalKey } from '../erasure/request.ts';
 import { type Erasure, findErasure, isFinal, STATES, type State } from '../erasure/states.ts';
@@ -44,6 +45,7 @@ export async function runSearch(api: Api, search: Search): Promise<ListView | { 
           { limit: PAGE, cursor: search.cursor === '' ? undefined : search.cursor },
         ),
   ]);
+  if ('accountKey' in account) page.erasures = await markEarlier(api.ctx, account.accountKey, page.erasures);
   return {
     search,
     overview,

@@ -144,6 +144,7 @@ describe('the status resource', () => {
       dueAt: ISO,
       completedAt: null,
       retryAt: null,
+      newerAccountAt: null,
       held: null,
       progress: {
         rowsDeleted: 2,

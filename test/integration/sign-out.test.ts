@@ -147,6 +147,21 @@ describe('the sign-out call', () => {
     expect(tokens).toHaveLength(0);
   });
 
+  it('is not made for somebody new who has the key by then', async () => {
+    for (const posts of [SMALL, LARGE]) {
+      const s = await subject(world.sql, posts);
+      const answer = await call('POST', `/v1/accounts/${s.account}/erasure`, { body: {} });
+      const id = String(answer.body.id);
+      expect(await pending(id)).not.toBeNull();
+      await world.sql`DELETE FROM accounts WHERE id = ${s.account}`;
+      await world.sql`INSERT INTO accounts (id, email, created_at) OVERRIDING SYSTEM VALUE
+        VALUES (${s.account}, ${`new-${s.account}@example.com`}, clock_timestamp())`;
+      expect(await signOutAccount(domain.ctx, signOutCall(options()), id)).toBe('skipped');
+      expect(tokens).toEqual([]);
+      expect(await pending(id)).toBeNull();
+    }
+  });
+
   it('is not asked for where no address is configured', async () => {
     const { ctx } = await world.domain({ LETHE_SIGN_OUT_URL: '' });
     const before = await request(domain.ctx, (await subject(world.sql, SMALL)).account);

@@ -12,8 +12,8 @@ export const ACCESS: readonly Mutation[] = [
     edits: [
       {
         file: AUTH,
-        find: "if (found && (caller.kind === 'key' || (found.accountKey !== null && found.accountKey === caller.accountKey)))",
-        replace: 'if (found)',
+        find: "if (found && (caller.kind === 'key' || (await isTheirs(caller.accountKey, found, ctx)))) return found;",
+        replace: 'if (found) return found;\n  void [isTheirs, caller, ctx];',
       },
     ],
     tests: [AUTHENTICATION],

@@ -38,13 +38,13 @@ export const ACCOUNTS: readonly Mutation[] = [
   {
     name: 'held-account-erased-at-once',
     breaks: 'a hold in the application freezes: a small account is not erased by its request',
-    edits: [{ file: REQUEST, find: 'const small = account.onHold ? null : few;', replace: 'const small = few;' }],
+    edits: [{ file: REQUEST, find: 'const small = hold ? null : few;', replace: 'const small = few;' }],
     tests: [HOLD],
   },
   {
     name: 'undo-keeps-the-flag',
     breaks: 'an undo undoes: the user can sign in again',
-    edits: [{ file: CANCEL, find: 'if (table) await flagAccount(tx, table, account, false);', replace: '' }],
+    edits: [{ file: CANCEL, find: 'if (table && !newer) await flagAccount(tx, table, account, false);', replace: '' }],
     tests: [UNDO],
   },
   {

@@ -4,6 +4,7 @@ const FILE = 'src/erasure/finish.ts';
 const REST = 'src/erasure/erase-rest.ts';
 const ONE_COMMIT = 'test/integration/one-commit.test.ts';
 const HOLD = 'test/integration/hold.test.ts';
+const NEWER = 'test/integration/newer-account.test.ts';
 const LIFECYCLE = 'test/integration/lifecycle.test.ts';
 const SMALL = 'test/fault/small-accounts.test.ts';
 const PREPARED = 'test/integration/prepared.test.ts';
@@ -16,8 +17,8 @@ export const FINISH: readonly Mutation[] = [
     edits: [
       {
         file: FILE,
-        find: "findAccount(tx, ctx.catalog.account, account, 'FOR UPDATE')",
-        replace: 'findAccount(tx, ctx.catalog.account, account)',
+        find: "findAccount(tx, table, account, 'FOR UPDATE')",
+        replace: 'findAccount(tx, table, account)',
       },
     ],
     tests: [ONE_COMMIT],
@@ -170,11 +171,37 @@ export const FINISH: readonly Mutation[] = [
     edits: [
       {
         file: 'src/erasure/advance.ts',
-        find: "if (await closeIfNewerAccount(ctx, running)) return { kind: 'completed' };",
-        replace: '',
+        find: 'const closed = await closeIfNewerAccount(ctx, running);',
+        replace: 'const closed = null as Erasure | null;',
       },
     ],
     tests: ['test/integration/changes.test.ts'],
+  },
+  {
+    name: 'slice-of-a-newer-account',
+    breaks: 'nobody else is touched: a chunk that is out stops where somebody new has the key',
+    edits: [
+      { file: 'src/erasure/erase-chunk.ts', find: 'if (isNewer) throw new NewerAccount();', replace: 'void isNewer;' },
+    ],
+    tests: [NEWER],
+  },
+  {
+    name: 'last-transaction-of-a-newer-account',
+    breaks: 'nobody else is touched: an account that came while nothing was locked stays',
+    edits: [{ file: FILE, find: "if (!row && gone.get(table.table)) throw new Rollback('superseded');", replace: '' }],
+    tests: [NEWER],
+  },
+  {
+    name: 'newer-account-by-its-flag-only',
+    breaks: 'nobody else is touched, and nobody forgotten: the time of creation tells whose the key is',
+    edits: [
+      {
+        file: 'src/erasure/newer-account.ts',
+        find: '${created}::text IS DISTINCT FROM e.account_created AND',
+        replace: 'true AND',
+      },
+    ],
+    tests: [NEWER],
   },
   {
     name: 'scrub-keeps-the-key',

@@ -27,8 +27,9 @@ export const LEDGER: readonly Mutation[] = [
       { file: CHUNK, find: 'await tx\n      .update(chunk)', replace: 'await ctx.db\n      .update(chunk)' },
       {
         file: CHUNK,
-        find: 'await pipeline([() => refuseNewReferences(tx, ctx.catalog), count]);',
-        replace: 'await refuseNewReferences(tx, ctx.catalog);\n  afterCommit(tx, () => void count().catch(() => {}));',
+        find: 'const [, isNewer] = await pipeline([() => refuseNewReferences(tx, ctx.catalog), newer, count]);',
+        replace:
+          'await refuseNewReferences(tx, ctx.catalog);\n  const isNewer = await newer();\n  afterCommit(tx, () => void count().catch(() => {}));',
       },
     ],
     tests: [ONE_COMMIT],

@@ -11,6 +11,7 @@ const erasure = (change: Partial<Parameters<typeof nextStep>[0]> = {}) => ({
   startsAt: at('2026-11-22T14:00:00Z'),
   dueAt: at('2026-12-22T13:00:00Z'),
   retryAt: null,
+  newerAccountAt: null,
   heldAt: null,
   heldBy: null,
   probeAt: null,

@@ -16,6 +16,9 @@ const rows = (value: unknown) =>
         .join(', ')
     : '';
 
+const NEWER =
+  'another account has this key now; rows that the earlier one may have left cannot be told from its rows, which are not touched';
+
 /** Every type of event: one that is new does not compile until it is said here. */
 const WORDS: Record<EventType, (data: Data, requestedBy: string) => string> = {
   'erasure.requested': (_, requestedBy) => `Requested${requestedBy === '' ? '' : ` by ${requestedBy}`}`,
@@ -27,8 +30,8 @@ const WORDS: Record<EventType, (data: Data, requestedBy: string) => string> = {
     return 'Started at once';
   },
   'erasure.awaiting': () => 'Deleted here; waits for partners',
-  'erasure.completed': () => 'Completed',
-  'erasure.cancelled': (data) => `Undone${by(data)}`,
+  'erasure.completed': (data) => (data.newerAccount ? `Completed as before: ${NEWER}` : 'Completed'),
+  'erasure.cancelled': (data) => (data.newerAccount ? `Closed: ${NEWER}` : `Undone${by(data)}`),
   'erasure.stalled': (data) => `Stalled: ${errorWords(`${text(data.code)}: `).words}`,
   'erasure.held': (data) => `Put on hold${by(data)}`,
   'erasure.released': (data) => `Released${by(data)}`,

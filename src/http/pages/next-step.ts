@@ -4,7 +4,17 @@ import { clockWords, momentWords, spanWords, whoWords } from './moments.ts';
 
 type Facts = Pick<
   Erasure,
-  'state' | 'startsAt' | 'retryAt' | 'heldAt' | 'heldBy' | 'probeAt' | 'finishAttempts' | 'failures' | 'pass' | 'dueAt'
+  | 'state'
+  | 'newerAccountAt'
+  | 'startsAt'
+  | 'retryAt'
+  | 'heldAt'
+  | 'heldBy'
+  | 'probeAt'
+  | 'finishAttempts'
+  | 'failures'
+  | 'pass'
+  | 'dueAt'
 >;
 type MailFacts = Pick<Mail, 'kind' | 'state' | 'attempt' | 'nextAt'>;
 
@@ -22,6 +32,8 @@ export const isHeld = (of: Pick<Erasure, 'state' | 'heldAt'>): boolean => of.hel
 export function nextStep(of: Facts, ahead: Ahead, now: Date): string {
   if (of.heldAt && isHeld(of))
     return `on hold since ${momentWords(of.heldAt, now)}, by ${whoWords(of.heldBy ?? 'nobody')}`;
+  if (of.newerAccountAt && !isFinal(of.state))
+    return 'is closed at its next step: another account has this key now, and is not touched';
   switch (of.state) {
     case 'scheduled':
       return of.startsAt > now
@@ -63,6 +75,10 @@ function finalStep(of: Facts, mails: readonly MailFacts[], now: Date): string {
   if (mails.some((mail) => mail.kind === 'completed' && mail.state === 'uncertain'))
     return 'nobody knows whether the mail arrived: tell the user by other means';
   if (of.probeAt) return `looked at once more after ${clockWords(of.probeAt, now)}`;
+  if (of.newerAccountAt) {
+    const now = 'another account has this key now, and is not touched';
+    return of.state === 'cancelled' ? `nothing: it was closed, ${now}` : `nothing: it is finished, and ${now}`;
+  }
   return of.state === 'cancelled' ? 'nothing: it was undone' : 'nothing: it is finished';
 }
 

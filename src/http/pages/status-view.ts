@@ -183,6 +183,16 @@ function wordsOf(shown: Shown, erasure: Erasure, everything: string, now: Date, 
         next: [],
       };
     case 'cancelled':
+      if (erasure.newerAccountAt)
+        return {
+          heading: 'This request is closed',
+          lead: ['Your account was no longer there when we looked ', erasure.newerAccountAt, '.'],
+          more: [
+            ['Another account has its id now. That is somebody else’s, and we did not touch it.'],
+            ['Should anything of yours be left, it cannot be told from theirs any more: please ask us.'],
+          ],
+          next: [],
+        };
       return {
         heading: 'Your account stays',
         lead: erasure.cancelledAt

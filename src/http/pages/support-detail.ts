@@ -82,7 +82,8 @@ function facts({ erasure: e, progress }: DetailView, now: Date): Html {
       e.completedAt &&
         html`${moment(e.completedAt, now)}${e.startedAt ? html` <span class="soft">(took ${spanWords(e.completedAt.getTime() - e.startedAt.getTime())})</span>` : ''}`,
     ],
-    ['Undone', e.cancelledAt && moment(e.cancelledAt, now)],
+    [e.newerAccountAt ? 'Closed' : 'Undone', e.cancelledAt && moment(e.cancelledAt, now)],
+    ['Key', e.newerAccountAt && 'another account has it now, which this erasure is not about'],
     ['Progress', progressOf(e, progress)],
     ['Pass', e.pass > 1 ? `${e.pass}; rows had appeared after the one before` : null],
     ['Sign-out', e.signOutAt && 'waits for the application to revoke the account’s tokens'],

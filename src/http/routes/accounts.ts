@@ -4,12 +4,14 @@ import { createMiddleware } from 'hono/factory';
 import type { KeyValue } from '../../catalog/types.ts';
 import { parseAccountId } from '../../erasure/account-id.ts';
 import {
+  type Claimed,
   claimIdempotencyKey,
   idempotencyKeyHash,
   releaseIdempotencyKey,
   requestFingerprint,
   storeAnswer,
 } from '../../erasure/idempotency.ts';
+import { isOfEarlierAccount } from '../../erasure/newer-account.ts';
 import { canonicalKey, requestErasure } from '../../erasure/request.ts';
 import { notHeld, startErasure } from '../../erasure/start.ts';
 import { type Erasure, findErasure } from '../../erasure/states.ts';
@@ -104,7 +106,7 @@ export function accountRoutes(api: Api): OpenAPIHono {
 
     const keyHash = idempotencyKeyHash(keyOwner(caller), given);
     const fingerprint = requestFingerprint(c.req.method, await canonicalOf(accountKey), body);
-    const claim = await withDeadline(DEADLINE_MS, claimIdempotencyKey(ctx.db, keyHash, fingerprint));
+    const claim = await withDeadline(DEADLINE_MS, claimOwn(keyHash, fingerprint));
     if (claim.kind === 'answered')
       return replay(c, api, claim.erasureId, claim.answer.status, claim.answer.body as AcceptedWithoutLink);
     if (claim.kind === 'accepted') {
@@ -131,6 +133,16 @@ export function accountRoutes(api: Api): OpenAPIHono {
 
   function canonicalOf(key: KeyValue): Promise<string> {
     return withDeadline(DEADLINE_MS, canonicalKey(ctx.db, ctx, key));
+  }
+
+  /** An answer about an account that had this key before is nobody's any more: neither is the Idempotency-Key. */
+  async function claimOwn(keyHash: string, fingerprint: string): Promise<Claimed> {
+    const claim = await claimIdempotencyKey(ctx.db, keyHash, fingerprint);
+    if (claim.kind === 'fresh') return claim;
+    const found = await findErasure(ctx.db, claim.erasureId);
+    if (!found || !(await isOfEarlierAccount(ctx, found))) return claim;
+    await releaseIdempotencyKey(ctx.db, keyHash, found.id);
+    return claimIdempotencyKey(ctx.db, keyHash, fingerprint);
   }
 
   async function accept(caller: Caller, accountKey: KeyValue, startNow: boolean, keyHash?: string): Promise<Erasure> {

@@ -4,8 +4,9 @@ import { createMiddleware } from 'hono/factory';
 import { parseAccountId } from '../../erasure/account-id.ts';
 import { cancelErasure } from '../../erasure/cancel.ts';
 import { holdErasure, releaseErasure } from '../../erasure/hold.ts';
-import { listErasures } from '../../erasure/list.ts';
+import { type Filter, listErasures } from '../../erasure/list.ts';
 import type { Seen } from '../../erasure/look.ts';
+import { markEarlier } from '../../erasure/newer-account.ts';
 import { replayErasure } from '../../erasure/replay.ts';
 import { canonicalKey } from '../../erasure/request.ts';
 import { notHeld, startErasure } from '../../erasure/start.ts';
@@ -141,12 +142,14 @@ export function erasureRoutes(api: Api): OpenAPIHono {
 
   app.openapi({ ...route.listErasuresRoute, middleware: onlyAdminKeys }, async (c) => {
     const { state, accountId, held, limit, cursor } = c.req.valid('query');
-    const account = accountId === undefined ? {} : await ofAccount(accountId);
+    const account: Pick<Filter, 'accountKey' | 'accountDigests'> =
+      accountId === undefined ? {} : await ofAccount(accountId);
     const page = await listErasures(
       ctx.db,
       { state, held: held === undefined ? undefined : held === 'true', ...account },
       { limit, cursor },
     );
+    page.erasures = await markEarlier(ctx, account.accountKey, page.erasures);
     if (page.nextCursor) {
       const query = new URLSearchParams({ ...c.req.query(), cursor: page.nextCursor });
       c.header('Link', `<${api.config.LETHE_PUBLIC_URL.replace(/\/$/, '')}/v1/erasures?${query}>; rel="next"`);
