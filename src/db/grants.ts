@@ -33,3 +33,9 @@ export async function missingGrants(db: Executor): Promise<string[]> {
      ORDER BY 1`);
   return rows.map((row) => row.missing);
 }
+
+/** The role that Lethe connects as, as a statement needs it. */
+export async function readRole(db: Executor): Promise<string> {
+  const [row] = await db.execute<{ role: string }>(sql`SELECT quote_ident(current_user) AS role`);
+  return `${row?.role}`;
+}

@@ -1,3 +1,4 @@
+import { readRole } from '../db/grants.ts';
 import { isContended, sanitize } from '../db/sql-errors.ts';
 import type { Context } from '../erasure/context.ts';
 import { type CurrentPace, keepPace, paceOrOwn, readPace, storePace } from '../erasure/current-pace.ts';
@@ -93,7 +94,10 @@ export function startPacing(work: Work, times: Partial<typeof TIMES> = {}): { st
       for (const { name, value, words } of read) {
         if (value !== null || unseen.has(name)) continue;
         unseen.add(name);
-        ctx.log.warn({ signal: name }, `${words} and will not slow Lethe down: GRANT pg_monitor TO its role`);
+        ctx.log.warn(
+          { signal: name },
+          `${words} and will not slow Lethe down: GRANT pg_monitor TO ${await readRole(ctx.db)}`,
+        );
       }
       const before = standing;
       standing = decide(before, paceAt(ctx.settings.pace, new Date()), read);

@@ -45,6 +45,12 @@ export const CATALOG: readonly Mutation[] = [
     tests: ['test/integration/coverage.test.ts'],
   },
   {
+    name: 'index-of-another-order',
+    breaks: 'an index whose columns run in two directions is not the order that slices walk',
+    edits: [{ file: 'src/catalog/inspect.ts', find: "ELSE 'other' END", replace: "ELSE 'asc' END" }],
+    tests: ['test/integration/printed-statements.test.ts'],
+  },
+  {
     name: 'parents-before-children',
     breaks: 'in order: children are erased before their parents',
     edits: [
