@@ -5,6 +5,7 @@ import type { Enqueue } from '../jobs/enqueue.ts';
 import type { Metrics } from '../metrics.ts';
 import { deriveToken } from '../tokens.ts';
 import type { AuthConfig } from './auth.ts';
+import { publicUrl } from './base-path.ts';
 import type { Viewers } from './viewers.ts';
 
 /** What the routes need. */
@@ -22,4 +23,4 @@ export type Api = {
 
 /** `LETHE_PUBLIC_URL` and the erasure's token. */
 export const statusUrl = (config: Pick<Config, 'LETHE_PUBLIC_URL' | 'LETHE_SECRET'>) => (erasureId: string) =>
-  `${config.LETHE_PUBLIC_URL.replace(/\/$/, '')}/status/${erasureId}?token=${deriveToken(config.LETHE_SECRET, 'status', erasureId)}`;
+  `${publicUrl(config)}/status/${erasureId}?token=${deriveToken(config.LETHE_SECRET, 'status', erasureId)}`;

@@ -6,6 +6,7 @@ import { secureHeaders } from 'hono/secure-headers';
 import { LetheError, stackOf } from '../errors.ts';
 import type { Api } from './api.ts';
 import { createAssets } from './assets.ts';
+import { basePath } from './base-path.ts';
 import { boardRoutes } from './board.ts';
 import { allowOrigins } from './cors.ts';
 import { loginRoutes } from './login.ts';
@@ -97,14 +98,14 @@ export function createApp(api: Api): Hono {
     c.req.method === 'GET' || c.req.method === 'HEAD' || isShort(c.req) ? next() : limited(c, next),
   );
   app.route('/', healthRoutes(api));
-  app.route('/', openapiRoutes());
+  app.route('/', openapiRoutes(basePath(api.config)));
   app.route('/', accountRoutes(api));
   app.route('/', erasureRoutes(api));
   app.route('/', eventRoutes(api));
-  app.get('/admin', (c) => c.redirect('/admin/erasures', 303));
+  app.get('/admin', (c) => c.redirect(assets.href('/admin/erasures'), 303));
   app.route('/admin/erasures', supportRoutes(api, assets));
   app.route('/admin', loginRoutes(api, assets));
-  app.route('/admin/queues', boardRoutes(api));
+  app.route('/admin/queues', boardRoutes(api, assets));
   app.route('/assets', assets.routes);
   app.route('/status', pages.routes);
 

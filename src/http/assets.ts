@@ -2,13 +2,18 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { Hono } from 'hono';
 import type { Config } from '../config.ts';
+import { basePath } from './base-path.ts';
 import { brandSheet } from './brand.ts';
 
 export type AssetName = 'status.css' | 'status.js' | 'brand.css' | 'support.css' | 'support.js';
 type AssetConfig = Pick<Config, 'LETHE_BRAND_COLOR' | 'LETHE_BRAND_COLOR_DARK' | 'LETHE_PUBLIC_URL'>;
+/**
+ * The address that a browser is told: of an asset, which changes with the content, so that browsers may keep what they
+ * have for ever; or of a path of the application (`/admin/erasures`), below the folder where a proxy serves it.
+ */
+export type Href = (to: AssetName | `/${string}`) => string;
 export type Assets = {
-  /** Address of an asset; it changes with the content, so that browsers may keep what they have for ever. */
-  href: (name: AssetName) => string;
+  href: Href;
   /** `GET /{name}`. */
   routes: Hono;
 };
@@ -16,10 +21,6 @@ export type Assets = {
 const YEAR_SECONDS = 31_536_000;
 const FOLDER = new URL('./assets/', import.meta.url);
 const read = (name: string) => readFileSync(new URL(name, FOLDER), 'utf8');
-
-/** Path of `LETHE_PUBLIC_URL`, without a slash at its end: a proxy may serve Lethe below a folder. */
-export const basePath = (config: Pick<Config, 'LETHE_PUBLIC_URL'>): string =>
-  new URL(config.LETHE_PUBLIC_URL).pathname.replace(/\/+$/, '');
 
 /** The pages' style sheets and script, read once. */
 export function createAssets(config: AssetConfig): Assets {
@@ -51,5 +52,7 @@ export function createAssets(config: AssetConfig): Assets {
     c.header('Content-Type', found.type);
     return c.body(found.body);
   });
-  return { href: (name) => `${base}/assets/${name}?v=${assets.get(name)?.version}`, routes };
+  const href: Href = (to) =>
+    to.startsWith('/') ? `${base}${to}` : `${base}/assets/${to}?v=${assets.get(to)?.version}`;
+  return { href, routes };
 }

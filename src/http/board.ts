@@ -5,9 +5,11 @@ import { BullMQAdapter } from '@bull-board/api/bullMQAdapter';
 import { HonoAdapter } from '@bull-board/hono';
 import { serveStatic } from '@hono/node-server/serve-static';
 import { Hono } from 'hono';
+import { getPathNoStrict } from 'hono/utils/url';
 import type { DashboardRole } from '../config.ts';
 import { LetheError } from '../errors.ts';
 import type { Api } from './api.ts';
+import type { Assets, Href } from './assets.ts';
 import { currentUser } from './login.ts';
 import { ownForms } from './own-forms.ts';
 
@@ -25,16 +27,19 @@ const ALLOWED: Record<DashboardRole, RegExp[]> = {
 };
 
 /** Bull Board behind the login: support looks, ops may retry. */
-export function boardRoutes(api: Api): Hono {
-  const boards: Record<DashboardRole, Hono> = { support: createBoard(api, true), ops: createBoard(api, false) };
+export function boardRoutes(api: Api, { href }: Pick<Assets, 'href'>): Hono {
+  const boards: Record<DashboardRole, Hono> = {
+    support: createBoard(api, href, true),
+    ops: createBoard(api, href, false),
+  };
   const app = new Hono();
   app.use(ownForms(api.config));
   app.all('/*', async (c) => {
     const user = await currentUser(c, api.config);
     const path = c.req.path.slice(BASE.length);
     if (!user) {
-      if (c.req.method === 'GET' && !path.startsWith('/api/')) return c.redirect('/admin/login', 303);
-      throw new LetheError('unauthenticated', 'sign in at /admin/login');
+      if (c.req.method === 'GET' && !path.startsWith('/api/')) return c.redirect(href('/admin/login'), 303);
+      throw new LetheError('unauthenticated', `sign in at ${href('/admin/login')}`);
     }
     if (c.req.method !== 'GET') {
       if (!ALLOWED[user.role].some((allowed) => c.req.method === 'PUT' && allowed.test(path))) {
@@ -50,7 +55,7 @@ export function boardRoutes(api: Api): Hono {
   return app;
 }
 
-function createBoard(api: Api, readOnly: boolean): Hono {
+function createBoard(api: Api, href: Href, readOnly: boolean): Hono {
   const adapter = new HonoAdapter(serveStatic);
   const queues = Object.values(api.producers.queues).map(
     (queue) =>
@@ -66,12 +71,18 @@ function createBoard(api: Api, readOnly: boolean): Hono {
     serverAdapter: adapter,
     options: {
       uiBasePath,
-      uiConfig: { boardTitle: 'Lethe', hideDocsLink: true, miscLinks: [{ text: 'Erasures', url: '/admin/erasures' }] },
+      uiConfig: {
+        boardTitle: 'Lethe',
+        hideDocsLink: true,
+        miscLinks: [{ text: 'Erasures', url: href('/admin/erasures') }],
+      },
     },
   });
-  adapter.setBasePath(BASE);
+  // The page, and what serves its files, know one base only: the browser's.
+  adapter.setBasePath(href(BASE));
   // Not strict: the page's own links home end with a slash.
-  return new Hono({ strict: false }).route(BASE, adapter.registerPlugin());
+  const getPath = (request: Request) => href(getPathNoStrict(request) as `/${string}`);
+  return new Hono({ getPath }).route(href(BASE), adapter.registerPlugin());
 }
 
 const DESCRIPTIONS: Record<string, string> = {

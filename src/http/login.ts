@@ -70,7 +70,7 @@ export function loginRoutes(api: Api, { href }: Pick<Assets, 'href'>): Hono {
   const app = new Hono();
   const attempts = createLoginAttempts(api);
   const secure = config.LETHE_PUBLIC_URL.startsWith('https:');
-  const options = { path: '/admin', httpOnly: true, sameSite: 'Strict', secure, maxAge: LIFE_SECONDS } as const;
+  const options = { path: href('/admin'), httpOnly: true, sameSite: 'Strict', secure, maxAge: LIFE_SECONDS } as const;
   app.use(ownForms(config));
 
   /** The user whose password this is, or null; the seconds to wait when it was not looked at. */
@@ -110,11 +110,11 @@ export function loginRoutes(api: Api, { href }: Pick<Assets, 'href'>): Hono {
     const expires = Date.now() + LIFE_SECONDS * 1000;
     const value = `${user.name}|${expires}|${deriveToken(config.LETHE_SECRET, PURPOSE, user.hash)}`;
     await setSignedCookie(c, COOKIE, value, config.LETHE_SECRET[0] as string, options);
-    return c.redirect('/admin/erasures', 303);
+    return c.redirect(href('/admin/erasures'), 303);
   });
   app.post('/logout', (c) => {
-    deleteCookie(c, COOKIE, { path: '/admin' });
-    return c.redirect('/admin/login', 303);
+    deleteCookie(c, COOKIE, { path: href('/admin') });
+    return c.redirect(href('/admin/login'), 303);
   });
   return app;
 }

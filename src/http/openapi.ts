@@ -50,8 +50,11 @@ export const ROUTES = [
   documentRoute,
 ];
 
-/** The HTTP API as an OpenAPI 3.1 document, from the definitions that validate its requests. */
-export function createDocument() {
+/**
+ * The HTTP API as an OpenAPI 3.1 document, from the definitions that validate its requests. `base`: the folder that a
+ * proxy serves it below.
+ */
+export function createDocument(base = '') {
   const { openAPIRegistry, getOpenAPI31Document } = new OpenAPIHono();
   for (const route of ROUTES) openAPIRegistry.registerPath(route);
   openAPIRegistry.registerComponent('securitySchemes', 'jwt', {
@@ -84,7 +87,7 @@ export function createDocument() {
         '`RateLimit-Limit`, `RateLimit-Remaining` and `RateLimit-Reset`. Clients should ignore fields that they do not know.',
       license: { name: 'MIT', url: 'https://opensource.org/license/mit' },
     },
-    servers: [{ url: '/', description: 'Where this document was found.' }],
+    servers: [{ url: base === '' ? '/' : base, description: 'Where this document was found.' }],
     tags: [
       { name: 'erasures', description: 'What an application and its users do.' },
       { name: 'operations', description: 'What operators do, with a key of the scope `admin`.' },
@@ -94,9 +97,9 @@ export function createDocument() {
 }
 
 /** `GET /openapi.json`. */
-export function openapiRoutes(): OpenAPIHono {
+export function openapiRoutes(base: string): OpenAPIHono {
   const app = new OpenAPIHono();
-  const text = JSON.stringify(createDocument());
+  const text = JSON.stringify(createDocument(base));
   const tag = `"${createHash('sha256').update(text).digest('base64url').slice(0, 22)}"`;
   app.openapi(documentRoute, (c) => {
     c.header('Cache-Control', 'public, max-age=300');

@@ -6,7 +6,7 @@ import { type Erasure, findErasure } from '../erasure/states.ts';
 import { type ErrorCode, LetheError } from '../errors.ts';
 import { verifyToken } from '../tokens.ts';
 import type { Api } from './api.ts';
-import { type Assets, basePath } from './assets.ts';
+import type { Assets } from './assets.ts';
 import { withDeadline } from './deadline.ts';
 import {
   confirmPage,
@@ -52,18 +52,17 @@ export type StatusPages = {
 export function statusPages(api: Api, assets: Assets): StatusPages {
   const { ctx, config, enqueue } = api;
   const site: Site = { brand: config.LETHE_BRAND_NAME, brandUrl: config.LETHE_BRAND_URL, href: assets.href };
-  const base = basePath(config);
   const routes = new Hono();
 
   const linksOf = (id: string, token: string): Links => {
-    const page = `${base}${PREFIX}${id}`;
+    const page = assets.href(`${PREFIX}${id}`);
     const query = `?token=${encodeURIComponent(token)}`;
     return {
       self: `${page}${query}`,
       undo: `${page}/undo`,
       start: `${page}/start`,
       askStart: `${page}/start${query}`,
-      events: `${base}/v1/erasures/${id}/events${query}`,
+      events: assets.href(`/v1/erasures/${id}/events${query}`),
       token,
     };
   };

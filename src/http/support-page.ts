@@ -94,14 +94,14 @@ export function supportRoutes(api: Api, { href }: Assets): Hono<Env> {
       c.set('viewer', { user, csrf: deriveToken(config.LETHE_SECRET, 'csrf', session(user)) });
       return next();
     }
-    if (isReading(c)) return c.redirect('/admin/login', 303);
-    throw new LetheError('unauthenticated', 'sign in at /admin/login');
+    if (isReading(c)) return c.redirect(href('/admin/login'), 303);
+    throw new LetheError('unauthenticated', `sign in at ${href('/admin/login')}`);
   });
   routes.use(ownForms(config));
 
   routes.get('/', async (c) => {
     const found = await withDeadline(DEADLINE_MS, runSearch(api, parseSearch(c.req.query())));
-    if ('erasureId' in found) return c.redirect(`${ERASURES}/${found.erasureId}`, 303);
+    if ('erasureId' in found) return c.redirect(href(`${ERASURES}/${found.erasureId}`), 303);
     return c.html(listPage(href, c.get('viewer'), found, new Date()));
   });
 
@@ -128,7 +128,7 @@ export function supportRoutes(api: Api, { href }: Assets): Hono<Env> {
   routes.get('/:id/:action', async (c) => {
     const action = requireAction(c);
     const erasure = await find(c);
-    if (!WORDS[action].fits(erasure)) return c.redirect(`${ERASURES}/${erasure.id}?notice=unfit`, 303);
+    if (!WORDS[action].fits(erasure)) return c.redirect(href(`${ERASURES}/${erasure.id}?notice=unfit`), 303);
     return c.html(confirmPage(href, c.get('viewer'), erasure, action));
   });
 
@@ -140,7 +140,7 @@ export function supportRoutes(api: Api, { href }: Assets): Hono<Env> {
     if (!verifyToken(config.LETHE_SECRET, 'csrf', session(user), String(form.csrf ?? '')))
       throw new LetheError('forbidden', 'this form is not of this sign-in: go back, load the page again, and repeat');
     const erasure = await find(c);
-    const tell = (notice: Notice) => c.redirect(`${ERASURES}/${erasure.id}?notice=${notice}`, 303);
+    const tell = (notice: Notice) => c.redirect(href(`${ERASURES}/${erasure.id}?notice=${notice}`), 303);
     if (!WORDS[action].fits(erasure)) return tell('unfit');
     const reason = action === 'hold' ? reasonOf(form.reason) : '';
     if (typeof reason !== 'string') return c.html(confirmPage(href, c.get('viewer'), erasure, action, reason), 422);

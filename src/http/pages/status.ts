@@ -1,5 +1,5 @@
 import { html } from 'hono/html';
-import type { AssetName } from '../assets.ts';
+import type { Href } from '../assets.ts';
 import { ICONS } from './icons.ts';
 import { NOTICES, type Notice, type Phrase, type Shown, type StatusView } from './status-view.ts';
 
@@ -7,7 +7,7 @@ import { NOTICES, type Notice, type Phrase, type Shown, type StatusView } from '
 export type Site = {
   brand: string;
   brandUrl: string | undefined;
-  href: (name: AssetName) => string;
+  href: Href;
 };
 
 /** Where a page's forms and its script go; all of them carry the token. */

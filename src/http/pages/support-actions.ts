@@ -2,7 +2,8 @@ import { html } from 'hono/html';
 import { BY_APPLICATION } from '../../erasure/hold.ts';
 import { type Erasure, isFinal } from '../../erasure/states.ts';
 import type { ErrorCode } from '../../errors.ts';
-import { ERASURES, type Href, type Html, layout, shortId, type Viewer } from './support-layout.ts';
+import type { Href } from '../assets.ts';
+import { ERASURES, type Html, layout, shortId, type Viewer } from './support-layout.ts';
 
 export const ACTIONS = ['replay', 'start', 'hold', 'release'] as const;
 export type Action = (typeof ACTIONS)[number];
@@ -86,11 +87,11 @@ const BY_CODE: Partial<Record<ErrorCode, Notice>> = {
 export const noticeOf = (code: ErrorCode): Notice | undefined => BY_CODE[code];
 
 /** Links to the questions of all actions that fit. */
-export function actionsOf(e: Erasure): Html {
+export function actionsOf(href: Href, e: Erasure): Html {
   const fitting = ACTIONS.filter((action) => WORDS[action].fits(e));
   return html`${fitting.map(
     (action, i) =>
-      html`<a class="button ${i === 0 ? 'main' : ''}" href="${ERASURES}/${e.id}/${action}">${WORDS[action].label}</a>`,
+      html`<a class="button ${i === 0 ? 'main' : ''}" href="${href(`${ERASURES}/${e.id}/${action}`)}">${WORDS[action].label}</a>`,
   )}`;
 }
 
@@ -109,10 +110,10 @@ export function confirmPage(
     html`<div class="confirm"><h1>${words.question}</h1>
 <p class="soft">Erasure <span class="id">${shortId(e.id)}</span>${e.accountKey === null ? '' : html` of account <bdi class="key">${e.accountKey}</bdi>`}</p>
 <ul>${words.means.map((line) => html`<li>${line}</li>`)}</ul>
-<form method="post" action="${ERASURES}/${e.id}/${action}">
+<form method="post" action="${href(`${ERASURES}/${e.id}/${action}`)}">
 <input type="hidden" name="csrf" value="${csrf}">
 ${action === 'hold' ? reasonField(wrong) : ''}
-<div class="actions"><button class="main">${words.button}</button><a class="button" href="${ERASURES}/${e.id}">Back</a></div>
+<div class="actions"><button class="main">${words.button}</button><a class="button" href="${href(`${ERASURES}/${e.id}`)}">Back</a></div>
 </form></div>`,
   );
 }

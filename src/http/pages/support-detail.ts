@@ -3,6 +3,7 @@ import type { HistoryEntry } from '../../erasure/history.ts';
 import type { Mail, TaskFacts } from '../../erasure/overview.ts';
 import { type Erasure, isFinal } from '../../erasure/states.ts';
 import type { LocationProgress, Progress } from '../../erasure/status.ts';
+import type { Href } from '../assets.ts';
 import { errorWords, outcomeWords } from './error-words.ts';
 import { eventWords } from './history-words.ts';
 import { clockWords, momentWords, spanWords, whoWords } from './moments.ts';
@@ -12,7 +13,6 @@ import {
   clock,
   count,
   ERASURES,
-  type Href,
   type Html,
   layout,
   moment,
@@ -40,7 +40,7 @@ export function detailPage(href: Href, { user }: Viewer, view: DetailView, now: 
   return layout(
     href,
     { title: `Erasure ${shortId(e.id)}`, user, live: !isSettled(view) },
-    html`<p class="trail"><a href="${ERASURES}">Erasures</a> / <span class="id">${shortId(e.id)}</span></p>
+    html`<p class="trail"><a href="${href(ERASURES)}">Erasures</a> / <span class="id">${shortId(e.id)}</span></p>
 ${notice ? html`<p class="notice ${NOTICES[notice].bad ? 'bad' : 'good'}" role="${NOTICES[notice].bad ? 'alert' : 'status'}">${NOTICES[notice].words}</p>` : ''}
 <div class="top">
 <div data-live="state" data-say="${e.state}${isHeld(e) ? ' on hold' : ''}"><h1><span class="unseen">Erasure: </span>${stateMarks(e.state, isHeld(e))}${isOverdue(e, now) ? html` <span class="state overdue">Overdue</span>` : ''}</h1>
@@ -48,10 +48,10 @@ ${notice ? html`<p class="notice ${NOTICES[notice].bad ? 'bad' : 'good'}" role="
 ${view.pace === null ? '' : html`<p>${view.pace}</p>`}
 ${isHeld(e) && e.holdReason ? html`<p class="reason">Reason: <bdi>${e.holdReason}</bdi></p>` : ''}
 ${e.state === 'stalled' ? view.progress.locations.map(whyStalled) : ''}</div>
-<div class="actions" data-live="actions">${mayAct ? actionsOf(e) : ''}</div>
+<div class="actions" data-live="actions">${mayAct ? actionsOf(href, e) : ''}</div>
 </div>
 <div class="columns">
-<section data-live="facts"><h2>Erasure</h2>${facts(view, now)}</section>
+<section data-live="facts"><h2>Erasure</h2>${facts(href, view, now)}</section>
 <section data-live="history"><h2>What happened</h2>${timeline(view, now)}</section>
 </div>
 <section data-live="locations"><h2>Locations</h2>${locations(view, now)}</section>
@@ -65,7 +65,7 @@ const isSettled = ({ erasure, mails }: DetailView) =>
 
 const sentence = (words: string) => `${words.charAt(0).toUpperCase()}${words.slice(1)}.`;
 
-function facts({ erasure: e, progress }: DetailView, now: Date): Html {
+function facts(href: Href, { erasure: e, progress }: DetailView, now: Date): Html {
   const entries: [string, Html | string | null][] = [
     ['Id', html`<span class="id">${e.id}</span>`],
     ['Account', accountOf(e)],
@@ -88,7 +88,7 @@ function facts({ erasure: e, progress }: DetailView, now: Date): Html {
     ['Pass', e.pass > 1 ? `${e.pass}; rows had appeared after the one before` : null],
     ['Sign-out', e.signOutAt && 'waits for the application to revoke the account’s tokens'],
     ['Address for mails', e.email === null ? 'none, or forgotten' : 'kept until the last mail is sent'],
-    ['Job', jobOf(e)],
+    ['Job', jobOf(href, e)],
     ['Catalog', html`<span class="id">${e.catalogDigest.slice(0, 12)}</span>`],
     ['Scrubbed', e.scrubbedAt && moment(e.scrubbedAt, now)],
   ];
@@ -105,9 +105,9 @@ function progressOf(e: Erasure, { percent, rowsDeleted, rowsPlanned }: Progress)
 }
 
 /** The newest step in Bull Board. Jobs are kept there for an hour after they ended, so it may be gone. */
-function jobOf(e: Erasure): Html | null {
+function jobOf(href: Href, e: Erasure): Html | null {
   if (e.jobId === null) return null;
-  return html`<a href="/admin/queues/queue/erasures/${encodeURIComponent(e.jobId)}">Step ${e.step} in the queues</a>${isFinal(e.state) ? html` <span class="soft">(kept for about an hour)</span>` : ''}`;
+  return html`<a href="${href(`/admin/queues/queue/erasures/${encodeURIComponent(e.jobId)}`)}">Step ${e.step} in the queues</a>${isFinal(e.state) ? html` <span class="soft">(kept for about an hour)</span>` : ''}`;
 }
 
 const timeline = ({ history, erasure: e }: DetailView, now: Date): Html =>

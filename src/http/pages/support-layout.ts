@@ -1,11 +1,9 @@
 import { html } from 'hono/html';
-import type { AssetName } from '../assets.ts';
+import type { Href } from '../assets.ts';
 import type { DashboardUser } from '../login.ts';
 import { clockWords, momentWords } from './moments.ts';
 
 export type Html = ReturnType<typeof html>;
-/** Where the pages' style sheet and script are. */
-export type Href = (name: AssetName) => string;
 /** Who looks, and the token that this user's forms carry. */
 export type Viewer = { user: DashboardUser; csrf: string };
 type Frame = {
@@ -37,7 +35,7 @@ ${live ? html`<noscript><meta http-equiv="refresh" content="${NO_SCRIPT_REFRESH_
 <a class="skip" href="#main">Skip to the content</a>
 <header class="bar">
 <span class="brand">Lethe</span>
-${user ? navigation(user) : ''}
+${user ? navigation(href, user) : ''}
 </header>
 <main id="main" tabindex="-1" ${live ? html`data-live-page` : ''}>
 ${body}
@@ -46,11 +44,11 @@ ${body}
 </body>
 </html>`;
 
-const navigation = (user: DashboardUser): Html => html`<nav aria-label="Dashboard">
-<a href="${ERASURES}" aria-current="true">Erasures</a>
-<a href="${QUEUES}">Queues</a>
+const navigation = (href: Href, user: DashboardUser): Html => html`<nav aria-label="Dashboard">
+<a href="${href(ERASURES)}" aria-current="true">Erasures</a>
+<a href="${href(QUEUES)}">Queues</a>
 </nav>
-<form class="who" method="post" action="/admin/logout">
+<form class="who" method="post" action="${href('/admin/logout')}">
 <span><b>${user.name}</b> <span class="role">${user.role}</span></span>
 <button class="plain">Sign out</button>
 </form>`;
@@ -62,7 +60,7 @@ export const signInPage = (href: Href, message = ''): Html =>
     { title: 'Sign in' },
     html`<div class="sign-in"><h1>Sign in</h1>
 ${message ? html`<p class="notice bad" role="alert">${message}</p>` : ''}
-<form method="post" action="/admin/login">
+<form method="post" action="${href('/admin/login')}">
 <label for="name">Name</label><input id="name" name="name" autocomplete="username" autocapitalize="none" required>
 <label for="password">Password</label><input id="password" name="password" type="password" autocomplete="current-password" required>
 <button class="main">Sign in</button>
@@ -71,7 +69,11 @@ ${message ? html`<p class="notice bad" role="alert">${message}</p>` : ''}
 
 /** A page that only says something. */
 export const sayingPage = (href: Href, user: DashboardUser, title: string, words: string): Html =>
-  layout(href, { title, user }, html`<h1>${title}</h1><p>${words}</p><p><a href="${ERASURES}">All erasures</a></p>`);
+  layout(
+    href,
+    { title, user },
+    html`<h1>${title}</h1><p>${words}</p><p><a href="${href(ERASURES)}">All erasures</a></p>`,
+  );
 
 const STATES: Record<string, string> = {
   scheduled: 'Scheduled',

@@ -1,6 +1,7 @@
 import { html } from 'hono/html';
 import type { Mail, Overview } from '../../erasure/overview.ts';
 import { type Erasure, isFinal, LIVE, STATES } from '../../erasure/states.ts';
+import type { Href } from '../assets.ts';
 import type { QueueHealth } from '../queue-health.ts';
 import { outcomeWords } from './error-words.ts';
 import { momentWords, whoWords } from './moments.ts';
@@ -9,7 +10,6 @@ import {
   clock,
   count,
   ERASURES,
-  type Href,
   type Html,
   layout,
   moment,
@@ -41,17 +41,17 @@ export const listPage = (href: Href, { user }: Viewer, view: ListView, now: Date
     href,
     { title: 'Erasures', user },
     html`<h1>Erasures</h1>
-${healthLine(view, now)}
-${searchForm(view.search)}
-${view.hint ? html`<p class="notice" role="status">${view.hint}</p>` : view.rows.length === 0 ? html`<p class="empty">No erasure matches.</p>` : table(view.rows, now)}
+${healthLine(href, view, now)}
+${searchForm(href, view.search)}
+${view.hint ? html`<p class="notice" role="status">${view.hint}</p>` : view.rows.length === 0 ? html`<p class="empty">No erasure matches.</p>` : table(href, view.rows, now)}
 <nav class="pages" aria-label="Pages">
-${view.search.cursor ? html`<a class="button" href="${address({ ...view.search, cursor: '' })}">Newest</a>` : ''}
-${view.nextCursor ? html`<a class="button" rel="next" href="${address({ ...view.search, cursor: view.nextCursor })}">Older</a>` : ''}
+${view.search.cursor ? html`<a class="button" href="${address(href, { ...view.search, cursor: '' })}">Newest</a>` : ''}
+${view.nextCursor ? html`<a class="button" rel="next" href="${address(href, { ...view.search, cursor: view.nextCursor })}">Older</a>` : ''}
 </nav>`,
   );
 
 /** The list's address with these filters. */
-function address({ q, state, held, overdue, cursor }: Search): string {
+function address(href: Href, { q, state, held, overdue, cursor }: Search): string {
   const query = new URLSearchParams({
     ...(q ? { q } : {}),
     ...(state ? { state } : {}),
@@ -59,14 +59,14 @@ function address({ q, state, held, overdue, cursor }: Search): string {
     ...(overdue ? { overdue: '1' } : {}),
     ...(cursor ? { cursor } : {}),
   }).toString();
-  return query === '' ? ERASURES : `${ERASURES}?${query}`;
+  return href(query === '' ? ERASURES : `${ERASURES}?${query}`);
 }
 
 const ANY: Search = { q: '', state: '', held: false, overdue: false, cursor: '' };
 
-function healthLine({ overview, health, pace }: ListView, now: Date): Html {
+function healthLine(href: Href, { overview, health, pace }: ListView, now: Date): Html {
   const link = (search: Partial<Search>, n: number, words: string) =>
-    html`<li><a class="${n > 0 ? '' : 'none'}" href="${address({ ...ANY, ...search })}"><b>${count(n)}</b> ${words}</a></li>`;
+    html`<li><a class="${n > 0 ? '' : 'none'}" href="${address(href, { ...ANY, ...search })}"><b>${count(n)}</b> ${words}</a></li>`;
   return html`<section class="health" aria-label="How things stand">
 <ul class="counts">
 ${LIVE.map((state) => link({ state }, overview.states[state] ?? 0, stateWords(state).toLowerCase()))}
@@ -82,7 +82,10 @@ ${overview.mails === null ? '' : html`<p class="bad">${mailWords(overview.mails)
 const mailWords = ({ count: n, outcome }: NonNullable<Overview['mails']>) =>
   html`${n === 1 ? 'A mail waits' : `${count(n)} mails wait`}: <bdi>${outcomeWords(outcome)}</bdi>.`;
 
-const searchForm = (search: Search): Html => html`<form class="search" role="search" method="get" action="${ERASURES}">
+const searchForm = (
+  href: Href,
+  search: Search,
+): Html => html`<form class="search" role="search" method="get" action="${href(ERASURES)}">
 <label class="grow"><span>Account or erasure</span>
 <input type="search" name="q" value="${search.q}" placeholder="Account id or erasure id" maxlength="200" autocomplete="off" spellcheck="false"></label>
 <label><span>State</span>
@@ -90,26 +93,26 @@ const searchForm = (search: Search): Html => html`<form class="search" role="sea
 <label class="check"><input type="checkbox" name="held" value="1" ${search.held ? 'checked' : ''}> On hold</label>
 <label class="check"><input type="checkbox" name="overdue" value="1" ${search.overdue ? 'checked' : ''}> Overdue</label>
 <button class="main">Search</button>
-${JSON.stringify(search) === JSON.stringify(ANY) ? '' : html`<a class="clear" href="${ERASURES}">Clear</a>`}
+${JSON.stringify(search) === JSON.stringify(ANY) ? '' : html`<a class="clear" href="${href(ERASURES)}">Clear</a>`}
 </form>`;
 
 const COLUMNS = ['Erasure', 'Account', 'State', 'Mode', 'Requested', 'Progress', 'What happens next', 'Due'];
 
 // The roles are said, because a table that is laid out as cards is no table to a screen reader any more.
-const table = (rows: readonly Row[], now: Date): Html => html`<table class="list" role="table">
+const table = (href: Href, rows: readonly Row[], now: Date): Html => html`<table class="list" role="table">
 <caption class="unseen">Erasures, newest first</caption>
 <thead role="rowgroup"><tr role="row">${COLUMNS.map((name) => html`<th role="columnheader" scope="col">${name}</th>`)}</tr></thead>
-<tbody role="rowgroup">${rows.map((row) => line(row, now))}</tbody>
+<tbody role="rowgroup">${rows.map((row) => line(href, row, now))}</tbody>
 </table>`;
 
 const cell = (column: number, content: unknown, kind = '') =>
   html`<td role="cell" class="${kind}" data-label="${COLUMNS[column]}"><div>${content}</div></td>`;
 
-function line(row: Row, now: Date): Html {
+function line(href: Href, row: Row, now: Date): Html {
   const { erasure: e } = row;
   const overdue = isOverdue(e, now);
   return html`<tr role="row">
-${cell(0, html`<a class="id" href="${ERASURES}/${e.id}" title="${e.id}">${shortId(e.id)}</a>`)}
+${cell(0, html`<a class="id" href="${href(`${ERASURES}/${e.id}`)}" title="${e.id}">${shortId(e.id)}</a>`)}
 ${cell(1, accountOf(e), 'account')}
 ${cell(2, html`${stateMarks(e.state, isHeld(e))}`)}
 ${cell(3, html`<span class="soft">${e.mode}</span>`)}

@@ -19,6 +19,7 @@ import { LetheError } from '../../errors.ts';
 import { beginErasure } from '../../jobs/begin-erasure.ts';
 import type { Api } from '../api.ts';
 import { authenticate, type Caller, requireRecentSignIn, requireScope } from '../auth.ts';
+import { basePath } from '../base-path.ts';
 import { API_KEY, JWT, location, noStore, problems, retryAfter } from '../contract.ts';
 import { withDeadline } from '../deadline.ts';
 import { jsonBody } from '../json-body.ts';
@@ -164,7 +165,7 @@ function answer(c: HonoContext, api: Api, e: Erasure) {
 
 function replay(c: HonoContext, api: Api, erasureId: string, status: number, body: AcceptedWithoutLink) {
   const wait = Math.ceil((Date.parse(body.startsAt) - Date.now()) / 1000);
-  c.header('Location', `/v1/erasures/${erasureId}`);
+  c.header('Location', `${basePath(api.config)}/v1/erasures/${erasureId}`);
   c.header('Cache-Control', 'no-store');
   if (status === 202) c.header('Retry-After', String(Math.max(2, wait)));
   return c.json({ ...body, statusUrl: api.statusUrl(erasureId) }, status as 200 | 202);

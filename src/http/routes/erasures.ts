@@ -16,6 +16,7 @@ import { accountDigest } from '../../tokens.ts';
 import type { Api } from '../api.ts';
 import { authenticate, requireScope } from '../auth.ts';
 import { type Authorized, authorize, type Need } from '../authorize.ts';
+import { publicUrl } from '../base-path.ts';
 import { withDeadline } from '../deadline.ts';
 import { jsonBody } from '../json-body.ts';
 import { refuseInvalid } from '../problem.ts';
@@ -152,7 +153,7 @@ export function erasureRoutes(api: Api): OpenAPIHono {
     page.erasures = await markEarlier(ctx, account.accountKey, page.erasures);
     if (page.nextCursor) {
       const query = new URLSearchParams({ ...c.req.query(), cursor: page.nextCursor });
-      c.header('Link', `<${api.config.LETHE_PUBLIC_URL.replace(/\/$/, '')}/v1/erasures?${query}>; rel="next"`);
+      c.header('Link', `<${publicUrl(api.config)}/v1/erasures?${query}>; rel="next"`);
     }
     c.header('Cache-Control', 'no-store');
     return c.json({ erasures: page.erasures.map((e) => erasureSummary(e, true)), nextCursor: page.nextCursor }, 200);
