@@ -12,7 +12,7 @@ import { allowOrigins } from './cors.ts';
 import { loginRoutes } from './login.ts';
 import { openapiRoutes } from './openapi.ts';
 import { problem, toLetheError } from './problem.ts';
-import { rateLimit } from './rate-limit.ts';
+import { createLimiter, limitPage, rateLimit } from './rate-limit.ts';
 import { accountRoutes } from './routes/accounts.ts';
 import { erasureRoutes } from './routes/erasures.ts';
 import { eventRoutes } from './routes/events.ts';
@@ -83,8 +83,11 @@ export function createApp(api: Api): Hono {
   const origins = allowOrigins(api.config.LETHE_CORS_ORIGINS);
   for (const path of ['/v1/*', '/openapi.json']) app.use(path, origins);
   if (api.config.LETHE_RATE_LIMIT > 0) {
-    const counted = rateLimit(api);
+    const limiter = createLimiter(api);
+    const counted = rateLimit(api, limiter);
     for (const path of ['/v1/*', '/status/*']) app.use(path, counted);
+    const page = limitPage(api, limiter);
+    for (const path of ['/openapi.json', '/admin/login']) app.use(path, page);
   }
   const limited = bodyLimit({
     maxSize: BODY_LIMIT,

@@ -45,3 +45,14 @@ function network(address: string): string {
   }
   return `${groups.slice(0, 4).join(':')}::/64`;
 }
+
+/**
+ * The networks that an address, as `clientAddress` gives it, lies in, the smallest first: providers give a customer an
+ * IPv6 /56 or a /48, with 256 or 65,536 of those that count as one address.
+ */
+export function networksOf(address: string): string[] {
+  const [, head, last] = /^([\da-f]+:[\da-f]+:[\da-f]+):([\da-f]+)::\/64$/.exec(address) ?? [];
+  if (!head || !last) return [address];
+  const upper = (Number.parseInt(last, 16) & 0xff00).toString(16);
+  return [address, `${head}:${upper}::/56`, `${head}::/48`];
+}

@@ -89,3 +89,6 @@ export const problemExample = (code: ErrorCode): Problem => ({
   ...(code === 'rate_limited' ? { retryAfter: 24 } : {}),
   ...(code === 'reauthentication_required' ? { maxAge: 900 } : {}),
 });
+
+/** For open routes that are limited by address. */
+export const rateLimited = { 429: problemResponse(['rate_limited']) };

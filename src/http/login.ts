@@ -5,6 +5,7 @@ import { LetheError } from '../errors.ts';
 import { deriveToken, verifyToken } from '../tokens.ts';
 import type { Api } from './api.ts';
 import type { Assets } from './assets.ts';
+import { networksOf } from './client-address.ts';
 import { createLoginAttempts } from './login-attempts.ts';
 import { ownForms } from './own-forms.ts';
 import { signInPage } from './pages/support-layout.ts';
@@ -24,23 +25,32 @@ const PURPOSE = 'dashboard password';
 /** Compared when the name is unknown, so that timing does not tell names apart. */
 const NOBODY = hashPassword('nobody');
 
-/** Attempts that may wait for their turn, in all and from one address: a flood from one leaves room for the others. */
-const MOST_WAITING = 10;
-const MOST_WAITING_OF_ONE = 2;
-/** The addresses of those who wait. */
-const line: string[] = [];
+/**
+ * Attempts that may wait for their turn, in all and from one address, its /56 and its /48: a flood from one customer
+ * leaves room for the others. Places are kept for those who have signed in from their address before.
+ */
+const MOST_WAITING = 13;
+const MOST_STRANGERS = 10;
+const MOST_WAITING_OF_ONE = [2, 3, 4];
+/** Those who wait. */
+const line: { networks: string[]; known: boolean }[] = [];
 let turn: Promise<unknown> = Promise.resolve();
 
 /**
  * One attempt at a time, and few in line: each costs 32 MB and a tenth of a second of a processor, which anybody
  * could make us spend. Throws `too_many_attempts`.
  */
-async function inTurn<T>(address: string, attempt: () => Promise<T>): Promise<T> {
-  if (line.length >= MOST_WAITING || line.filter((one) => one === address).length >= MOST_WAITING_OF_ONE)
+async function inTurn<T>(address: string, known: boolean, attempt: () => Promise<T>): Promise<T> {
+  const me = { networks: networksOf(address), known };
+  const crowded = me.networks.some(
+    (network, i) => line.filter((one) => one.networks[i] === network).length >= Number(MOST_WAITING_OF_ONE[i]),
+  );
+  const strangers = line.filter((one) => !one.known).length;
+  if (crowded || line.length >= MOST_WAITING || (!known && strangers >= MOST_STRANGERS))
     throw new LetheError('too_many_attempts', 'too many sign-ins at once; try again');
-  line.push(address);
+  line.push(me);
   const mine = turn.then(attempt).finally(() => {
-    line.splice(line.indexOf(address), 1);
+    line.splice(line.indexOf(me), 1);
   });
   turn = mine.catch(() => 'the next one has its turn all the same');
   return mine;
@@ -75,16 +85,15 @@ export function loginRoutes(api: Api, { href }: Pick<Assets, 'href'>): Hono {
 
   /** The user whose password this is, or null; the seconds to wait when it was not looked at. */
   const attempt = async (name: string, password: string, address: string): Promise<User | null | number> => {
-    // Again: those before it in the line may have failed meanwhile.
-    const seconds = await attempts.waitFor(name, address);
-    if (seconds > 0) return seconds;
+    const begun = await attempts.begin(name, address);
+    if (typeof begun === 'number') return begun;
     const user = config.LETHE_DASHBOARD_USERS.find((u) => u.name === name);
     const valid = await verifyPassword(password, user?.hash ?? (await NOBODY));
     if (user && valid) {
-      await attempts.succeeded(name, address);
+      await begun.succeeded();
       return user;
     }
-    const failures = await attempts.failed(name, address);
+    const { failures } = begun;
     // The address is personal data, and a name that nobody has may be a password typed in the wrong field.
     const from = countedAs(api, 'login', address).slice(0, 15);
     api.ctx.log.warn({ user: user?.name, from, failures }, 'dashboard sign-in failed');
@@ -104,7 +113,8 @@ export function loginRoutes(api: Api, { href }: Pick<Assets, 'href'>): Hono {
     const address = addressOf(c, api);
     // Who has to wait takes no place in the line.
     const seconds = await attempts.waitFor(name, address);
-    const user = seconds > 0 ? seconds : await inTurn(address, () => attempt(name, password, address));
+    const known = seconds > 0 || (await attempts.knows(name, address));
+    const user = seconds > 0 ? seconds : await inTurn(address, known, () => attempt(name, password, address));
     if (typeof user === 'number') return wait(c, user);
     if (!user) return c.html(page('Name or password is wrong.'), 401);
     const expires = Date.now() + LIFE_SECONDS * 1000;

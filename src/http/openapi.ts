@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
 import { ERRORS } from '../errors.ts';
-import { named, problemExample, tooLargeHeaders } from './contract.ts';
+import { named, problemExample, rateLimited, tooLargeHeaders } from './contract.ts';
 import { requestErasureRoute } from './routes/accounts.ts';
 import * as erasures from './routes/erasures-routes.ts';
 import { eventsRoute } from './routes/events-route.ts';
@@ -30,6 +30,7 @@ const documentRoute = createRoute({
       content: { 'application/json': { schema: z.looseObject({ openapi: z.string() }) } },
     },
     304: { description: 'The document that `If-None-Match` names is still the one.' },
+    ...rateLimited,
     ...tooLargeHeaders,
   },
 });

@@ -59,7 +59,8 @@ describe.each([true, false])('behind a proxy that takes the folder off: %s', (ta
     await page.getByRole('button', { name: 'Undo the deletion' }).click();
     await page.locator('main[data-shown="cancelled"]').waitFor();
     expect(page.url()).toBe(asked.answer.body.statusUrl);
-    expect(complaints).toEqual([]);
+    // The queues' page would like its font from a third party.
+    expect(complaints.filter((text) => !text.includes('fonts.googleapis.com'))).toEqual([]);
     await page.close();
   });
 });

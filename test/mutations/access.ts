@@ -78,4 +78,37 @@ export const ACCESS: readonly Mutation[] = [
     edits: [{ file: 'src/http/shared-look.ts', find: 'return turn.next;', replace: 'return turn.running;' }],
     tests: ['test/integration/shared-look.test.ts'],
   },
+  {
+    name: 'answers-kept-for-who-reads-none',
+    breaks: 'bounded: a client that reads no answers fills no memory',
+    edits: [
+      { file: 'src/http/limits.ts', find: 'if (line.waiting.length < ahead) return', replace: 'if (ahead > 0) return' },
+      { file: 'src/http/limits.ts', find: 'if (line.waiting.length >= ahead)', replace: 'if (ahead < 0)' },
+    ],
+    tests: ['test/integration/connections.test.ts'],
+  },
+  {
+    name: 'no-limit-without-redis',
+    breaks: 'bounded: the limits hold while Redis is late',
+    edits: [
+      {
+        file: 'src/http/counter.ts',
+        find: 'if (!there) return usedOf(here);',
+        replace: 'if (!there) return { consumed: 1, msLeft: 1 };',
+      },
+    ],
+    tests: ['test/integration/rate-limit.test.ts'],
+  },
+  {
+    name: 'folder-forgotten',
+    breaks: 'below a folder every address names it',
+    edits: [
+      {
+        file: 'src/http/assets.ts',
+        find: "to.startsWith('/') ? `${base}${to}` :",
+        replace: "to.startsWith('/') ? to :",
+      },
+    ],
+    tests: ['test/integration/below-a-folder.test.ts'],
+  },
 ];
