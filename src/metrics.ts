@@ -70,6 +70,11 @@ export function createMetrics(options: { defaults: boolean }) {
     mails,
     sweptAt,
     reconciledAt,
+    drift: gauge(
+      own,
+      'catalog_drift',
+      'What does not fit between the database and the catalog, as this process sees it',
+    ),
 
     erasures: gauge(cluster, 'erasures', 'Live erasures by state', ['state']),
     held: gauge(cluster, 'erasures_held', 'Live erasures on hold by state', ['state']),

@@ -1,6 +1,7 @@
 import { checkCatalog, readDeadlockTimeout } from './catalog/check.ts';
 import { loadCatalog } from './catalog/load.ts';
 import type { Catalog } from './catalog/types.ts';
+import { watchCatalog } from './catalog/watch.ts';
 import { type Config, droppedParts } from './config.ts';
 import { type Connection, connect } from './db/client.ts';
 import { firstError } from './db/first-error.ts';
@@ -38,13 +39,20 @@ export async function openResources(
   const connection = connect(config.DATABASE_URL, { max: pool.max, applicationName: pool.name });
   const closables: Closable[] = [{ name: 'postgres', close: connection.close }];
   try {
-    const { catalog, warnings } = await checkCatalog(connection.db, declared);
+    const { catalog, warnings, drift } = await checkCatalog(connection.db, declared);
     const pending = await pendingMigrations(connection.db);
     if (pending > 0) throw new UsageError([`the database lacks ${pending} migration(s): run lethe migrate`]);
     for (const warning of [...warnings, ...lateLocations(catalog, settingsOf(config, 0))])
       log.warn({ warning }, 'catalog');
     await keepCatalog(connection.db, declared);
     const deadlockMs = await readDeadlockTimeout(connection.db);
+    const watch = watchCatalog(
+      connection.db,
+      declared,
+      { catalog, drift },
+      { log, intervalMs: config.LETHE_RECONCILE_INTERVAL },
+    );
+    closables.push({ name: 'catalog', close: watch.stop });
     const producers = openProducers({ url: config.REDIS_URL, prefix: config.LETHE_REDIS_PREFIX }, log);
     closables.push({ name: 'redis', close: producers.close });
     return {
@@ -53,6 +61,7 @@ export async function openResources(
         catalog,
         declared,
         pastCatalogs: new Map(),
+        drift: watch.drift,
         log,
         settings: settingsOf(config, deadlockMs),
       },

@@ -1,8 +1,10 @@
 import { sql } from 'drizzle-orm';
 import type { Executor } from '../db/client.ts';
 import { hiddenTables, missingGrants } from '../db/grants.ts';
+import { sqlState } from '../db/sql-errors.ts';
 import { NO_TRIGGERS } from '../db/transaction.ts';
 import { UsageError } from '../errors.ts';
+import { type Drift, NO_DRIFT, resolveDrifted } from './drift.ts';
 import { inspectForeignKeys, inspectTables } from './inspect.ts';
 import type { Declaration } from './load.ts';
 import { tableName } from './names.ts';
@@ -17,20 +19,42 @@ export async function inspectCatalog(db: Executor, declared: Declaration): Promi
   return resolveCatalog(declared, facts, onto, await inspectForeignKeys(db));
 }
 
+/** The same, and what is left of a catalog that does not fit any more. */
+export async function inspectDrifted(db: Executor, declared: Declaration): Promise<Resolution & { drift: Drift }> {
+  const tables = [declared.account.table, ...declared.locations.map((l) => l.table)].map(tableName);
+  const facts = await inspectTables(db, tables);
+  const onto = await inspectForeignKeys(db, tables);
+  return resolveDrifted(declared, facts, onto, await inspectForeignKeys(db));
+}
+
 /**
  * The check at start: the server must be a PostgreSQL 15 or newer that accepts writes, and the
- * catalog must fit it. Throws a UsageError with every problem; returns the warnings otherwise.
+ * catalog must fit it. Throws a UsageError with every problem; returns the warnings otherwise. A catalog that has fitted this
+ * database is the application's migration to mend, not this process's: what is left of it is returned, with the drift.
  */
 export async function checkCatalog(
   db: Executor,
   declared: Declaration,
-): Promise<{ catalog: Catalog; warnings: string[] }> {
+): Promise<{ catalog: Catalog; warnings: string[]; drift: Drift }> {
   const server = await checkServer(db);
   if (server) throw new UsageError([server]);
-  const { catalog, errors, warnings } = await inspectCatalog(db, declared);
+  const { catalog, errors, warnings, drift } = await inspectDrifted(db, declared);
   const grants = await ownProblems(db);
-  if (!catalog || grants.length > 0) throw new UsageError([...grants, ...errors.map((e) => `catalog: ${e}`)]);
-  return { catalog, warnings };
+  const fits = errors.length === 0 || (await hasFitted(db, declared.digest));
+  if (!catalog || !fits || grants.length > 0) throw new UsageError([...grants, ...errors.map((e) => `catalog: ${e}`)]);
+  return { catalog, warnings, drift: errors.length === 0 ? NO_DRIFT : drift };
+}
+
+/** True when a process has started with this catalog: each keeps the one that fitted. */
+async function hasFitted(db: Executor, digest: string): Promise<boolean> {
+  try {
+    const rows = await db.execute(sql`SELECT 1 FROM lethe.catalog WHERE digest = ${digest}`);
+    return rows.length > 0;
+  } catch (error) {
+    // Not migrated yet, or not for this role: nothing has started here.
+    if (['42P01', '3F000', '42501'].includes(sqlState(error) ?? '')) return false;
+    throw error;
+  }
 }
 
 /** What keeps the role from working with Lethe's own tables, in words. */

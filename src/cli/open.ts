@@ -1,5 +1,6 @@
 import { sql } from 'drizzle-orm';
 import { checkCatalog, ownProblems, readDeadlockTimeout } from '../catalog/check.ts';
+import type { Drift } from '../catalog/drift.ts';
 import { type Declaration, loadCatalog } from '../catalog/load.ts';
 import type { Catalog } from '../catalog/types.ts';
 import { loadConfig } from '../config.ts';
@@ -55,6 +56,9 @@ export async function withSession<T>(terminal: Terminal, work: (session: Session
         return fitting(fit).declared;
       },
       pastCatalogs: new Map(),
+      get drift() {
+        return fitting(fit).drift;
+      },
       log,
       settings,
     };
@@ -71,7 +75,11 @@ export async function withSession<T>(terminal: Terminal, work: (session: Session
         terminal.err.write('lethe: note: Redis cannot be reached; a worker goes on with it within a minute\n');
       return result;
     };
-    return await work({ ctx, warnings: fit instanceof UsageError ? [] : fit.warnings, withQueues });
+    return await work({
+      ctx,
+      warnings: fit instanceof UsageError ? [] : [...fit.drift.problems, ...fit.warnings],
+      withQueues,
+    });
   } finally {
     await closeAll(closables, log);
   }
@@ -89,7 +97,7 @@ export async function answers(db: Database): Promise<void> {
   }
 }
 
-type Fit = { catalog: Catalog; declared: Declaration; warnings: string[] };
+type Fit = { catalog: Catalog; declared: Declaration; warnings: string[]; drift: Drift };
 
 async function readCatalog(db: Database, file: string): Promise<Fit | UsageError> {
   try {

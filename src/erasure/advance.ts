@@ -9,6 +9,7 @@ import { appendEvent } from '../events/append.ts';
 import { adoptCatalog, withCatalogOf } from './catalog-of.ts';
 import { accountTuple, type Context, OWN_TABLES, PROBING } from './context.ts';
 import { type Dispatch, dispatchWindow } from './dispatch.ts';
+import { ensureTasks } from './ensure-tasks.ts';
 import { eraseAtOnce, rowsAtOnce } from './erase-at-once.ts';
 import { eraseStubborn } from './erase-stubborn.ts';
 import { finishErasure } from './finish.ts';
@@ -16,7 +17,7 @@ import { holdForApplication } from './hold.ts';
 import { refuseStrays } from './look-for-strays.ts';
 import { closeIfNewerAccount } from './newer-account.ts';
 import { planTask, type Task } from './plan.ts';
-import { refuseNewReferences } from './refuse-new-references.ts';
+import { refuseNewReferences, refuseUnusable, whereRowsAre } from './refuse-new-references.ts';
 import { stall } from './stall.ts';
 import { type Erasure, findErasure } from './states.ts';
 import { recordThroughput } from './throughput.ts';
@@ -68,10 +69,13 @@ export async function advanceErasure(current: Context, erasureId: string, step: 
 }
 
 async function decide(ctx: Context, running: Erasure, account: KeyValue): Promise<Next> {
+  refuseUnusable(ctx);
+  const accepted = await tasksToBeginWith(ctx, running);
   const untouched = running.step === 1 && running.completedAt === null;
   if (untouched && (await eraseAtOnce(ctx, running))) return { kind: 'completed' };
-  await refuseNewReferences(ctx.db, ctx.catalog);
-  const accepted = await readTasks(ctx, running);
+  await refuseNewReferences(ctx.db, ctx.catalog, {
+    concerns: (table) => transaction(ctx.db, PROBING, async (tx) => whereRowsAre(tx, ctx.catalog, account)(table)),
+  });
   if (accepted.every((t) => t.startedAt === null)) await refuseStrays(ctx, account, accepted);
   const tasks = await planAll(ctx, running, account, accepted);
   const failed = tasks.find((t) => t.state === 'failed');
@@ -91,6 +95,15 @@ async function failedTooOften(ctx: Context, running: Erasure, error: LetheError)
     .where(eq(erasure.id, running.id))
     .returning({ failures: erasure.failures });
   return (row?.failures ?? 0) >= MAX_FAILURES;
+}
+
+/** Its tasks; before any has begun also that of a location which could not be used when the request was accepted. */
+async function tasksToBeginWith(ctx: Context, running: Erasure): Promise<Task[]> {
+  const tasks = await readTasks(ctx, running);
+  const known = new Set(tasks.map((t) => t.location));
+  if (tasks.some((t) => t.startedAt !== null) || ctx.catalog.locations.every((l) => known.has(l.name))) return tasks;
+  await ensureTasks(ctx.db, ctx.catalog, running);
+  return readTasks(ctx, running);
 }
 
 const readTasks = (ctx: Context, running: Erasure): Promise<Task[]> =>

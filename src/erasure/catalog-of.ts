@@ -1,5 +1,5 @@
 import { and, eq } from 'drizzle-orm';
-import { inspectCatalog } from '../catalog/check.ts';
+import { inspectDrifted } from '../catalog/check.ts';
 import { type Declaration, parseDeclaration } from '../catalog/load.ts';
 import { mergeDeclarations, sameAccounts } from '../catalog/merge.ts';
 import type { Catalog } from '../catalog/types.ts';
@@ -77,8 +77,9 @@ async function findKept(ctx: Context, digest: string): Promise<Declaration | nul
 async function resolve(ctx: Context, kept: Declaration): Promise<Past> {
   try {
     const declared = mergeDeclarations(kept, ctx.declared);
-    const { catalog, errors } = await inspectCatalog(ctx.db, declared);
-    if (catalog) return { declared, catalog };
+    const { catalog, errors, drift } = await inspectDrifted(ctx.db, declared);
+    // A foreign key alone is met by whoever deletes what it points at.
+    if (catalog && drift.unusable.length === 0) return { declared, catalog };
     throw new UsageError(errors);
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;

@@ -1,3 +1,4 @@
+import type { Drift } from '../catalog/drift.ts';
 import type { Declaration } from '../catalog/load.ts';
 import type { Catalog, KeyValue } from '../catalog/types.ts';
 import type { Database } from '../db/client.ts';
@@ -38,6 +39,8 @@ export type Context = {
   /** The current catalog as written; `catalog` may be that of an older erasure. */
   readonly declared: Declaration;
   readonly pastCatalogs: PastCatalogs;
+  /** What the database and the current catalog do not agree on; looked at again and again. */
+  readonly drift: Drift;
   readonly settings: Settings;
   readonly log: Logger;
   /** Told how many rows of which location a transaction deleted, once it has committed. */

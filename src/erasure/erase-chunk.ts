@@ -12,7 +12,7 @@ import { JOIN_PACE, paceOrOwn } from './current-pace.ts';
 import { recordOutside } from './ledger.ts';
 import { hasNewerAccount } from './newer-account.ts';
 import { type Allowance, allowanceOf, type Pace } from './pace.ts';
-import { refuseNewReferences } from './refuse-new-references.ts';
+import { refuseNewReferences, whereRowsWent } from './refuse-new-references.ts';
 import type { SliceSize } from './slice-size.ts';
 import { readTask, walkBehind } from './walk-behind.ts';
 
@@ -189,8 +189,9 @@ async function eraseSlice(
       .where(eq(chunk.id, chunkId));
   };
   // After the deletion: its lock on the table keeps a further key out until the commit. Before it, one could still come.
+  const concerns = whereRowsWent(ctx.catalog, counted);
   const newer = () => hasNewerAccount(tx, ctx.catalog.account, { id: claim.erasureId, accountKey: claim.accountKey });
-  const [, isNewer] = await pipeline([() => refuseNewReferences(tx, ctx.catalog), newer, count]);
+  const [, isNewer] = await pipeline([() => refuseNewReferences(tx, ctx.catalog, { concerns }), newer, count]);
   // The rows may be somebody else's, who had the key before they were deleted. The next step closes the erasure.
   if (isNewer) throw new NewerAccount();
   const total = own + [...deleted.rows.values()].reduce((a, b) => a + b, 0);

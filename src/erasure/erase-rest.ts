@@ -8,7 +8,7 @@ import { findRemaining } from '../erasers/probe.ts';
 import { eraseRows } from '../erasers/table.ts';
 import type { Context } from './context.ts';
 import { Rollback } from './finish-outcome.ts';
-import { refuseNewReferences } from './refuse-new-references.ts';
+import { refuseNewReferences, refuseUnusable, whereRowsAre, whereRowsWent } from './refuse-new-references.ts';
 
 export type FinishLimits = {
   /** Rows per location that this transaction may still delete. */
@@ -31,25 +31,46 @@ export async function eraseRest(
   account: KeyValue,
   limits: FinishLimits,
 ): Promise<Map<string, number>> {
+  refuseUnusable(ctx);
   // Before, so that the error is about the key and not about a row behind it; and after, when the locks of what was
   // deleted keep a further key out until the commit.
-  const refuse = () => refuseNewReferences(tx, ctx.catalog);
+  const spared = new Set<string>();
+  let looked: Promise<void> | undefined;
+  const concerns = async (table: string) =>
+    (await whereRowsAre(tx, ctx.catalog, account)(table)) || void spared.add(table);
+  const refuse = () => {
+    looked = refuseNewReferences(tx, ctx.catalog, { concerns });
+    return looked;
+  };
+  // Both may be on their way at once.
+  const refuseAgain = () =>
+    refuseNewReferences(tx, ctx.catalog, {
+      concerns: async (table) => {
+        await looked;
+        return !spared.has(table);
+      },
+    });
+  // Of what seemed to be empty nothing may have gone.
+  const settled = async (gone: Map<string, number>) => {
+    if (spared.size > 0) await refuseNewReferences(tx, ctx.catalog, { concerns: whereRowsWent(ctx.catalog, gone) });
+    return gone;
+  };
   // What is left for the commit would fail there, where nobody can do without, and a request would fail each time.
   const settle = async () => {
-    await pipeline([() => tx.execute(sql`SET CONSTRAINTS ALL IMMEDIATE`), refuse]);
+    await pipeline([() => tx.execute(sql`SET CONSTRAINTS ALL IMMEDIATE`), refuseAgain]);
   };
   if (limits.untouched && canEraseEverything(ctx.catalog)) {
     const erase = () => eraseEverything(tx, ctx.catalog, account, settle);
     const { gone, remaining } = limits.again ? await erase() : (await pipeline([refuse, erase]))[1];
     if (remaining.length > 0) throw new Rollback('locked');
-    return gone;
+    return settled(gone);
   }
   await refuse();
   const gone = await deleteLeftovers(tx, ctx, account, limits.rows);
   if ((await findRemaining(tx, ctx.catalog.locations, account)).length > 0) throw new Rollback('locked');
   gone.set(ctx.catalog.account.table, await deleteAccountRow(tx, ctx.catalog.account, account));
   await settle();
-  return gone;
+  return settled(gone);
 }
 
 async function deleteLeftovers(

@@ -8,7 +8,7 @@ import { claimStep } from './finish.ts';
 import { Rollback } from './finish-outcome.ts';
 import { OUTSIDE, recordOutside } from './ledger.ts';
 import { hasNewerAccount } from './newer-account.ts';
-import { refuseNewReferences } from './refuse-new-references.ts';
+import { refuseNewReferences, whereRowsWent } from './refuse-new-references.ts';
 import type { Erasure } from './states.ts';
 
 /** Transactions per call, so that one job stays short. */
@@ -48,7 +48,7 @@ async function eraseOne(ctx: Context, running: Erasure, location: Location, acco
       limit: LIMIT,
       skipLocked: true,
     });
-    await refuseNewReferences(tx, ctx.catalog);
+    await refuseNewReferences(tx, ctx.catalog, { concerns: whereRowsWent(ctx.catalog, deleted.rows) });
     // After the deletion, which may have found what somebody new has written.
     if (await hasNewerAccount(tx, ctx.catalog.account, running)) throw new Rollback('superseded');
     await recordOutside(tx, running.id, deleted.rows, OUTSIDE);

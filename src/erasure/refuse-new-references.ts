@@ -1,37 +1,84 @@
 import { sql } from 'drizzle-orm';
-import { describeForeignKey, inspectForeignKeys } from '../catalog/inspect.ts';
-import type { Catalog, TableName } from '../catalog/types.ts';
+import { describeForeignKey, type ForeignKey, inspectForeignKeys } from '../catalog/inspect.ts';
+import { qualified } from '../catalog/names.ts';
+import type { Catalog, KeyValue, TableName } from '../catalog/types.ts';
 import type { Executor } from '../db/client.ts';
 import { keptText } from '../db/kept-text.ts';
+import { findRemaining } from '../erasers/probe.ts';
 import { quoted } from '../erasers/sql.ts';
 import { LetheError } from '../errors.ts';
+import type { Context } from './context.ts';
 
-/** Fingerprints that were found to be in order, by catalog. */
-const known = new WeakMap<Catalog, Set<string>>();
+/** Foreign keys that the catalog does not know, by catalog and fingerprint: none where all is in order. */
+const known = new WeakMap<Catalog, Map<string, ForeignKey[]>>();
 const MOST_KNOWN = 20;
 const texts = {};
 
+/** Whether a foreign key onto this table (as `qualified` names it) concerns an erasure. */
+export type Concerns = (table: string) => unknown;
+
 /**
- * Refuses to go on when a foreign key that was not there at the start points at one of `tables` (all
- * of the catalog's): what it deletes or changes would be changed unseen. A restart checks the catalog anew.
+ * Refuses to go on when a foreign key that the catalog does not know points at one of `tables` (all of the catalog's) and
+ * concerns this erasure: what it deletes or changes would be changed unseen. It appeared since the start, or the process has
+ * started in spite of it, so that erasures that it does not concern go on.
  */
 export async function refuseNewReferences(
   db: Executor,
   catalog: Catalog,
-  tables: readonly TableName[] = [catalog.account, ...catalog.locations],
+  {
+    tables = [catalog.account, ...catalog.locations],
+    concerns = () => true,
+  }: { tables?: readonly TableName[]; concerns?: Concerns } = {},
 ): Promise<void> {
+  for (const fk of await unknownReferences(db, catalog, tables)) {
+    if (!(await concerns(fk.parent))) continue;
+    const listed = catalog.locations.some((l) => qualified(l) === fk.child);
+    const help = listed
+      ? 'was not there when the catalog was checked: restart to check it, then replay'
+      : 'is not in the catalog: add it to the catalog, then restart, and replay';
+    throw new LetheError('catalog_invalid', `${describeForeignKey(fk)} and ${help}`);
+  }
+}
+
+async function unknownReferences(
+  db: Executor,
+  catalog: Catalog,
+  tables: readonly TableName[],
+): Promise<readonly ForeignKey[]> {
   const fingerprint = await readFingerprint(db, tables);
-  const inOrder = known.get(catalog) ?? new Set();
-  if (inOrder.has(fingerprint)) return;
-  const found = (await inspectForeignKeys(db, tables)).map(describeForeignKey);
-  const unknown = found.find((text) => !catalog.references.includes(text));
-  if (unknown !== undefined)
+  const looked = known.get(catalog) ?? new Map<string, ForeignKey[]>();
+  const seen = looked.get(fingerprint);
+  if (seen) return seen;
+  const foreignKeys = await inspectForeignKeys(db, tables);
+  const unknown = foreignKeys.filter((fk) => !catalog.references.includes(describeForeignKey(fk)));
+  if (looked.size >= MOST_KNOWN) looked.clear();
+  known.set(catalog, looked.set(fingerprint, unknown));
+  return unknown;
+}
+
+/** A foreign key concerns whoever has rows in the table that it points at; that of the account, everybody. */
+export const whereRowsAre =
+  (db: Executor, catalog: Catalog, account: KeyValue): Concerns =>
+  async (table) => {
+    const location = catalog.locations.find((l) => qualified(l) === table);
+    return !location || (await findRemaining(db, [location], account)).length > 0;
+  };
+
+/** A foreign key concerns those who have deleted rows that it may point at. */
+export const whereRowsWent =
+  (catalog: Catalog, rows: ReadonlyMap<string, number>): Concerns =>
+  (table) => {
+    const location = catalog.locations.find((l) => qualified(l) === table);
+    return !location || (rows.get(location.name) ?? 0) > 0;
+  };
+
+/** Refuses while a location cannot be erased: nobody could say that nothing is left. */
+export function refuseUnusable({ drift }: Pick<Context, 'drift'>): void {
+  if (drift.unusable.length > 0)
     throw new LetheError(
       'catalog_invalid',
-      `${unknown} and was not there when the catalog was checked: restart to check it`,
+      `${drift.unusable.join('; ')}: mend that or the catalog, then restart, and replay`,
     );
-  if (inOrder.size >= MOST_KNOWN) inOrder.clear();
-  known.set(catalog, inOrder.add(fingerprint));
 }
 
 /**

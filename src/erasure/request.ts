@@ -1,9 +1,10 @@
 import { and, desc, eq, isNull, sql } from 'drizzle-orm';
 import { v7 as uuidv7 } from 'uuid';
+import { qualified } from '../catalog/names.ts';
 import type { KeyValue } from '../catalog/types.ts';
 import type { Executor, Transaction } from '../db/client.ts';
 import { erasure } from '../db/schema.ts';
-import { isContended } from '../db/sql-errors.ts';
+import { isContended, sqlState } from '../db/sql-errors.ts';
 import { afterCommit, limitStatements, pipeline, transaction } from '../db/transaction.ts';
 import { findAccount, flagAccount } from '../erasers/account.ts';
 import { eraseRows } from '../erasers/table.ts';
@@ -67,7 +68,7 @@ export async function requestErasure(
         { prepared: true },
       );
     } catch (error) {
-      if (error instanceof ProbeTooLong) {
+      if (error instanceof ProbeTooLong || (way.probe && isOtherSchema(error))) {
         way.probe = false;
         continue;
       }
@@ -85,6 +86,9 @@ export async function requestErasure(
     }
   }
 }
+
+/** A table or column is gone, or not for us any more: what is missing cannot be counted, and stops the erasure later. */
+const isOtherSchema = (error: unknown) => ['42P01', '42703', '42501', '42883'].includes(sqlState(error) ?? '');
 
 async function accept(tx: Transaction, ctx: Context, request: Request, way: Way): Promise<Accepted> {
   const { lockBudgetMs } = ctx.settings;
@@ -132,9 +136,18 @@ const holdOf = (earlier: Erasure | null): Hold | null =>
     ? { by: earlier.heldBy, reason: earlier.holdReason }
     : null;
 
+/** To accept comes first: what a foreign key that the catalog does not know points at is left to the workers, who stall. */
 async function signOut(tx: Transaction, ctx: Context, erasureId: string, key: KeyValue): Promise<void> {
-  const locations = ctx.catalog.locations.filter((l) => l.atRequest);
-  if (locations.length > 0) await refuseNewReferences(tx, ctx.catalog, locations);
+  const tables = ctx.catalog.locations.filter((l) => l.atRequest);
+  const kept = new Set<string>();
+  const keep = (table: string) => void kept.add(table);
+  if (tables.length > 0) await refuseNewReferences(tx, ctx.catalog, { tables, concerns: keep });
+  const locations = tables.filter((l) => !kept.has(qualified(l)));
+  if (locations.length < tables.length)
+    ctx.log.error(
+      { erasureId, tables: [...kept] },
+      'not deleted by the request: the database has drifted from the catalog',
+    );
   for (const location of locations) {
     const { rows } = await eraseRows(tx, ctx.catalog, location, key, {
       lower: null,

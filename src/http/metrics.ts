@@ -19,6 +19,7 @@ export function createMetricsApp(inside: Inside): Hono {
     c.header('Cache-Control', 'no-store');
   });
   app.get('/metrics', async (c) => {
+    inside.metrics.drift.set(inside.ctx.drift.problems.length);
     c.header('Content-Type', inside.metrics.contentType);
     return c.body(await text());
   });

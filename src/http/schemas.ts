@@ -199,13 +199,18 @@ export const Health = z.object({ status: z.literal('ok') }).openapi('Health');
 const reachable = z.enum(['ok', 'away']);
 export const Readiness = z
   .object({
-    status: z
-      .enum(['ok', 'degraded', 'unavailable'])
-      .openapi({ description: '`degraded`: without Redis requests are accepted, and erased a little later.' }),
+    status: z.enum(['ok', 'degraded', 'unavailable']).openapi({
+      description:
+        '`degraded`: requests are accepted. Without Redis they are erased a little later; where the catalog has drifted, ' +
+        'the erasures that this affects wait for an operator.',
+    }),
     postgres: reachable,
     migrations: z
       .enum(['ok', 'pending', 'unknown'])
       .openapi({ description: '`unknown`: Postgres did not say in time.' }),
     redis: reachable,
+    catalog: z
+      .enum(['ok', 'drifted'])
+      .openapi({ description: '`drifted`: the database has changed, and the catalog does not fit it any more.' }),
   })
   .openapi('Readiness');

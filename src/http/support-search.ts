@@ -51,6 +51,7 @@ export async function runSearch(api: Api, search: Search): Promise<ListView | { 
     overview,
     health,
     pace,
+    drift: api.ctx.drift.problems,
     hint,
     nextCursor: page.nextCursor,
     rows: await withProgress(api, page.erasures),

@@ -414,6 +414,7 @@ describe('when something is away', () => {
       postgres: 'ok',
       migrations: 'ok',
       redis: 'ok',
+      catalog: 'ok',
       queues: 'ok',
       code: 200,
     });

@@ -14,8 +14,8 @@ export const CATALOG: readonly Mutation[] = [
     edits: [
       {
         file: 'src/erasure/refuse-new-references.ts',
-        find: 'if (unknown !== undefined)',
-        replace: "if (unknown === '')",
+        find: 'if (!(await concerns(fk.parent))) continue;',
+        replace: 'continue;',
       },
     ],
     tests: ['test/integration/changes.test.ts'],
@@ -49,6 +49,43 @@ export const CATALOG: readonly Mutation[] = [
     breaks: 'an index whose columns run in two directions is not the order that slices walk',
     edits: [{ file: 'src/catalog/inspect.ts', find: "ELSE 'other' END", replace: "ELSE 'asc' END" }],
     tests: ['test/integration/printed-statements.test.ts'],
+  },
+  {
+    name: 'drift-takes-the-process-down',
+    breaks:
+      'an application’s migration takes no process down: a catalog that has fitted is served without what does not fit',
+    edits: [
+      {
+        file: 'src/catalog/check.ts',
+        find: '(await hasFitted(db, declared.digest))',
+        replace: 'false',
+      },
+    ],
+    tests: ['test/integration/drift.test.ts'],
+  },
+  {
+    name: 'drift-of-others-concerns-all',
+    breaks: 'a foreign key that the catalog does not know stops only whom it concerns',
+    edits: [
+      {
+        file: 'src/erasure/refuse-new-references.ts',
+        find: 'return !location || (await findRemaining(db, [location], account)).length > 0;',
+        replace: 'return !location || db !== undefined;',
+      },
+    ],
+    tests: ['test/integration/drift.test.ts'],
+  },
+  {
+    name: 'completed-without-a-location',
+    breaks: 'nothing is left, or it is not complete: a location that cannot be used is not forgotten',
+    edits: [
+      {
+        file: 'src/erasure/refuse-new-references.ts',
+        find: 'if (drift.unusable.length > 0)',
+        replace: 'if (drift.unusable.length < 0)',
+      },
+    ],
+    tests: ['test/integration/drift.test.ts'],
   },
   {
     name: 'parents-before-children',

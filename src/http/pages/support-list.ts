@@ -31,6 +31,8 @@ export type ListView = {
   health: QueueHealth;
   /** How hard the cluster works, and what slows it; a sentence. */
   pace: string;
+  /** What the database and the catalog do not agree on. */
+  drift: readonly string[];
   /** Why a search could not be made. */
   hint: string;
 };
@@ -41,6 +43,7 @@ export const listPage = (href: Href, { user }: Viewer, view: ListView, now: Date
     href,
     { title: 'Erasures', user },
     html`<h1>Erasures</h1>
+${driftNotice(view.drift)}
 ${healthLine(href, view, now)}
 ${searchForm(href, view.search)}
 ${view.hint ? html`<p class="notice" role="status">${view.hint}</p>` : view.rows.length === 0 ? html`<p class="empty">No erasure matches.</p>` : table(href, view.rows, now)}
@@ -61,6 +64,14 @@ function address(href: Href, { q, state, held, overdue, cursor }: Search): strin
   }).toString();
   return href(query === '' ? ERASURES : `${ERASURES}?${query}`);
 }
+
+/** First on the page: until it is mended, erasures stall. */
+const driftNotice = (problems: readonly string[]): Html | '' =>
+  problems.length === 0
+    ? ''
+    : html`<div class="notice bad" role="alert"><p><b>The database has changed, and the catalog does not fit it any more.</b>
+Requests are accepted. Erasures that this affects stall until the catalog is mended, the processes are restarted and the erasures replayed.</p>
+<ul>${problems.map((problem) => html`<li><bdi>${problem}</bdi></li>`)}</ul></div>`;
 
 const ANY: Search = { q: '', state: '', held: false, overdue: false, cursor: '' };
 
