@@ -1,126 +1,94 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import ms, { type StringValue } from 'ms';
 import { parseDocument } from 'yaml';
-import { z } from 'zod';
+import type { z } from 'zod';
 import { UsageError } from '../errors.ts';
 import { columnName, splitColumn } from './ignored.ts';
-import { fullName, locationName, nameParts, tableName } from './names.ts';
-
-const identifier = z.string().min(1).max(63);
-const table = z
-  .string()
-  .refine(
-    (text) => nameParts(text) !== undefined,
-    'expected a table, or schema.table; a name with a space or a dot stands in quotes, such as "my table"',
-  )
-  .describe('A table of schema public, or schema.table. A name with a space or a dot stands in quotes.');
-const WITH_UNIT = /^\d+(\.\d+)?\s*(ms|s|m|h|d|w|y)$/;
-const duration = z
-  .string()
-  // Without a unit the library takes milliseconds, and it throws for an empty text.
-  .refine(
-    (text) => WITH_UNIT.test(text) && (ms(text as StringValue) ?? 0) > 0,
-    'expected a duration such as 24h or 30d',
-  )
-  .transform((text) => ms(text as StringValue));
-
-/** Rows in any one location, or the time that deleting all of the account is predicted to take. */
-const THRESHOLD = 'expected a number of rows from 1 to 100000, or a duration of at most 10s such as 1s';
-const threshold = z.union(
-  [
-    z.int().min(1, THRESHOLD).max(100_000, THRESHOLD),
-    duration.refine((value) => value <= 10_000, THRESHOLD).transform((value) => ({ ms: value })),
-  ],
-  { error: THRESHOLD },
-);
-
-const account = z.strictObject({
-  table,
-  key: identifier.describe("The column of the account's key: unique, an integer or a uuid."),
-  email: identifier.optional().describe('The column that the confirmation is mailed to.'),
-  flag: identifier.optional().describe('A timestamp: set when a request is accepted, cleared by an undo.'),
-  created: identifier.optional().describe('A timestamp: tells an account from a newer one with the same key.'),
-  hold: identifier.optional().describe('The column that says that the account must be kept: true, or not null.'),
-  unreferenced: z
-    .literal('acknowledged', { error: 'expected "acknowledged"' })
-    .optional()
-    .describe('No foreign key points at the table, so that `lethe catalog check` can only go by the names of columns.'),
-  threshold: threshold
-    .default(1000)
-    .describe('Rows in any one location, or time for all of them, from which an erasure is scheduled.'),
-});
-const location = z.strictObject({
-  name: identifier.optional().describe('Its name in progress and evidence. Default: the table.'),
-  table,
-  account: identifier.describe("The column that holds the account's key."),
-  owner: z.string().min(1).max(100).describe('The team that answers for it.'),
-  action: z
-    .literal('delete', { error: 'only "delete" is supported by this version' })
-    .default('delete')
-    .describe("What becomes of an account's rows."),
-  at: z.literal('request').optional().describe('Deleted by the request itself: sessions.'),
-  sla: duration.optional().describe('Time from the request to the end, such as 24h.'),
-});
-const ignored = z
-  .strictObject({
-    table: table.optional().describe("A table that holds no account's data, or is erased elsewhere."),
-    column: z
-      .string()
-      .refine((text) => (nameParts(text, 3)?.length ?? 0) >= 2, 'expected table.column, or schema.table.column')
-      .optional()
-      .describe("A column, table.column or schema.table.column: no account's key, or not whose row it is."),
-    reason: z.string().trim().min(1, 'expected a reason').max(500).describe('Why it need not be erased.'),
-  })
-  .refine(
-    (i) => (i.table === undefined) !== (i.column === undefined),
-    'expected a table or a column, and one of them only',
-  )
-  .meta({ oneOf: [{ required: ['table'] }, { required: ['column'] }] });
-
-const declaration = z.strictObject({
-  account: account.describe('The table with one row per account.'),
-  locations: z.array(location).min(1).describe("The places that hold an account's data."),
-  ignore: z
-    .array(ignored)
-    .optional()
-    .describe('Tables and columns that `lethe catalog check` need not find in the catalog.'),
-});
-
-/** A JSON Schema of the file, for editors. */
-export const catalogSchema = () => ({
-  title: 'The catalog of Lethe',
-  ...z.toJSONSchema(declaration, { io: 'input', target: 'draft-7' }),
-});
+import { issueWords, nearest, partOf, valueAt } from './issue-words.ts';
+import { declaration, KNOWN_KEYS } from './language.ts';
+import { fullName, locationName, tableName } from './names.ts';
 
 /** The catalog as written (`source`) and as understood: shape and values are checked, the live schema is not. */
 export type Declaration = z.infer<typeof declaration> & { digest: string; source: unknown };
 
 /** Parses catalog text. Throws a UsageError that lists every problem with its path in the file. */
 export function parseCatalog(text: string, file = 'catalog'): Declaration {
+  return parseDeclaration(parseText(text, file), file);
+}
+
+function parseText(text: string, file: string): unknown {
   const document = parseDocument(text, { prettyErrors: true });
   if (document.errors.length > 0) {
     throw new UsageError(document.errors.map((e) => `${file}: ${e.message.split('\n')[0]}`));
   }
-  let written: unknown;
   try {
-    written = document.toJS({ maxAliasCount: 50 });
+    return document.toJS({ maxAliasCount: 50 });
   } catch (error) {
     // An alias without its anchor, or too many of them: found only when they are resolved.
     throw new UsageError([`${file}: ${(error as Error).message}`]);
   }
-  return parseDeclaration(written, file);
 }
 
 /** Checks a catalog that is no text any more. Throws a UsageError like `parseCatalog`. */
 export function parseDeclaration(written: unknown, file: string): Declaration {
+  const { declared, problems } = readDeclaration(written, file);
+  if (problems.length > 0 || !declared) throw new UsageError(problems);
+  return declared;
+}
+
+/** `declared` is there, too, when the problems leave no doubt what is meant: so that a typo hides no other mistake. */
+export type Reading = { declared?: Declaration; problems: string[] };
+
+function readDeclaration(written: unknown, file: string): Reading {
   const parsed = declaration.safeParse(written);
-  if (!parsed.success) {
-    throw new UsageError(parsed.error.issues.map((i) => `${file}: ${i.path.join('.') || 'the file'}: ${i.message}`));
+  const issues = parsed.error?.issues ?? [];
+  const misspelt = new Set(issues.flatMap(meantPaths));
+  const told = issues.filter((issue) => !misspelt.has(issue.path.join('.')));
+  const problems = told.flatMap((issue) =>
+    issueWords(issue, written, KNOWN_KEYS).map((words) => `${file}: ${issue.path.join('.') || 'the file'}: ${words}`),
+  );
+  const { data } = parsed.success ? parsed : declaration.safeParse(repaired(written, issues));
+  if (!data) return { problems };
+  problems.push(...checkNames(data, file));
+  // Without what only the check reads: that changes no erasure, and those under way need not keep another catalog for it.
+  const { ignore: _, account, ...rest } = data;
+  const erased = { account: { ...account, unreferenced: undefined }, ...rest };
+  const digest = createHash('sha256').update(JSON.stringify(erased)).digest('hex').slice(0, 16);
+  return { declared: { ...data, digest, source: written }, problems };
+}
+
+/** The places of the keys that were probably meant: what is said there would be said twice. */
+function meantPaths(issue: z.core.$ZodIssue): string[] {
+  if (issue.code !== 'unrecognized_keys') return [];
+  const meant = issue.keys.flatMap((key) => nearest(key, KNOWN_KEYS[partOf(issue.path)] ?? []) ?? []);
+  return meant.map((key) => [...issue.path, key].join('.'));
+}
+
+/** The file as it was probably meant: misspelt keys are put right, and wrong values of keys that need not be there left out. */
+function repaired(written: unknown, issues: readonly z.core.$ZodIssue[]): unknown {
+  const copy = structuredClone(written);
+  for (const issue of issues) {
+    const { path } = issue;
+    const place = valueAt(copy, issue.code === 'unrecognized_keys' ? path : path.slice(0, -1));
+    if (typeof place !== 'object' || place === null) continue;
+    const keys = place as Record<string, unknown>;
+    const last = String(path.at(-1));
+    if (issue.code === 'unrecognized_keys') {
+      for (const key of issue.keys) {
+        const meant = nearest(key, KNOWN_KEYS[partOf(path)] ?? []);
+        if (meant !== undefined && !(meant in keys)) keys[meant] = keys[key];
+        delete keys[key];
+      }
+    } else if (last === 'owner' || last === 'reason') keys[last] ??= 'nobody yet';
+    else delete keys[last];
   }
+  return copy;
+}
+
+function checkNames(data: z.infer<typeof declaration>, file: string): string[] {
   const seen = new Map<string, string>();
   const problems: string[] = [];
-  for (const [index, location] of parsed.data.locations.entries()) {
+  for (const [index, location] of data.locations.entries()) {
     const key = fullName(location.table);
     const name = locationName(location);
     for (const unique of [`table ${key}`, `name ${name}`]) {
@@ -128,20 +96,14 @@ export function parseDeclaration(written: unknown, file: string): Declaration {
       if (first) problems.push(`${file}: locations.${index}: ${unique} is listed twice, first at ${first}`);
       else seen.set(unique, `locations.${index}`);
     }
-    if (key === fullName(parsed.data.account.table)) {
+    if (key === fullName(data.account.table)) {
       problems.push(`${file}: locations.${index}: ${location.table} is the account table; list only what it owns`);
-    } else if (name === tableName(parsed.data.account.table).table) {
+    } else if (name === tableName(data.account.table).table) {
       // The task of the account's own row has that name, and an erasure has one task of each name.
       problems.push(`${file}: locations.${index}: the name ${name} is the account's own: give the location another`);
     }
   }
-  problems.push(...checkIgnored(parsed.data, seen, file));
-  if (problems.length > 0) throw new UsageError(problems);
-  // Without what only the check reads: that changes no erasure, and those under way need not keep another catalog for it.
-  const { ignore: _, account, ...rest } = parsed.data;
-  const erased = { account: { ...account, unreferenced: undefined }, ...rest };
-  const digest = createHash('sha256').update(JSON.stringify(erased)).digest('hex').slice(0, 16);
-  return { ...parsed.data, digest, source: written };
+  return [...problems, ...checkIgnored(data, seen, file)];
 }
 
 function checkIgnored(
@@ -171,11 +133,18 @@ function checkIgnored(
 
 /** Reads and parses the catalog file. Throws a UsageError that says what to do. */
 export function loadCatalog(file: string): Declaration {
-  let text: string;
+  return parseCatalog(readText(file), file);
+}
+
+/** Like `loadCatalog`, but goes on with what was probably meant. Throws where the file cannot be read at all. */
+export function readCatalogFile(file: string): Reading {
+  return readDeclaration(parseText(readText(file), file), file);
+}
+
+function readText(file: string): string {
   try {
-    text = readFileSync(file, 'utf8');
+    return readFileSync(file, 'utf8');
   } catch (error) {
     throw new UsageError([`LETHE_CATALOG: cannot read ${file} (${(error as NodeJS.ErrnoException).code})`]);
   }
-  return parseCatalog(text, file);
 }

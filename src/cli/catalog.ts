@@ -4,7 +4,8 @@ import { unlistedError } from '../catalog/check-references.ts';
 import { type Finding, findUncovered } from '../catalog/coverage.ts';
 import { inspectForeignKeys } from '../catalog/inspect.ts';
 import { inspectRelations } from '../catalog/inspect-all.ts';
-import { catalogSchema, type Declaration, loadCatalog } from '../catalog/load.ts';
+import { catalogSchema } from '../catalog/language.ts';
+import { type Declaration, readCatalogFile } from '../catalog/load.ts';
 import { findStrayPaths, strayPathWords } from '../catalog/strays.ts';
 import { loadConfig } from '../config.ts';
 import { connect, type Database } from '../db/client.ts';
@@ -54,13 +55,16 @@ export const catalogCommand = (terminal: Terminal) =>
 
 async function check(terminal: Terminal, options: { json?: true }): Promise<void> {
   const config = loadConfig('catalog', terminal.env);
-  const declared = loadCatalog(config.LETHE_CATALOG);
+  const { declared, problems } = readCatalogFile(config.LETHE_CATALOG);
+  if (!declared) throw new UsageError(problems);
   const connection = connect(config.DATABASE_URL, { max: 1, applicationName: 'lethe-catalog' });
   try {
     await answers(connection.db);
     const server = await checkServer(connection.db);
     if (server) throw new UsageError([server]);
     const report = await checkCoverage(connection.db, declared);
+    if (problems.length > 0)
+      throw new UsageError([...problems, ...report.errors, ...report.uncovered.map((f) => f.text)]);
     if (!report.ok) terminal.exitCode = 1;
     if (options.json) terminal.out.write(`${json(report, 2)}\n`);
     else terminal.out.write(`${describe(report, terminal).join('\n')}\n`);

@@ -164,11 +164,11 @@ locations: [{ table: extra.invoices, account: payer, owner: billing }]
   });
 
   const USERS = `
-    CREATE TABLE users (id bigint PRIMARY KEY, email text);
+    CREATE TABLE users (id bigint PRIMARY KEY, email text, created_at timestamptz);
     CREATE TABLE messages (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
       sender_id bigint REFERENCES users ON DELETE CASCADE, body text);
     CREATE INDEX ON messages (sender_id, id);`;
-  const OWN = `account: { table: extra.users, key: id }
+  const OWN = `account: { table: extra.users, key: id, created: created_at }
 locations:
   - { table: extra.messages, account: sender_id, owner: chat }
 `;
@@ -339,6 +339,25 @@ locations:
       expect.stringMatching(/^not covered: extra\."ab" has a column account_id/),
       'The catalog does not cover the database: 1 error, 1 table not covered.',
       '',
+    ]);
+  });
+
+  it('names mistakes of the file and what does not fit the database at once', async () => {
+    await create('CREATE TABLE visits (account_id bigint)');
+    const { env } = await check();
+    writeFileSync(
+      env.LETHE_CATALOG,
+      READER_CATALOG.replace('flag: erasure_requested_at', 'flag: flagged').replace(
+        'owner: identity',
+        'onwer: identity',
+      ),
+    );
+    const { code, err } = await runVerb(env, ['catalog', 'check']);
+    expect(code).toBe(2);
+    expect(err.trimEnd().split('\n')).toEqual([
+      `lethe: ${env.LETHE_CATALOG}: locations.0: sessions: unknown key onwer: owner?`,
+      'lethe: account.flag: public.accounts has no column flagged',
+      expect.stringMatching(/^lethe: extra\.visits has a column account_id/),
     ]);
   });
 

@@ -32,7 +32,27 @@ it.each([
     '{ table: logs, reason: x }, { table: public.logs, reason: x }',
     'ignore.1: table public.logs is listed twice, first at ignore.0',
   ],
-  ['a table without a reason', '{ table: logs, reason: " " }', 'ignore.0.reason: expected a reason'],
+  [
+    'an account column',
+    '{ column: public.posts.account_id, reason: x }',
+    'ignore.0: column public.posts.account_id is the account column of locations.0: it cannot be both',
+  ],
+  [
+    'a column twice',
+    '{ column: posts.a, reason: x }, { column: public.posts.a, reason: x }',
+    'ignore.1: column public.posts.a is listed twice, first at ignore.0',
+  ],
+  [
+    'a column of no table',
+    '{ column: a, reason: x }',
+    'ignore.0.column: expected table.column, or schema.table.column',
+  ],
+  [
+    'a table and a column at once',
+    '{ table: logs, column: logs.a, reason: x }',
+    'ignore.0: logs: expected a table or a column, and one of them only',
+  ],
+  ['a table without a reason', '{ table: logs, reason: " " }', 'ignore.0.reason: logs: expected a reason'],
 ])('a catalog that ignores %s is refused', (_, ignore, problem) => {
   let problems: readonly string[] = [];
   try {

@@ -48,39 +48,55 @@ describe('parseCatalog', () => {
   });
 
   it.each<[string, string, RegExp]>([
-    ['an empty file', '', /^cat: the file: .*expected object/],
-    ['a list', '- a\n- b\n', /^cat: the file: .*expected object/],
+    ['an empty file', '', /^cat: the file: expected keys with values, found nothing$/],
+    ['a list', '- a\n- b\n', /^cat: the file: expected keys with values, found a list$/],
     ['broken YAML', `${ACCOUNT}\nlocations: [`, /^cat: .* at line \d+, column \d+/],
     ['tabs as indentation', 'account:\n\ttable: accounts\n', /^cat: .* at line 2, column 1/],
     ['a key twice', `${ACCOUNT}\n${ACCOUNT}\nlocations: [${POSTS}]`, /^cat: Map keys must be unique at line 2/],
     ['an alias that is nowhere defined', `${ACCOUNT}\nlocations: *nothing\n`, /^cat: .*nothing/],
-    ['no account', `locations: [${POSTS}]\n`, /^cat: account: .*expected object/],
-    ['no locations', `${ACCOUNT}\n`, /^cat: locations: .*expected array/],
-    ['an empty list of locations', `${ACCOUNT}\nlocations: []\n`, /^cat: locations: .*>=1/],
-    ['an unknown key', `${withLocations(POSTS)}extra: 1\n`, /^cat: the file: .*"extra"/],
-    ['an unknown key of the account', withAccount('{ table: accounts, key: id, mail: x }'), /^cat: account: .*"mail"/],
+    ['no account', `locations: [${POSTS}]\n`, /^cat: account: say where the accounts are: account: /],
+    ['no locations', `${ACCOUNT}\n`, /^cat: locations: list the tables /],
+    ['an empty list of locations', `${ACCOUNT}\nlocations: []\n`, /^cat: locations: list the tables /],
+    [
+      'an unknown key',
+      `${withLocations(POSTS)}extra: 1\n`,
+      /^cat: the file: unknown key extra; known are account, locations, ignore$/,
+    ],
+    [
+      'an unknown key of the account',
+      withAccount('{ table: accounts, key: id, mail: x }'),
+      /^cat: account: unknown key mail: email\?$/,
+    ],
     [
       'an unknown key of a location',
       withLocations(POSTS, '{ table: b, account: c, owner: d, acount: e }'),
-      /^cat: locations\.1: .*"acount"/,
+      /^cat: locations\.1: b: unknown key acount: account\?$/,
     ],
-    ['no account table', withAccount('{ key: id }'), /^cat: account\.table: .*expected string/],
-    ['no account key', withAccount('{ table: accounts }'), /^cat: account\.key: .*expected string/],
+    [
+      'no account table',
+      withAccount('{ key: id }'),
+      /^cat: account\.table: say which table has a row for each account: table: users$/,
+    ],
+    [
+      'no account key',
+      withAccount('{ table: accounts }'),
+      /^cat: account\.key: say which column is the account's key: key: id$/,
+    ],
     ['an empty key', withAccount('{ table: accounts, key: "" }'), /^cat: account\.key: /],
     [
       'no owner',
       withLocations('{ table: posts, account: account_id }'),
-      /^cat: locations\.0\.owner: .*expected string/,
+      /^cat: locations\.0\.owner: posts: say who answers for it: owner: shop$/,
     ],
     [
       'no account column',
       withLocations(POSTS, '{ table: b, owner: d }'),
-      /^cat: locations\.1\.account: .*expected string/,
+      /^cat: locations\.1\.account: b: say which column holds the account's key: account: user_id$/,
     ],
     [
       'no table',
       withLocations('{ account: account_id, owner: reader }'),
-      /^cat: locations\.0\.table: .*expected string/,
+      /^cat: locations\.0\.table: say which table it is: table: orders$/,
     ],
     [
       'a table with two dots',
@@ -91,7 +107,7 @@ describe('parseCatalog', () => {
     [
       'another action',
       withLocations(POSTS.replace('}', ', action: anonymize }')),
-      /^cat: locations\.0\.action: only "delete"/,
+      /^cat: locations\.0\.action: posts: only "delete"/,
     ],
     ['another moment', withLocations(POSTS.replace('}', ', at: midnight }')), /^cat: locations\.0\.at: .*"request"/],
     [
@@ -105,7 +121,7 @@ describe('parseCatalog', () => {
     [
       'an sla that is a number',
       withLocations(POSTS.replace('}', ', sla: 24 }')),
-      /^cat: locations\.0\.sla: .*expected string/,
+      /^cat: locations\.0\.sla: posts: expected a text, found a number$/,
     ],
     [
       'threshold 0',
@@ -180,6 +196,27 @@ locations:
       'locations.1.action',
       'locations.2',
       'locations.2.account',
+    ]);
+  });
+
+  it('says what a misspelt key was meant to be, once, and goes on with it', () => {
+    const text = `
+account: { table: accounts, key: id, treshold: 5 }
+locations:
+  - { tabel: posts, account: account_id, onwer: reader }
+  - { table: posts, account: account_id, owner: reader, name: again, at: midnight }
+  - { table: notes, account: account_id }
+ignore: [{ table: notes, reason: x, colour: blue }]
+`;
+    expect([...problemsOf(() => parseCatalog(text, 'cat'))].sort()).toEqual([
+      'cat: account: unknown key treshold: threshold?',
+      'cat: ignore.0: notes: unknown key colour; known are table, column, reason',
+      'cat: ignore.0: table public.notes is listed at locations.2: it cannot be both',
+      'cat: locations.0: unknown key onwer: owner?',
+      'cat: locations.0: unknown key tabel: table?',
+      expect.stringMatching(/^cat: locations\.1\.at: posts: .*"request"/),
+      'cat: locations.1: table public.posts is listed twice, first at locations.0',
+      'cat: locations.2.owner: notes: say who answers for it: owner: shop',
     ]);
   });
 

@@ -1,0 +1,83 @@
+import type { z } from 'zod';
+
+type Issue = z.core.$ZodIssue;
+
+/** What is missing where a key is, by its place in the file. */
+const MISSING: Record<string, string> = {
+  account: 'say where the accounts are: account: { table: users, key: id }',
+  'account.table': 'say which table has a row for each account: table: users',
+  'account.key': "say which column is the account's key: key: id",
+  locations:
+    "list the tables that hold an account's data: locations: [{ table: orders, account: user_id, owner: shop }]",
+  'locations.table': 'say which table it is: table: orders',
+  'locations.account': "say which column holds the account's key: account: user_id",
+  'locations.owner': 'say who answers for it: owner: shop',
+  'ignore.reason': 'say why it need not be erased: reason: holds no account',
+};
+
+/** The keys that each part of the file knows, by `partOf`. */
+export type Known = Record<string, readonly string[]>;
+
+/** A path without its numbers: `locations.0.owner` is `locations.owner`. */
+export const partOf = (path: readonly PropertyKey[]): string =>
+  path.filter((step) => typeof step !== 'number').join('.');
+
+/** What stands at a path of the file. */
+export const valueAt = (written: unknown, path: readonly PropertyKey[]): unknown =>
+  path.reduce<unknown>((value, step) => (value as Record<PropertyKey, unknown> | undefined | null)?.[step], written);
+
+/** What is wrong at one place of the file, in words; with the table's name, where it is an entry with one. */
+export function issueWords(issue: Issue, written: unknown, known: Known): string[] {
+  const { path } = issue;
+  const table = path.length > 1 ? valueAt(written, [...path.slice(0, 2), 'table']) : undefined;
+  const name = typeof table === 'string' && typeof path[1] === 'number' ? `${table}: ` : '';
+  if (issue.code === 'unrecognized_keys')
+    return issue.keys.map((key) => `${name}${unknownKey(key, known[partOf(path)])}`);
+  const value = valueAt(written, path);
+  const missing = MISSING[partOf(path)];
+  const isEmpty = value === undefined || value === null || (Array.isArray(value) && value.length === 0);
+  if (missing && isEmpty) return [`${name}${missing}`];
+  if (issue.code === 'invalid_type') return [`${name}expected ${kindOf(issue.expected)}, found ${found(value)}`];
+  if (issue.code === 'too_small' && value === '') return [`${name}expected a name, found an empty text`];
+  if (issue.code === 'too_big' && issue.origin === 'string')
+    return [`${name}is longer than ${issue.maximum} characters`];
+  return [`${name}${issue.message}`];
+}
+
+const unknownKey = (key: string, known: readonly string[] = []): string => {
+  const meant = nearest(key, known);
+  return meant ? `unknown key ${key}: ${meant}?` : `unknown key ${key}; known are ${known.join(', ')}`;
+};
+
+const KINDS: Record<string, string> = {
+  string: 'a text',
+  array: 'a list',
+  object: 'keys with values',
+  number: 'a number',
+};
+const kindOf = (type: string) => KINDS[type] ?? type;
+
+function found(value: unknown): string {
+  if (value === undefined || value === null) return 'nothing';
+  return kindOf(Array.isArray(value) ? 'array' : typeof value);
+}
+
+/** The word that was probably meant: at most two letters are wrong, and fewer than half. */
+export function nearest(word: string, known: readonly string[]): string | undefined {
+  const [best] = known.map((k) => ({ k, wrong: distance(word, k) })).sort((a, b) => a.wrong - b.wrong);
+  return best && best.wrong <= 2 && best.wrong * 2 < Math.max(word.length, 3) ? best.k : undefined;
+}
+
+/** Letters to add, take out or replace. */
+function distance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, i) => i);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++)
+      next.push(
+        Math.min(Number(row[j]) + 1, Number(next[j - 1]) + 1, Number(row[j - 1]) + Number(a[i - 1] !== b[j - 1])),
+      );
+    row = next;
+  }
+  return Number(row[b.length]);
+}
