@@ -15,6 +15,7 @@ import { openWorkerConnection } from './jobs/connection.ts';
 import { createEnqueue } from './jobs/enqueue.ts';
 import { startExporting } from './jobs/export-gauges.ts';
 import { startPacing } from './jobs/pacing.ts';
+import { checkRights, watchRights } from './jobs/redis-rights.ts';
 import { startReconciling } from './jobs/schedule.ts';
 import { createShowProgress } from './jobs/show-progress.ts';
 import { startWorkers } from './jobs/worker.ts';
@@ -122,6 +123,15 @@ export async function startWorker(config: Config): Promise<Started> {
 async function openMeasured(config: Config, log: Logger, pool: { max: number; name: string }) {
   const metrics = createMetrics({ defaults: config.LETHE_METRICS_PORT !== undefined });
   const opened = await openResources(config, log, pool);
+  const { producers, closables } = opened;
+  try {
+    await checkRights(producers, log);
+  } catch (error) {
+    await closeAll(closables, log);
+    throw error;
+  }
+  const watching = watchRights(producers, log);
+  closables.push({ name: 'rights', close: async () => watching.stop() });
   return { ...opened, ctx: { ...opened.ctx, onDeleted: metrics.countRows }, metrics };
 }
 

@@ -11,33 +11,35 @@ export const SHARED_MS = 1_000;
 /** What readiness is about. `working` is asked of workers: whether every queue is being consumed. */
 export type Probed = {
   ctx: Pick<Context, 'db' | 'drift'>;
-  producers: Pick<Producers, 'answers'>;
+  producers: Pick<Producers, 'refused'>;
   working?: () => boolean;
 };
 
 /**
  * Whether this process can do its work: `unavailable` without a database that accepts writes and has
- * all migrations; a worker also without Redis, or while it consumes nothing. An API survives without
- * Redis: `degraded`. So is a process whose catalog the database has drifted from: requests are accepted, and only the
- * erasures that this affects stall, so that all APIs at once must not be taken out of service. `migrations` is `unknown` where the database did not say.
+ * all migrations; a worker also without Redis, or one that refuses what it needs, or while it consumes nothing. An API
+ * survives without Redis: `degraded`. So is a process whose catalog the database has drifted from: requests are accepted,
+ * and only the erasures that this affects stall, so that all APIs at once must not be taken out of service. `migrations`
+ * is `unknown` where the database did not say.
  */
 export async function readReadiness({ ctx, producers, working }: Probed) {
-  const [standby, pending, redis] = await Promise.all([
+  const [standby, pending, refused] = await Promise.all([
     answerOf(async () => (await ctx.db.execute<{ is: boolean }>(sql`SELECT pg_is_in_recovery() AS is`))[0]?.is),
     answerOf(() => pendingMigrations(ctx.db)),
-    answerOf(() => producers.answers()),
+    answerOf(() => producers.refused()),
   ]);
   const consuming = working?.();
   const postgres = standby === false;
-  const reached = redis !== undefined;
+  const redis = refused === undefined ? 'away' : refused.length > 0 ? 'refused' : 'ok';
+  const delivers = redis === 'ok';
   const drifted = ctx.drift.problems.length > 0;
-  const ready = postgres && pending === 0 && (consuming === undefined || (reached && consuming));
+  const ready = postgres && pending === 0 && (consuming === undefined || (delivers && consuming));
   const word = (ok: boolean) => (ok ? ('ok' as const) : ('away' as const));
   return {
-    status: !ready ? ('unavailable' as const) : reached && !drifted ? ('ok' as const) : ('degraded' as const),
+    status: !ready ? ('unavailable' as const) : delivers && !drifted ? ('ok' as const) : ('degraded' as const),
     postgres: word(postgres),
     migrations: pending === undefined ? ('unknown' as const) : pending > 0 ? ('pending' as const) : ('ok' as const),
-    redis: word(reached),
+    redis: redis as 'ok' | 'away' | 'refused',
     catalog: drifted ? ('drifted' as const) : ('ok' as const),
     ...(consuming === undefined ? {} : { queues: consuming ? ('ok' as const) : ('not consumed' as const) }),
   };

@@ -208,7 +208,9 @@ export const Readiness = z
     migrations: z
       .enum(['ok', 'pending', 'unknown'])
       .openapi({ description: '`unknown`: Postgres did not say in time.' }),
-    redis: reachable,
+    redis: z.enum(['ok', 'away', 'refused']).openapi({
+      description: '`refused`: it answers, and the user that Lethe signs in as may not do what is needed.',
+    }),
     catalog: z
       .enum(['ok', 'drifted'])
       .openapi({ description: '`drifted`: the database has changed, and the catalog does not fit it any more.' }),

@@ -1,10 +1,11 @@
-import { FlowProducer, Queue } from 'bullmq';
+import { FlowProducer, Queue, RedisConnection } from 'bullmq';
 import { Cluster, Redis } from 'ioredis';
 import { UsageError } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import { QUEUES, type QueueName } from './contracts.ts';
 import { parseRedisUrl } from './redis-address.ts';
 import { watchOutages } from './redis-outages.ts';
+import { refusedCommands } from './redis-rights.ts';
 
 export type RedisOptions = { url: string; prefix: string };
 
@@ -16,14 +17,20 @@ export type Producers = {
   flow: FlowProducer;
   queues: Record<QueueName, Queue>;
   redis: RedisClient;
-  /** Rejects unless the node that holds our keys answers. */
-  answers: () => Promise<unknown>;
+  /** What the node that holds our keys refuses of what adding and fetching jobs needs; rejects unless it can write. */
+  refused: () => Promise<string[]>;
   /** Calls when Redis is reachable: at first, and each time it was away. */
   onReady: (listener: () => void) => void;
   /** Connects anew when this error of a command in a transaction, which the client does not see, says that it must. */
   mendConnection: (error: unknown) => void;
   close: () => Promise<void>;
 };
+
+/**
+ * BullMQ asks INFO for the version, and a worker whose user may not ask spins for ever, with its event loop dead. It is not
+ * asked (`skipVersionCheck`), and then takes this for the version: the oldest that we support.
+ */
+RedisConnection.minimumVersion = '6.2.0';
 
 const retryStrategy = (times: number) => Math.min(times * 100, 1000);
 
@@ -57,7 +64,7 @@ export function openProducers(options: RedisOptions, log: Logger): Producers {
     queues: Object.fromEntries(entries) as Record<QueueName, Queue>,
     redis,
     // Not PING: it has no key, so any node of a cluster answers it while the one with our keys is away.
-    answers: () => (redis as Redis).exists(`${options.prefix}:answers`),
+    refused: () => refusedCommands(redis, options.prefix),
     onReady: outages.onReady,
     mendConnection: (error) => {
       const leadsToReplica = redis instanceof Redis && redis.status === 'ready' && isReadOnly(error as Error);

@@ -20,7 +20,8 @@ export function watchOutages(redis: RedisClient, log: Logger) {
   const listeners: (() => void)[] = [];
   const naming = (node: string) => (node === '' ? {} : { node });
   const report = (error: Error, node = '') => {
-    const { code = error.name } = error as NodeJS.ErrnoException;
+    // A refused sign-in (`WRONGPASS …`) says so in its text only.
+    const { code = /^[A-Z]{4,}\b/.exec(error.message)?.[0] ?? error.name } = error as NodeJS.ErrnoException;
     if (!away.has(node)) log.warn({ ...naming(node), code }, 'Redis is away');
     away.add(node);
   };

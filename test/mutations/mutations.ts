@@ -6,6 +6,7 @@ import { FINISH } from './finish.ts';
 import { LEDGER } from './ledger.ts';
 import { MAILS } from './mails.ts';
 import type { Mutation } from './mutation.ts';
+import { REDIS } from './redis.ts';
 import { SETTINGS_MUTATIONS } from './settings.ts';
 import { STEPS } from './steps.ts';
 
@@ -20,4 +21,5 @@ export const MUTATIONS: readonly Mutation[] = [
   ...CATALOG,
   ...ACCESS,
   ...SETTINGS_MUTATIONS,
+  ...REDIS,
 ];
