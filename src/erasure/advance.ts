@@ -131,7 +131,14 @@ async function nextWindow(ctx: Context, tasks: readonly Task[]) {
   for (const stage of new Set(open.map((t) => t.stage))) {
     const ids = open.filter((t) => t.stage === stage).map((t) => t.id);
     const chunks = await ctx.db
-      .select({ id: chunk.id, taskId: chunk.taskId, dispatches: chunk.dispatches })
+      .select({
+        id: chunk.id,
+        taskId: chunk.taskId,
+        dispatches: chunk.dispatches,
+        pass: chunk.pass,
+        range: chunk.number,
+        rows: chunk.rowsPlanned,
+      })
       .from(chunk)
       .where(and(inArray(chunk.taskId, ids), isNull(chunk.finishedAt)))
       .orderBy(asc(chunk.taskId), asc(chunk.pass), asc(chunk.number))
@@ -143,7 +150,10 @@ async function nextWindow(ctx: Context, tasks: readonly Task[]) {
         `chunk ${exhausted.id} made no progress in ${MAX_DISPATCHES} dispatches`,
         { taskId: exhausted.taskId },
       );
-    if (chunks.length > 0) return chunks;
+    if (chunks.length > 0) {
+      const names = new Map(open.map((t) => [t.id, t.location]));
+      return chunks.map(({ taskId, ...c }) => ({ ...c, location: names.get(taskId) as string }));
+    }
     await ctx.db
       .update(task)
       .set({ state: 'done', finishedAt: sql`now()` })

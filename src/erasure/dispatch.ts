@@ -10,11 +10,13 @@ export type Dispatch = {
   step: number;
   jobId: string;
   delayMs: number;
-  chunks: { id: number; jobId: string; priority: number; delayMs: number }[];
+  chunks: (ChunkWords & { id: number; jobId: string; priority: number; delayMs: number })[];
 };
 
+/** What a person is told about a chunk: names and counts, never a key. */
+export type ChunkWords = { location: string; pass: number; range: number; rows: number };
 /** An unfinished chunk that may go out. */
-export type Candidate = { id: number; dispatches: number };
+export type Candidate = ChunkWords & { id: number; dispatches: number };
 
 /**
  * Claims the next step of a running erasure for a window of chunks (none: only the parent, which
@@ -61,11 +63,11 @@ export async function dispatchWindow(
     step,
     jobId,
     delayMs: options.delayMs ?? 0,
-    chunks: candidates.map((c) => ({
-      id: c.id,
+    chunks: candidates.map(({ dispatches, ...c }) => ({
+      ...c,
       jobId: `${jobId}_${c.id}`,
       priority,
-      delayMs: pauseBefore(c.dispatches),
+      delayMs: pauseBefore(dispatches),
     })),
   };
 }

@@ -5,7 +5,7 @@ import type { Config } from '../config.ts';
 import { basePath } from './base-path.ts';
 import { brandSheet } from './brand.ts';
 
-export type AssetName = 'status.css' | 'status.js' | 'brand.css' | 'support.css' | 'support.js';
+export type AssetName = 'status.css' | 'status.js' | 'brand.css' | 'support.css' | 'support.js' | 'board.css';
 type AssetConfig = Pick<Config, 'LETHE_BRAND_COLOR' | 'LETHE_BRAND_COLOR_DARK' | 'LETHE_PUBLIC_URL'>;
 /**
  * The address that a browser is told: of an asset, which changes with the content, so that browsers may keep what they
@@ -29,6 +29,7 @@ export function createAssets(config: AssetConfig): Assets {
     'status.js': read('status.js'),
     'support.css': read('support.css'),
     'support.js': read('support.js'),
+    'board.css': read('board.css'),
     'brand.css': brandSheet(config.LETHE_BRAND_COLOR, config.LETHE_BRAND_COLOR_DARK),
   };
   const assets = new Map(

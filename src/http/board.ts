@@ -7,6 +7,7 @@ import { serveStatic } from '@hono/node-server/serve-static';
 import { Hono } from 'hono';
 import { getPathNoStrict } from 'hono/utils/url';
 import type { DashboardRole } from '../config.ts';
+import type { ChunkWords } from '../erasure/dispatch.ts';
 import { LetheError } from '../errors.ts';
 import type { Api } from './api.ts';
 import type { Assets, Href } from './assets.ts';
@@ -26,7 +27,7 @@ const ALLOWED: Record<DashboardRole, RegExp[]> = {
   ops: [/^\/api\/queues\/[\w-]+\/(?!clean\/|retry\/)[\w.:%-]+\/retry$/, /^\/api\/queues\/[\w-]+\/retry\/failed$/],
 };
 
-/** Bull Board behind the login: support looks, ops may retry. */
+/** Bull Board behind the login: support looks, ops may retry. What else a writable board offers, its style sheet hides. */
 export function boardRoutes(api: Api, { href }: Pick<Assets, 'href'>): Hono {
   const boards: Record<DashboardRole, Hono> = {
     support: createBoard(api, href, true),
@@ -50,21 +51,24 @@ export function boardRoutes(api: Api, { href }: Pick<Assets, 'href'>): Hono {
     const answer = await boards[user.role].fetch(c.req.raw, c.env);
     // The board answers with the driver's text when Redis is away.
     if (answer.status >= 500) throw new LetheError('redis_unavailable', 'the queues cannot be read; try again');
-    return answer;
+    if (!answer.headers.get('Content-Type')?.includes('text/html')) return answer;
+    const sheet = `<link rel="stylesheet" href="${href('board.css')}"></head>`;
+    return c.html((await answer.text()).replace('</head>', sheet));
   });
   return app;
 }
 
 function createBoard(api: Api, href: Href, readOnly: boolean): Hono {
   const adapter = new HonoAdapter(serveStatic);
-  const queues = Object.values(api.producers.queues).map(
-    (queue) =>
-      new BullMQAdapter(queue, {
-        readOnlyMode: readOnly,
-        allowRetries: !readOnly,
-        description: DESCRIPTIONS[queue.name] ?? '',
-      }),
-  );
+  const queues = Object.values(api.producers.queues).map((queue) => {
+    const shown = new BullMQAdapter(queue, {
+      readOnlyMode: readOnly,
+      allowRetries: !readOnly,
+      description: DESCRIPTIONS[queue.name] ?? '',
+    });
+    shown.setFormatter('name', nameOf);
+    return shown;
+  });
   const uiBasePath = dirname(createRequire(import.meta.url).resolve('@bull-board/ui/package.json'));
   createBullBoard({
     queues,
@@ -83,6 +87,13 @@ function createBoard(api: Api, href: Href, readOnly: boolean): Hono {
   // Not strict: the page's own links home end with a slash.
   const getPath = (request: Request) => href(getPathNoStrict(request) as `/${string}`);
   return new Hono({ getPath }).route(href(BASE), adapter.registerPlugin());
+}
+
+/** A chunk's job by its location and range; any other by its name. */
+function nameOf({ name, data }: { name: string; data?: Partial<ChunkWords> }): string {
+  const { location, pass, range, rows } = data ?? {};
+  if (location === undefined) return name;
+  return `${name} ${location}, range ${range}${pass === 1 ? '' : ` of pass ${pass}`}, ${rows?.toLocaleString('en-US')} rows`;
 }
 
 const DESCRIPTIONS: Record<string, string> = {

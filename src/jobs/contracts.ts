@@ -15,7 +15,7 @@ const backoff = (delay: number) => ({ type: 'exponential', delay, jitter: 0.5 })
 type Contract = { queue: QueueName; payload: z.ZodObject; options: JobsOptions };
 
 /**
- * The registry: every job's queue, payload (ids only) and policy. Payloads are parsed when they are
+ * The registry: every job's queue, payload (ids, names and counts only) and policy. Payloads are parsed when they are
  * added, where an unknown field is refused, and when they are consumed. Names are `noun.verb`.
  */
 export const CONTRACTS = {
@@ -26,7 +26,15 @@ export const CONTRACTS = {
   },
   'chunk.erase': {
     queue: 'chunks',
-    payload: z.strictObject({ erasureId: z.uuid(), chunkId: z.int().positive() }),
+    payload: z.strictObject({
+      erasureId: z.uuid(),
+      chunkId: z.int().positive(),
+      // For whoever looks at the queues; the version before does not add it. Never a key.
+      location: z.string().optional(),
+      pass: z.int().positive().optional(),
+      range: z.int().positive().optional(),
+      rows: z.int().nonnegative().optional(),
+    }),
     // A child that fails must neither park nor fail its parent: the ledger says what is left.
     options: { ...KEPT, attempts: 5, backoff: backoff(500), ignoreDependencyOnFailure: true },
   },

@@ -101,7 +101,9 @@ export function createEnqueue(producers: Producers, db: Database, log: Logger, p
           ...parent,
           opts: { ...parent.opts, jobId: d.jobId, ...(d.delayMs > 0 ? { delay: d.delayMs } : {}) },
           children: d.chunks.map((c) => {
-            const child = job('chunk.erase', { erasureId: d.erasureId, chunkId: c.id });
+            const { location, pass, range, rows } = c;
+            const words = { location, pass, range, rows };
+            const child = job('chunk.erase', { erasureId: d.erasureId, chunkId: c.id, ...words });
             return {
               ...child,
               opts: {

@@ -146,7 +146,8 @@ describe('Redis only delivers', () => {
     const window = async (step: number) => {
       const erasureId = '01900000-0000-7000-8000-000000000002';
       const jobId = `${erasureId}_${step}`;
-      const chunks = [{ id: 1, jobId: `${jobId}_1`, priority: 1, delayMs: 0 }];
+      const words = { location: 'posts', pass: 1, range: 1, rows: 1 };
+      const chunks = [{ id: 1, jobId: `${jobId}_1`, priority: 1, delayMs: 0, ...words }];
       await enqueue.dispatch({ erasureId, step, jobId, delayMs: 0, chunks });
       return Boolean(await producers.queues.erasures.getJob(jobId));
     };

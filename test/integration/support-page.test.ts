@@ -96,6 +96,17 @@ async function insert(change: Record<string, unknown> = {}): Promise<string> {
 const idsOn = (html: string) =>
   [...html.matchAll(/<a class="id" href="\/admin\/erasures\/([\w-]+)"/g)].map((m) => m[1]);
 
+describe('the state of those that wait for partners', () => {
+  it('is on the list while there are any', async () => {
+    expect(await page(LIST)).not.toMatch(/awaiting/i);
+    expect(await page(`${LIST}?state=awaiting`)).toContain('<option value="awaiting" selected>');
+    const id = await insert({ state: 'awaiting' });
+    expect(await page(LIST)).toContain('<b>1</b> awaiting partners');
+    expect(await page(LIST)).toContain('<option value="awaiting" >');
+    await world.sql`DELETE FROM lethe.erasure WHERE id = ${id}`;
+  });
+});
+
 describe('mails that wait for an operator', () => {
   it('are on the list with their cause, as long as they wait', async () => {
     const erasure_id = await insert();

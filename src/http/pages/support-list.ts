@@ -45,7 +45,7 @@ export const listPage = (href: Href, { user }: Viewer, view: ListView, now: Date
     html`<h1>Erasures</h1>
 ${driftNotice(view.drift)}
 ${healthLine(href, view, now)}
-${searchForm(href, view.search)}
+${searchForm(href, view.search, view.overview)}
 ${view.hint ? html`<p class="notice" role="status">${view.hint}</p>` : view.rows.length === 0 ? html`<p class="empty">No erasure matches.</p>` : table(href, view.rows, now)}
 <nav class="pages" aria-label="Pages">
 ${view.search.cursor ? html`<a class="button" href="${address(href, { ...view.search, cursor: '' })}">Newest</a>` : ''}
@@ -80,7 +80,7 @@ function healthLine(href: Href, { overview, health, pace }: ListView, now: Date)
     html`<li><a class="${n > 0 ? '' : 'none'}" href="${address(href, { ...ANY, ...search })}"><b>${count(n)}</b> ${words}</a></li>`;
   return html`<section class="health" aria-label="How things stand">
 <ul class="counts">
-${LIVE.map((state) => link({ state }, overview.states[state] ?? 0, stateWords(state).toLowerCase()))}
+${LIVE.filter((state) => isShown(state, overview)).map((state) => link({ state }, overview.states[state] ?? 0, stateWords(state).toLowerCase()))}
 ${link({ held: true }, overview.held, 'on hold')}
 ${link({ overdue: true }, overview.overdue, 'overdue')}
 </ul>
@@ -93,14 +93,18 @@ ${overview.mails === null ? '' : html`<p class="bad">${mailWords(overview.mails)
 const mailWords = ({ count: n, outcome }: NonNullable<Overview['mails']>) =>
   html`${n === 1 ? 'A mail waits' : `${count(n)} mails wait`}: <bdi>${outcomeWords(outcome)}</bdi>.`;
 
+/** Partners are not everybody's: the state is hidden where nothing is in it. */
+const isShown = (state: string, { states }: Overview) => state !== 'awaiting' || (states.awaiting ?? 0) > 0;
+
 const searchForm = (
   href: Href,
   search: Search,
+  overview: Overview,
 ): Html => html`<form class="search" role="search" method="get" action="${href(ERASURES)}">
 <label class="grow"><span>Account or erasure</span>
 <input type="search" name="q" value="${search.q}" placeholder="Account id or erasure id" maxlength="200" autocomplete="off" spellcheck="false"></label>
 <label><span>State</span>
-<select name="state"><option value="">Any</option>${STATES.map((state) => html`<option value="${state}" ${search.state === state ? 'selected' : ''}>${stateWords(state)}</option>`)}</select></label>
+<select name="state"><option value="">Any</option>${STATES.filter((state) => state === search.state || isShown(state, overview)).map((state) => html`<option value="${state}" ${search.state === state ? 'selected' : ''}>${stateWords(state)}</option>`)}</select></label>
 <label class="check"><input type="checkbox" name="held" value="1" ${search.held ? 'checked' : ''}> On hold</label>
 <label class="check"><input type="checkbox" name="overdue" value="1" ${search.overdue ? 'checked' : ''}> Overdue</label>
 <button class="main">Search</button>
