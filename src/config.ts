@@ -113,7 +113,9 @@ const schema = z.object({
     .default('{lethe}'),
   HOST: z.string().default('0.0.0.0'),
   PORT: integer(0, 65535).default(8080),
-  LETHE_PUBLIC_URL: url('http:', 'https:').default('http://localhost:8080'),
+  LETHE_PUBLIC_URL: url('http:', 'https:')
+    .refine((text) => !/[?#]/.test(text), 'expected a URL without ? and #: paths are added at its end')
+    .default('http://localhost:8080'),
   LETHE_CORS_ORIGINS: origins.default([]),
   LETHE_RATE_LIMIT: integer(0, 1_000_000).default(300),
   LETHE_TRUSTED_PROXIES: integer(0, 10).default(0),

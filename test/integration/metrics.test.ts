@@ -361,7 +361,7 @@ it('a job that is tried again is logged with its erasure and counted', async () 
   const { ctx } = await world.domain();
   const [row] =
     await world.sql`INSERT INTO lethe.erasure (id, account_key, state, mode, starts_at, due_at, catalog_digest, sign_out_at)
-    VALUES (gen_random_uuid(), 'somebody', 'completed', 'scheduled', now(), now(), 'd', now()) RETURNING id`;
+    VALUES (gen_random_uuid(), '4711000', 'completed', 'scheduled', now(), now(), 'd', now()) RETURNING id`;
   const lines: unknown[] = [];
   const log = { ...ctx.log, info: (...line: unknown[]) => lines.push(line) } as unknown as typeof ctx.log;
   const metrics = createMetrics({ defaults: false });

@@ -96,6 +96,11 @@ export const ACCESS: readonly Mutation[] = [
         find: 'if (!there) return usedOf(here);',
         replace: 'if (!there) return { consumed: 1, msLeft: 1 };',
       },
+      {
+        file: 'src/http/counter.ts',
+        find: 'if (here.consumed > points) return usedOf(here);',
+        replace: '',
+      },
     ],
     tests: ['test/integration/rate-limit.test.ts'],
   },

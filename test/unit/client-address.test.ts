@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { clientAddress, UNKNOWN } from '../../src/http/client-address.ts';
+import { clientAddress, networksOf, UNKNOWN } from '../../src/http/client-address.ts';
 
 describe('the socket', () => {
   it.each([
@@ -83,5 +83,17 @@ describe('X-Forwarded-For', () => {
         expect(clientAddress(`${groups.slice(0, 3).join(':')}:${last}::1`, undefined, 0)).not.toBe(one);
       }),
     );
+  });
+});
+
+describe('networks', () => {
+  it.each([
+    ['192.0.2.7', []],
+    [UNKNOWN, []],
+    ['2001:db8:1:abcd::/64', ['2001:db8:1:ab00::/56', '2001:db8:1::/48']],
+    ['2001:db8:1:ff::/64', ['2001:db8:1:0::/56', '2001:db8:1::/48']],
+    [clientAddress('::1', undefined, 0), ['0:0:0:0::/56', '0:0:0::/48']],
+  ])('of %s', (address, above) => {
+    expect(networksOf(address)).toEqual([address, ...above]);
   });
 });

@@ -92,6 +92,7 @@ describe('loadConfig', () => {
     ['PORT', 'http', /expected a whole number/],
     ['PORT', '80.5', /whole number/],
     ['LETHE_PUBLIC_URL', 'ftp://lethe.test', /begins with http/],
+    ['LETHE_PUBLIC_URL', 'https://lethe.test/?a=1', /without \? and #/],
     ['LETHE_SECRET', 'short', /32 characters/],
     ['LETHE_SECRET', `${'a'.repeat(32)},short`, /32 characters/],
     ['LETHE_SECRET', ',', />=1/],
