@@ -29,7 +29,7 @@ WORKDIR /app
 ENV NODE_ENV=production \
     LETHE_METRICS_PORT=9090
 # A volume that is mounted here takes over the owner: mails in LETHE_MAIL=outbox are written by this user.
-RUN mkdir outbox && chown node:node outbox
+RUN mkdir -m 700 outbox && chown node:node outbox
 COPY --from=dependencies /app/node_modules node_modules
 COPY --from=build /app/dist dist
 COPY drizzle drizzle

@@ -7,6 +7,7 @@ import { parsePaceSchedule } from './erasure/pace-schedule.ts';
 import { startsTooLate } from './erasure/schedule.ts';
 import { UsageError } from './errors.ts';
 import { parseRedisUrl } from './jobs/redis-address.ts';
+import { isSender } from './mail/address.ts';
 
 export const SCOPES = ['erasures:write', 'erasures:read', 'admin'] as const;
 export type Scope = (typeof SCOPES)[number];
@@ -164,7 +165,10 @@ const schema = z.object({
   LETHE_EVIDENCE_RETENTION: duration(2 * DAY, 36500 * DAY).default(1096 * DAY),
   LETHE_SHUTDOWN_TIMEOUT: duration(SECOND, 300 * SECOND).default(20 * SECOND),
   LETHE_MAIL: z.enum(['resend', 'outbox'], { error: 'expected resend or outbox' }).default('resend'),
-  LETHE_MAIL_FROM: z.string().min(3).optional(),
+  LETHE_MAIL_FROM: z
+    .string()
+    .refine(isSender, 'expected one address, such as accounts@example.com or Example <accounts@example.com>')
+    .optional(),
   LETHE_MAIL_OUTBOX: z.string().default('outbox'),
   RESEND_API_KEY: z.string().optional(),
   RESEND_BASE_URL: url('http:', 'https:').default('https://api.resend.com'),

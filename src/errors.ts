@@ -9,6 +9,7 @@ export const ERRORS = {
   reauthentication_required: { status: 401, retry: 'never', title: 'A recent sign-in is required' },
   forbidden: { status: 403, retry: 'never', title: 'The credential does not allow this' },
   not_found: { status: 404, retry: 'never', title: 'Not found' },
+  link_ended: { status: 410, retry: 'never', title: 'The link has ended' },
   already_started: { status: 409, retry: 'never', title: 'The erasure has started and cannot be undone' },
   not_live: { status: 409, retry: 'never', title: 'The erasure is final' },
   on_hold: { status: 409, retry: 'never', title: 'The erasure is on hold' },

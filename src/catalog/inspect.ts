@@ -104,7 +104,13 @@ export async function inspectTables(db: Executor, tables: readonly TableName[]):
     FROM wanted w`);
   const raw = rows.map((row) => `${row.schema}.${row.table}`);
   rememberNames({ tables: raw, constraints: rows.flatMap((row) => row.constraints) });
-  return new Map(rows.map((row) => [qualified(row), { ...row, table: qualified(row) }]));
+  return new Map(
+    rows.map((row) => {
+      // The catalog's file looks columns up by name: it must not find what every object has.
+      const columns = Object.assign(Object.create(null), row.columns) as TableFacts['columns'];
+      return [qualified(row), { ...row, columns, table: qualified(row) }];
+    }),
+  );
 }
 
 /** Schemas and names as rows. Two arrays: no character between them could be told from one of a name. */

@@ -11,8 +11,8 @@ const DAY = 86_400_000;
 const before = (ms: number) => sql`now() - ${ms} * interval '1 millisecond'`;
 
 /**
- * Forgets what is no longer needed: after the ledger retention key, bounds, errors and requester of a
- * final erasure; after the evidence retention its digest; answers to idempotency keys after a day.
+ * Forgets what is no longer needed: after the ledger retention key, bounds, errors and names of people
+ * of a final erasure; after the evidence retention its digest; answers to idempotency keys after a day.
  * Counts, states and times stay.
  */
 export async function scrubExpired(ctx: Context): Promise<{ scrubbed: number; forgotten: number; answers: number }> {
@@ -34,16 +34,17 @@ export async function scrubExpired(ctx: Context): Promise<{ scrubbed: number; fo
          LIMIT ${PAGE} FOR UPDATE SKIP LOCKED`);
       if (rows.length === 0) return 0;
       const ids = sql`${sql.param(rows.map((r) => r.id))}::uuid[]`;
-      await tx.execute(sql`UPDATE lethe.erasure SET account_key = NULL, account_created = NULL, email = NULL, requested_by = NULL, hold_reason = NULL,
+      await tx.execute(sql`UPDATE lethe.erasure SET account_key = NULL, account_created = NULL, email = NULL, requested_by = NULL, held_by = NULL, hold_reason = NULL,
         probe_at = NULL, scrubbed_at = now() WHERE id = ANY(${ids})`);
       await tx.execute(
         sql`UPDATE lethe.task SET last_error = NULL WHERE erasure_id = ANY(${ids}) AND last_error IS NOT NULL`,
       );
       await tx.execute(sql`UPDATE lethe.chunk SET lower = NULL, upper = NULL, cursor = NULL
         WHERE task_id IN (SELECT id FROM lethe.task WHERE erasure_id = ANY(${ids})) AND upper IS NOT NULL`);
-      await tx.execute(
-        sql`UPDATE lethe.event SET data = data - 'keys' WHERE erasure_id = ANY(${ids}) AND data ? 'keys'`,
-      );
+      // Of who did it stays what they were: `user:sue` becomes `user`.
+      await tx.execute(sql`UPDATE lethe.event SET data = data - 'keys' ||
+          CASE WHEN data ? 'by' THEN jsonb_build_object('by', split_part(data ->> 'by', ':', 1)) ELSE '{}' END
+         WHERE erasure_id = ANY(${ids}) AND (data ? 'keys' OR data ->> 'by' LIKE '%:%')`);
       await tx.execute(sql`INSERT INTO lethe.event (erasure_id, type) SELECT unnest(${ids}), 'erasure.scrubbed'`);
       return rows.length;
     });

@@ -12,7 +12,7 @@ import { type Claims, NotOurs, type VerifyJwt } from './jwt.ts';
 
 /** Who asks: the account itself, or a program with a key. */
 export type Caller =
-  | { kind: 'account'; accountKey: string; authTime: number | undefined }
+  | { kind: 'account'; accountKey: string; authTime: number | undefined; expires: number }
   | { kind: 'key'; name: string; scopes: readonly Scope[] };
 
 export type AuthConfig = Pick<Config, 'LETHE_API_KEYS' | 'LETHE_MAX_AUTH_AGE' | 'LETHE_SECRET'> & {
@@ -28,8 +28,8 @@ const denied = (detail: string) => new LetheError('unauthenticated', detail);
 export async function authenticate(c: HonoContext, config: AuthConfig, ctx: Context): Promise<Caller> {
   const credential = await readCredential(c, config);
   if (credential.kind === 'key') return credential;
-  const { sub, authTime } = credential;
-  return { kind: 'account', accountKey: await accountOf(sub, ctx), authTime };
+  const { sub, authTime, expires } = credential;
+  return { kind: 'account', accountKey: await accountOf(sub, ctx), authTime, expires };
 }
 
 const BEARER = /^Bearer ([\x21-\x7e]{1,8192})$/i;
@@ -106,6 +106,15 @@ export async function requireOwn(caller: Caller, found: Erasure | null, ctx: Con
 
 const isTheirs = async (accountKey: string, found: Erasure, ctx: Context): Promise<boolean> =>
   found.accountKey !== null && found.accountKey === accountKey && !(await isOfEarlierAccount(ctx, found));
+
+/** How long a status link works after the names were scrubbed: whoever comes late is told that it is over, not that it never was. */
+const LINK_AFTER_SCRUB_MS = 30 * 86_400_000;
+
+/** Throws `link_ended` for an erasure that is so long over that its link opens nothing any more. */
+export function requireOpenLink({ scrubbedAt }: Pick<Erasure, 'scrubbedAt'>): void {
+  if (scrubbedAt && Date.now() - scrubbedAt.getTime() > LINK_AFTER_SCRUB_MS)
+    throw new LetheError('link_ended', 'the erasure is over, and so is the time in which its link could be opened');
+}
 
 /** True when the request carries the status token of exactly this erasure. Throws when it carries a wrong one. */
 export function hasStatusToken(c: HonoContext, config: AuthConfig, erasureId: string): boolean {

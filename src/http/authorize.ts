@@ -4,7 +4,14 @@ import type { Scope } from '../config.ts';
 import { type Erasure, findErasure } from '../erasure/states.ts';
 import { LetheError } from '../errors.ts';
 import type { Api } from './api.ts';
-import { authenticate, hasStatusToken, requireOwn, requireRecentSignIn, requireScope } from './auth.ts';
+import {
+  authenticate,
+  hasStatusToken,
+  requireOpenLink,
+  requireOwn,
+  requireRecentSignIn,
+  requireScope,
+} from './auth.ts';
 import { parse } from './problem.ts';
 
 const id = z.uuid('expected the id of an erasure');
@@ -14,13 +21,13 @@ export type Need = { scopes: Scope[]; account: boolean; token: boolean; recent: 
 
 /**
  * Who was let in: `by` in words for the event log (`account`, `status link` or `key:<name>`), `admin` for a
- * key with that scope.
+ * key with that scope. `expires`: when the credential does, in milliseconds since 1970; absent where it does not.
  */
-export type Authorized = { erasure: Erasure; by: string; admin: boolean };
+export type Authorized = { erasure: Erasure; by: string; admin: boolean; expires?: number };
 
 /**
  * The erasure of the path's `id` as `find` reads it, for a caller who may do this with it. Throws `invalid_request`,
- * `unauthenticated`, `forbidden`, `reauthentication_required`, and `not_found` for what is not the caller's.
+ * `unauthenticated`, `forbidden`, `reauthentication_required`, `link_ended`, and `not_found` for what is not the caller's.
  */
 export async function authorize(
   c: HonoContext,
@@ -31,8 +38,9 @@ export async function authorize(
   const erasureId = parse(id, c.req.param('id'), 'id');
   if (need.token && hasStatusToken(c, api.auth, erasureId)) {
     const found = await find(erasureId);
-    if (found) return { erasure: found, by: 'status link', admin: false };
-    throw new LetheError('not_found', 'there is no such erasure');
+    if (!found) throw new LetheError('not_found', 'there is no such erasure');
+    requireOpenLink(found);
+    return { erasure: found, by: 'status link', admin: false };
   }
   const caller = await authenticate(c, api.auth, api.ctx);
   if (caller.kind === 'account' && !need.account)
@@ -42,5 +50,5 @@ export async function authorize(
   if (need.recent) requireRecentSignIn(caller, api.auth);
   return caller.kind === 'key'
     ? { erasure, by: `key:${caller.name}`, admin: caller.scopes.includes('admin') }
-    : { erasure, by: 'account', admin: false };
+    : { erasure, by: 'account', admin: false, expires: caller.expires };
 }

@@ -11,8 +11,8 @@ import type { ChunkWords } from '../erasure/dispatch.ts';
 import { LetheError } from '../errors.ts';
 import type { Api } from './api.ts';
 import type { Assets, Href } from './assets.ts';
-import { currentUser } from './login.ts';
 import { ownForms } from './own-forms.ts';
+import { currentUser } from './session.ts';
 
 const BASE = '/admin/queues';
 
@@ -36,7 +36,7 @@ export function boardRoutes(api: Api, { href }: Pick<Assets, 'href'>): Hono {
   const app = new Hono();
   app.use(ownForms(api.config));
   app.all('/*', async (c) => {
-    const user = await currentUser(c, api.config);
+    const user = await currentUser(c, api);
     const path = c.req.path.slice(BASE.length);
     if (!user) {
       if (c.req.method === 'GET' && !path.startsWith('/api/')) return c.redirect(href('/admin/login'), 303);

@@ -29,11 +29,13 @@ const HEARTBEAT = new TextEncoder().encode(': heartbeat\n\n');
 export function openEventStream(options: {
   latest: () => Reading;
   admin: boolean;
+  /** When the viewer's credential ends, in milliseconds since 1970: from then on nothing is said. */
+  expires?: number | undefined;
   times: StreamTimes;
   connection: Connection | undefined;
   left: () => void;
 }): EventStream {
-  const { latest, admin, times, connection } = options;
+  const { latest, admin, expires = Number.POSITIVE_INFINITY, times, connection } = options;
   const opened = performance.now();
   // Viewers that came together, as after a restart, do not all leave together.
   const age = times.maxAgeMs * (0.9 + 0.1 * Math.random());
@@ -44,6 +46,7 @@ export function openEventStream(options: {
   let ready = false;
   let pendingSince = opened;
   let ending = false;
+  let closed = false;
   let gone = false;
 
   const leave = () => {
@@ -57,13 +60,17 @@ export function openEventStream(options: {
     controller?.enqueue(chunk);
   };
   const close = () => {
+    if (closed) return;
+    closed = true;
     ready = false;
     pendingSince = performance.now();
     controller?.close();
     if (!connection) leave();
   };
   const flush = (heartbeat: boolean) => {
-    if (gone || !ready) return;
+    if (gone || closed) return;
+    if (Date.now() >= expires) return close();
+    if (!ready) return;
     const reading = latest();
     if (reading !== said) {
       const { chunk, last } = reading.since(said, admin);

@@ -3,8 +3,8 @@ import type { Config } from '../config.ts';
 import { LetheError } from '../errors.ts';
 import { remoteKeys } from './remote-keys.ts';
 
-/** What a JWT that is valid says; `sub` is as it stands there. */
-export type Claims = { sub: string; authTime: number | undefined };
+/** What a JWT that is valid says; `sub` is as it stands there. `expires`: from when it is refused, in milliseconds since 1970. */
+export type Claims = { sub: string; authTime: number | undefined; expires: number };
 
 /** Throws `unauthenticated` (a NotOurs when the signature is wrong) and `keys_unavailable`. */
 export type VerifyJwt = (token: string) => Promise<Claims>;
@@ -20,6 +20,13 @@ export class NotOurs extends LetheError {
 
 /** Keys that a token without `kid` is tried with: each costs a verification, and anybody may send one. */
 const MOST_TRIED = 5;
+/** Seconds by which clocks may differ. */
+const TOLERANCE = 5;
+/**
+ * What a token may say it is. A provider signs others with the same keys, such as `logout+jwt` and `dpop+jwt`, which prove
+ * something else (RFC 8725, 3.11).
+ */
+const TYPES = ['jwt', 'at+jwt', 'application/jwt', 'application/at+jwt'];
 const SHARED = ['HS256'];
 const PUBLIC = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519'];
 
@@ -35,7 +42,7 @@ export function createVerifyJwt(config: JwtConfig): VerifyJwt {
     issuer: config.LETHE_JWT_ISSUER as string,
     audience: config.LETHE_JWT_AUDIENCE as string,
     requiredClaims: ['sub', 'exp'],
-    clockTolerance: 5,
+    clockTolerance: TOLERANCE,
   };
   return async (token) => {
     const alg = algorithmOf(token);
@@ -86,12 +93,19 @@ const notUsable = (error: unknown): never => {
   throw new LetheError('keys_unavailable', 'the key set holds a key that cannot be used');
 };
 
-async function claims(verified: Promise<{ payload: JWTPayload }>): Promise<Claims> {
+async function claims(verified: Promise<{ payload: JWTPayload; protectedHeader: { typ?: string } }>): Promise<Claims> {
   try {
-    const { payload } = await verified;
+    const { payload, protectedHeader } = await verified;
+    const { typ } = protectedHeader;
+    if (typ !== undefined && !TYPES.includes(String(typ).toLowerCase()))
+      throw new LetheError('unauthenticated', 'the JWT is not valid (typ): it was issued for something else');
     // The library asks only that the claim is there.
     if (typeof payload.sub !== 'string') throw new LetheError('unauthenticated', 'the JWT is not valid (sub)');
-    return { sub: payload.sub, authTime: typeof payload.auth_time === 'number' ? payload.auth_time : undefined };
+    return {
+      sub: payload.sub,
+      authTime: typeof payload.auth_time === 'number' ? payload.auth_time : undefined,
+      expires: ((payload.exp as number) + TOLERANCE) * 1000,
+    };
   } catch (error) {
     if (!(error instanceof errors.JOSEError)) throw error;
     const detail = `the JWT is not valid (${error.code})`;

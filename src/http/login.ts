@@ -1,8 +1,6 @@
-import { Hono, type Context as HonoContext, type MiddlewareHandler } from 'hono';
-import { deleteCookie, getSignedCookie, setSignedCookie } from 'hono/cookie';
-import type { Config, DashboardRole } from '../config.ts';
+import { Hono, type Context as HonoContext } from 'hono';
+import type { Config } from '../config.ts';
 import { LetheError } from '../errors.ts';
-import { deriveToken, verifyToken } from '../tokens.ts';
 import type { Api } from './api.ts';
 import type { Assets } from './assets.ts';
 import { networksOf } from './client-address.ts';
@@ -11,17 +9,10 @@ import { ownForms } from './own-forms.ts';
 import { signInPage } from './pages/support-layout.ts';
 import { hashPassword, verifyPassword } from './password.ts';
 import { addressOf, countedAs } from './rate-limit.ts';
+import { signOut, startSession } from './session.ts';
 
-export type DashboardUser = { name: string; role: DashboardRole };
-/** `expires`: when the sign-in ends, in milliseconds since 1970. */
-export type SignedIn = DashboardUser & { expires: number };
 type User = Config['LETHE_DASHBOARD_USERS'][number];
-type LoginConfig = Pick<Config, 'LETHE_DASHBOARD_USERS' | 'LETHE_SECRET' | 'LETHE_PUBLIC_URL'>;
 
-const COOKIE = 'lethe_dashboard';
-const LIFE_SECONDS = 8 * 3600;
-/** The cookie holds a token of the password's hash: a new password ends what the old one, perhaps leaked, opened. */
-const PURPOSE = 'dashboard password';
 /** Compared when the name is unknown, so that timing does not tell names apart. */
 const NOBODY = hashPassword('nobody');
 
@@ -56,20 +47,6 @@ async function inTurn<T>(address: string, known: boolean, attempt: () => Promise
   return mine;
 }
 
-/** The user whose signed cookie this request carries, with the role that the configuration gives now. */
-export async function currentUser(c: Parameters<MiddlewareHandler>[0], config: LoginConfig): Promise<SignedIn | null> {
-  for (const secret of config.LETHE_SECRET) {
-    const value = await getSignedCookie(c, secret, COOKIE);
-    if (!value) continue;
-    const [name, expires, proof = ''] = value.split('|');
-    const user = config.LETHE_DASHBOARD_USERS.find((u) => u.name === name);
-    if (!user || !(Number(expires) > Date.now())) return null;
-    if (!verifyToken(config.LETHE_SECRET, PURPOSE, user.hash, proof)) return null;
-    return { name: user.name, role: user.role, expires: Number(expires) };
-  }
-  return null;
-}
-
 /**
  * `/admin/login` and `/admin/logout`: a form, and a cookie that is signed and stays on this site. Who fails waits
  * longer and longer: 429 with the form, a message and `Retry-After`.
@@ -79,8 +56,6 @@ export function loginRoutes(api: Api, { href }: Pick<Assets, 'href'>): Hono {
   const page = (message = '') => signInPage(href, message);
   const app = new Hono();
   const attempts = createLoginAttempts(api);
-  const secure = config.LETHE_PUBLIC_URL.startsWith('https:');
-  const options = { path: href('/admin'), httpOnly: true, sameSite: 'Strict', secure, maxAge: LIFE_SECONDS } as const;
   app.use(ownForms(config));
 
   /** The user whose password this is, or null; the seconds to wait when it was not looked at. */
@@ -117,13 +92,11 @@ export function loginRoutes(api: Api, { href }: Pick<Assets, 'href'>): Hono {
     const user = seconds > 0 ? seconds : await inTurn(address, known, () => attempt(name, password, address));
     if (typeof user === 'number') return wait(c, user);
     if (!user) return c.html(page('Name or password is wrong.'), 401);
-    const expires = Date.now() + LIFE_SECONDS * 1000;
-    const value = `${user.name}|${expires}|${deriveToken(config.LETHE_SECRET, PURPOSE, user.hash)}`;
-    await setSignedCookie(c, COOKIE, value, config.LETHE_SECRET[0] as string, options);
+    await startSession(c, api, user);
     return c.redirect(href('/admin/erasures'), 303);
   });
-  app.post('/logout', (c) => {
-    deleteCookie(c, COOKIE, { path: href('/admin') });
+  app.post('/logout', async (c) => {
+    await signOut(c, api);
     return c.redirect(href('/admin/login'), 303);
   });
   return app;

@@ -7,9 +7,11 @@ import { type ErrorCode, LetheError } from '../errors.ts';
 import { verifyToken } from '../tokens.ts';
 import type { Api } from './api.ts';
 import type { Assets } from './assets.ts';
+import { requireOpenLink } from './auth.ts';
 import { withDeadline } from './deadline.ts';
 import {
   confirmPage,
+  endedPage,
   failedPage,
   type Links,
   missingPage,
@@ -75,6 +77,7 @@ export function statusPages(api: Api, assets: Assets): StatusPages {
   const find = async (id: string): Promise<Erasure> => {
     const found = await findErasure(ctx.db, id);
     if (!found) throw noSuchPage();
+    requireOpenLink(found);
     return found;
   };
 
@@ -86,7 +89,7 @@ export function statusPages(api: Api, assets: Assets): StatusPages {
     const token = requireToken(id, form.token);
     const notice = await withDeadline(DEADLINE_MS, find(id).then(action)).catch((error: unknown) => {
       const clean = toLetheError(error);
-      if (clean.code === 'not_found') throw clean;
+      if (clean.code === 'not_found' || clean.code === 'link_ended') throw clean;
       ctx.log.warn(
         { requestId: c.get('requestId'), erasureId: id, code: clean.code },
         'an action of the status page failed',
@@ -101,6 +104,7 @@ export function statusPages(api: Api, assets: Assets): StatusPages {
     const token = requireToken(id, c.req.query('token'));
     const seen = await withDeadline(DEADLINE_MS, look(ctx, id));
     if (!seen) throw noSuchPage();
+    requireOpenLink(seen.erasure);
     const view = viewStatus(seen.erasure, seen.progress, ctx.catalog.account.table, new Date());
     const notice = c.req.query('notice');
     return c.html(statusPage(site, linksOf(id, token), view, id, isNotice(notice) ? notice : undefined));
@@ -157,7 +161,13 @@ async function putInWords(c: HonoContext, site: Site): Promise<void> {
   // An id that does not exist and a token that is wrong must look the same.
   const missing = status === 401 || status === 404;
   const seconds = Math.max(RETRY_SECONDS, Number(headers.get('Retry-After') ?? 0));
-  const page = missing ? missingPage(site) : later ? unavailablePage(site, seconds) : failedPage(site);
+  const page = missing
+    ? missingPage(site)
+    : status === 410
+      ? endedPage(site)
+      : later
+        ? unavailablePage(site, seconds)
+        : failedPage(site);
   // Headers of the answer that it replaces stay, but for its type.
   c.res = new Response(String(await page), {
     status: missing ? 404 : status,

@@ -16,7 +16,6 @@ import { deriveToken, verifyToken } from '../tokens.ts';
 import type { Api } from './api.ts';
 import type { Assets } from './assets.ts';
 import { withDeadline } from './deadline.ts';
-import { currentUser, type SignedIn } from './login.ts';
 import { ownForms } from './own-forms.ts';
 import { wordsOf } from './pages/error-words.ts';
 import { type Action, confirmPage, isAction, isNotice, type Notice, noticeOf, WORDS } from './pages/support-actions.ts';
@@ -24,6 +23,7 @@ import { detailPage } from './pages/support-detail.ts';
 import { ERASURES, sayingPage, type Viewer } from './pages/support-layout.ts';
 import { listPage } from './pages/support-list.ts';
 import { toLetheError } from './problem.ts';
+import { claimedSessions, currentUser, type SignedIn } from './session.ts';
 import { parseSearch, runSearch } from './support-search.ts';
 
 /** A person waits longer than a program, but not for ever. */
@@ -89,9 +89,14 @@ export function supportRoutes(api: Api, { href }: Assets): Hono<Env> {
 
   routes.use(async (c, next) => {
     c.header('Cache-Control', 'no-store');
-    const user = await currentUser(c, config);
-    if (user) {
+    const see = (user: SignedIn) =>
       c.set('viewer', { user, csrf: deriveToken(config.LETHE_SECRET, 'csrf', session(user)) });
+    // Before the database is asked: that it is away is told in words to somebody who signed in.
+    const [claimed] = claimedSessions(c, config);
+    if (claimed) see(claimed);
+    const user = await currentUser(c, api);
+    if (user) {
+      see(user);
       return next();
     }
     if (isReading(c)) return c.redirect(href('/admin/login'), 303);

@@ -49,8 +49,8 @@ type Watch = {
   failures: number;
 };
 
-/** What `open` needs besides the erasure. `by`: who was let in, as `authorize` names them. */
-export type Viewer = { admin: boolean; by: string; connection: Connection | undefined };
+/** What `open` needs besides the erasure. `by`: who was let in, as `authorize` names them, and until when (`expires`). */
+export type Viewer = { admin: boolean; by: string; expires?: number | undefined; connection: Connection | undefined };
 
 export type Viewers = ReturnType<typeof createViewers>;
 
@@ -174,6 +174,7 @@ export function createViewers(ctx: Context, options: Partial<ViewerLimits> = {})
       const stream = openEventStream({
         latest: () => watch.latest,
         admin: viewer.admin,
+        expires: viewer.expires,
         times: limits,
         connection: viewer.connection,
         left: () => {

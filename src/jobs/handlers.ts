@@ -99,12 +99,12 @@ export const HANDLERS: Handlers = {
  */
 export async function handle(work: Work, job: Job, signal: AbortSignal): Promise<unknown> {
   const name = job.name as JobName;
-  const contract = CONTRACTS[name];
-  const payload = contract && readPayload(name, job.data);
+  // Whoever can write to Redis chooses the name: it must not become a label, nor find what every object has.
+  const known = Object.hasOwn(CONTRACTS, name);
+  const payload = known ? readPayload(name, job.data) : null;
   if (!payload) {
-    // Whoever can write to Redis chooses the name: it must not become a label.
-    work.metrics.jobs.inc({ name: contract ? name : 'unknown', outcome: 'failed' });
-    throw new UnrecoverableError(`invalid job ${contract ? 'payload' : 'name'}`);
+    work.metrics.jobs.inc({ name: known ? name : 'unknown', outcome: 'failed' });
+    throw new UnrecoverableError(`invalid job ${known ? 'payload' : 'name'}`);
   }
   const run = HANDLERS[name] as (work: Work, payload: unknown, signal: AbortSignal) => Promise<unknown>;
   try {

@@ -6,16 +6,17 @@ import { MailError, type MailProvider } from './provider.ts';
 /**
  * Writes mails to a folder instead of sending them: one `.json`, `.html` and `.txt` per mail, named by
  * its idempotency key, so that a second attempt replaces the first as a provider would drop it. A folder that
- * cannot be written to is the operator's to mend, and no mail has left meanwhile.
+ * cannot be written to is the operator's to mend, and no mail has left meanwhile. Mails hold addresses and links that
+ * open a status page: nobody but this user may read them.
  */
 export function outboxProvider(folder: string): MailProvider {
   const deliver: MailProvider = async (message, idempotencyKey) => {
-    await mkdir(folder, { recursive: true });
+    await mkdir(folder, { recursive: true, mode: 0o700 });
     const write = async (extension: string, content: string) => {
       const file = join(folder, `${idempotencyKey}.${extension}`);
       // A name of its own: two attempts at once would take each other's file away.
       const part = `${file}.${randomUUID()}.tmp`;
-      await writeFile(part, content);
+      await writeFile(part, content, { mode: 0o600 });
       await rename(part, file);
     };
     await write('html', message.html);

@@ -34,7 +34,8 @@ function toMailError(error: { name?: unknown; statusCode?: unknown; message?: un
   const name = typeof error.name === 'string' && /^\w{1,60}$/.test(error.name) ? error.name : 'unrecognized_answer';
   const status = Number(error.statusCode);
   const refused = status >= 400 && status < 500 && status !== 408;
-  const known = FAILURES[name] ?? (refused ? undefined : 'unknown');
+  const listed = Object.hasOwn(FAILURES, name) ? FAILURES[name] : undefined;
+  const known = listed ?? (refused ? undefined : 'unknown');
   if (known) return new MailError(known, name);
   const ambiguous = name === 'validation_error' || name === 'invalid_to_address';
   const cause = ambiguous && CAUSES.find(([text]) => text.test(String(error.message)))?.[1];

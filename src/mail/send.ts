@@ -5,6 +5,7 @@ import { transaction } from '../db/transaction.ts';
 import { LetheError } from '../errors.ts';
 import { appendEvent } from '../events/append.ts';
 import type { Logger } from '../logger.ts';
+import { isAddress } from './address.ts';
 import { forgetAddress } from './forget-address.ts';
 import { MailError, type MailProvider } from './provider.ts';
 import { completedMail, type MailFacts, receivedMail } from './templates.ts';
@@ -40,6 +41,8 @@ export async function sendMail(ctx: MailContext, notificationId: string): Promis
   if (!claim) return 'skipped';
   if ('outcome' in claim) return finish(ctx, notificationId, claim, 'failed', { outcome: claim.outcome });
   if (claim.expired) return finish(ctx, notificationId, claim, 'uncertain', { outcome: 'unknown_too_long' });
+  // A provider would take a list as several recipients: whoever else is in it would get the mail.
+  if (!isAddress(claim.facts.to)) return finish(ctx, notificationId, claim, 'failed', { outcome: 'not_an_address' });
   const message = claim.kind === 'received' ? receivedMail(claim.facts) : completedMail(claim.facts);
   let providerId: string;
   try {

@@ -65,8 +65,22 @@ const INVALID: [string, () => string | null | Promise<string>][] = [
   ['a sub with SQL', () => jwt({ sub: `${other} OR 1=1` })],
   ['a sub that is a number', () => forge(HS256, claims({ sub: Number(other) }), SECRET)],
   ['a sub that is a list', () => forge(HS256, claims({ sub: [other] }), SECRET)],
+  ...['logout+jwt', 'LOGOUT+JWT', 'dpop+jwt', 'secevent+jwt', 'application/logout+jwt', 'JWE', '', 7].map(
+    (typ): (typeof INVALID)[number] => [
+      `a JWT of the type ${JSON.stringify(typ)}`,
+      () => forge({ ...HS256, typ }, claims(), SECRET),
+    ],
+  ),
   ['a sub that is null', () => forge(HS256, claims({ sub: null }), SECRET)],
 ];
+
+it.each(['JWT', 'jwt', 'at+jwt', 'AT+JWT', 'application/at+jwt', 'application/jwt', undefined])(
+  'a JWT of the type %s is its account',
+  async (typ) => {
+    const auth = forge({ alg: 'HS256', ...(typ === undefined ? {} : { typ }) }, claims({ sub: account }), SECRET);
+    expect((await call('GET', `/v1/erasures/${id}`, { auth })).status).toBe(200);
+  },
+);
 
 describe('a credential', () => {
   it.each(INVALID)('that is %s opens nothing', async (_name, make) => {

@@ -27,8 +27,11 @@ let users: Record<'sue' | 'otto', string>;
 let cookies: Record<'support' | 'ops', string>;
 const later = () => Date.now() + 3_600_000;
 /** A cookie made as ours are, for somebody who signed in with the password of `whose`. */
-const made = (name: string, expires: unknown, whose = users.otto, secret = SECRET) =>
-  forgeCookie(`${name}|${expires}|${deriveToken([secret], 'dashboard password', String(whose.split('=')[2]))}`, secret);
+const made = (name: string, expires: unknown, whose = users.otto, secret = SECRET, id = 'made') =>
+  forgeCookie(
+    [name, expires, deriveToken([secret], 'dashboard password', String(whose.split('=')[2])), id].join('|'),
+    secret,
+  );
 
 beforeAll(async () => {
   users = {
@@ -111,7 +114,8 @@ describe('signing in', () => {
     ['without an expiry', () => made('otto', '')],
     ['with an expiry that is no number', () => made('otto', 'never')],
     ['of an unknown user', () => made('mallory', later())],
-    ['without a token of the password', () => forgeCookie(`otto|${later()}`, SECRET)],
+    ['without a token of the password', () => forgeCookie(`otto|${later()}||made`, SECRET)],
+    ['without an id of its own', () => made('otto', later(), users.otto, SECRET, '')],
     ['with the token of another user’s password', () => made('otto', later(), users.sue)],
     ['of another name than was signed', () => cookies.support.replace('=sue', '=otto')],
     ['with a later expiry than was signed', () => cookies.ops.replace(/(%7C|\|)\d/, '$19')],
@@ -153,10 +157,74 @@ describe('signing in', () => {
     expect((await board(api, cookies.ops)('GET', '/api/queues')).status).toBe(200);
   });
 
-  it('ends with signing out', async () => {
-    const answer = await call('POST', '/admin/logout', { auth: null, headers: { Origin: call.base } });
+  const signOut = (api: Call & { base: string }, cookie: string) =>
+    api('POST', '/admin/logout', { auth: null, headers: { Origin: api.base, Cookie: cookie } });
+
+  it('ends with signing out, here and in every process, also for who copied the cookie', async () => {
+    const [stolen, other] = [await cookieOf(call, 'otto', PASSWORD.otto), await cookieOf(call, 'otto', PASSWORD.otto)];
+    const elsewhere = await world.api();
+    await until('it has reached Redis', async () => (await elsewhere('GET', '/readyz')).body.status === 'ok');
+    for (const api of [call, elsewhere]) expect((await board(api, stolen)('GET', '/api/queues')).status).toBe(200);
+    const answer = await signOut(call, stolen);
     expect([answer.status, answer.headers.get('location')]).toEqual([303, '/admin/login']);
     expect(answer.headers.get('set-cookie')).toMatch(/^lethe_dashboard=; Max-Age=0; Path=\/admin/);
+    await redis.flushall();
+    for (const api of [call, elsewhere]) {
+      expectProblem(await board(api, stolen)('GET', '/api/queues'), 401, 'unauthenticated');
+      const page = await api('GET', '/admin/erasures', { auth: null, headers: { Cookie: stolen } });
+      expect([page.status, page.headers.get('location')]).toEqual([303, '/admin/login']);
+      expect((await board(api, other)('GET', '/api/queues')).status).toBe(200);
+    }
+    const kept = await world.sql`SELECT key_hash FROM lethe.idempotency WHERE key_hash LIKE 'session ended%'`;
+    for (const { key_hash } of kept) expect(stolen).not.toContain(String(key_hash).split(': ')[1]);
+  });
+
+  it('ends with signing out without a cookie too: there is nothing to end', async () => {
+    const answer = await signOut(call, '');
+    expect([answer.status, answer.headers.get('location')]).toEqual([303, '/admin/login']);
+  });
+
+  it('ends the sign-in that the browser had before', async () => {
+    const before = await cookieOf(call, 'sue', PASSWORD.sue);
+    const answer = await signIn(call, 'sue', PASSWORD.sue, { Cookie: before });
+    expect(answer.status).toBe(303);
+    expectProblem(await board(call, before)('GET', '/api/queues'), 401, 'unauthenticated');
+  });
+});
+
+describe('a cookie that another site below the same domain has set', () => {
+  it('signs nobody out: every cookie of the name is looked at', async () => {
+    for (const tossed of ['lethe_dashboard=garbage', 'lethe_dashboard=', 'lethe_dashboard=%E0%A4%A', made('otto', 1)])
+      for (const both of [`${tossed}; ${cookies.support}`, `${cookies.support}; ${tossed}`])
+        expect((await board(call, both)('GET', '/api/queues')).status, both).toBe(200);
+  });
+
+  it('lets nobody work in somebody else’s sign-in, and the next sign-in ends it', async () => {
+    const tossed = await cookieOf(call, 'sue', PASSWORD.sue);
+    const own = await cookieOf(call, 'otto', PASSWORD.otto);
+    for (const both of [`${tossed}; ${own}`, `${own}; ${tossed}`])
+      expectProblem(await board(call, both)('GET', '/api/queues'), 401, 'unauthenticated');
+    const again = await signIn(call, 'otto', PASSWORD.otto, { Cookie: `${tossed}; ${own}` });
+    const renewed = String(again.headers.get('set-cookie')).split(';')[0] as string;
+    expect((await board(call, `${tossed}; ${renewed}`)('PUT', '/api/queues/mail/retry/failed')).status).toBe(200);
+  });
+
+  it('is refused by the browser where the cookie is __Host-, and one of the plain name counts for nothing there', async () => {
+    const https = await world.api({ LETHE_PUBLIC_URL: 'https://lethe.test' });
+    await until('it has reached Redis', async () => (await https('GET', '/readyz')).body.status === 'ok');
+    const header = String((await signIn(https, 'sue', PASSWORD.sue)).headers.get('set-cookie'));
+    expect(header).toMatch(/^__Host-lethe_dashboard=/);
+    for (const part of ['; Path=/;', '; Secure', '; HttpOnly', '; SameSite=Strict']) expect(header).toContain(part);
+    expect(header).not.toMatch(/domain/i);
+    const own = header.split(';')[0] as string;
+    expect((await board(https, own)('GET', '/api/queues')).status).toBe(200);
+    expectProblem(await board(https, cookies.ops)('GET', '/api/queues'), 401, 'unauthenticated');
+    const { headers } = await https('POST', '/admin/logout', {
+      auth: null,
+      headers: { Origin: https.base, Cookie: own },
+    });
+    expect(headers.get('set-cookie')).toMatch(/^__Host-lethe_dashboard=; Max-Age=0; Path=\/; Secure/);
+    expectProblem(await board(https, own)('GET', '/api/queues'), 401, 'unauthenticated');
   });
 });
 
@@ -175,11 +243,13 @@ describe('another site', () => {
   it('is not ours under its public address, where a browser says no more than Origin', async () => {
     const https = await world.api({ LETHE_PUBLIC_URL: 'https://lethe.test/erasures' });
     await until('it has reached Redis', async () => (await https('GET', '/readyz')).body.status === 'ok');
+    // Its own: it is signed out in the end.
+    const own = await cookieOf(call, 'otto', PASSWORD.otto);
     const visit = (method: string, path: string, Origin: string) =>
       https(method, path, {
         auth: null,
         raw: '',
-        headers: { Origin, Cookie: cookies.ops, 'Content-Type': 'text/plain' },
+        headers: { Origin, Cookie: own, 'Content-Type': 'text/plain' },
       });
     const retry = `${QUEUES}/api/queues/mail/retry/failed`;
     const ours = 'https://lethe.test';
@@ -194,12 +264,25 @@ describe('another site', () => {
   });
 
   it.each([
+    ['PUT', '/api/queues/mail/retry/failed', 'application/json'],
+    ['PUT', '/api/queues/mail/retry/failed', 'application/x-made-up'],
     ['PUT', '/api/queues/mail/retry/failed', 'text/plain'],
     ['PUT', '/api/queues/mail/failing/retry', 'application/x-www-form-urlencoded'],
     ['POST', '/api/queues/mail/add', 'multipart/form-data; boundary=x'],
   ])('cannot %s %s as %s with an operator’s cookie', async (method, path, type) => {
-    const headers = { Cookie: cookies.ops, 'Content-Type': type, ...evil };
-    expectProblem(await call(method, QUEUES + path, { auth: null, raw: '', headers }), 403, 'forbidden');
+    for (const from of [evil, { Origin: evil.Origin }, { Origin: 'null' }, { 'Sec-Fetch-Site': 'same-site' }, {}]) {
+      const headers = { Cookie: cookies.ops, 'Content-Type': type, ...from };
+      expectProblem(await call(method, QUEUES + path, { auth: null, raw: '', headers }), 403, 'forbidden');
+    }
+  });
+
+  it('cannot sign in or out with JSON', async () => {
+    for (const path of ['/admin/login', '/admin/logout'])
+      expectProblem(
+        await call('POST', path, { auth: null, body: { name: 'sue', password: PASSWORD.sue }, headers: evil }),
+        403,
+        'forbidden',
+      );
   });
 });
 

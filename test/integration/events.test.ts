@@ -170,6 +170,28 @@ describe('events of an erasure', () => {
     expect((await snapshot(next)).event).toBe('snapshot');
   });
 
+  it('end with the token that opened them, and say nothing more', async () => {
+    const { base } = await api();
+    const { account, id } = await scheduled();
+    const exp = Math.floor(Date.now() / 1000);
+    // Clocks may differ by five seconds: so long after its end a token is still taken.
+    const [short, long, link] = await Promise.all([
+      watch(base, id, { auth: await jwt({ sub: account, exp }) }),
+      watch(base, id, { auth: await jwt({ sub: account }) }),
+      watch(base, `${id}`, { auth: read }),
+    ]);
+    for (const f of [short, long, link]) await snapshot(f);
+    await until('the stream has ended', () => short.ended(), 20_000);
+    expect(short.ended()).toBe('clean');
+    expect(Date.now() / 1000).toBeGreaterThanOrEqual(exp + 5);
+    expect(names(short)).toEqual(['snapshot']);
+    await mark(id, 'seen by the others');
+    for (const f of [long, link]) await until('the others go on', () => f.events.length > 1);
+    expect([long.ended(), link.ended(), names(short)]).toEqual([undefined, undefined, ['snapshot']]);
+    const again = await follow(base + path(id), { auth: await jwt({ sub: account, exp }) });
+    expect(again.status).toBe(401);
+  });
+
   it.each([
     ['one process takes', { viewers: 2 }],
     ['one erasure may have', { viewersOfErasure: 2 }],

@@ -50,6 +50,12 @@ const claims = () => {
 };
 
 describe('a JWT of the provider', () => {
+  it('that it issued for something else is refused, although its keys signed it', async () => {
+    for (const typ of ['logout+jwt', 'dpop+jwt', 'entity-statement+jwt'])
+      expectProblem(await look(call, await signed(key('ES256'), { sub: account }, { typ })), 401, 'unauthenticated');
+    expect((await look(call, await signed(key('ES256'), { sub: account }, { typ: 'at+jwt' }))).status).toBe(200);
+  });
+
   it.each(ALGORITHMS)('signed with %s is its account, and may ask for its erasure', async (alg) => {
     const { account: mine } = await subject(world.sql);
     const auth = await signed(key(alg), { sub: mine });

@@ -1,12 +1,13 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { finishErasure } from '../../src/erasure/finish.ts';
+import { holdErasure, releaseErasure } from '../../src/erasure/hold.ts';
 import { reconcile } from '../../src/erasure/reconcile.ts';
 import { requestErasure } from '../../src/erasure/request.ts';
 import { startDue, sweep } from '../../src/erasure/sweep.ts';
 import type { Resources } from '../../src/resources.ts';
 import { checksum, expectErased, rowsOf } from '../support/evidence.ts';
 import { run } from '../support/run-by-hand.ts';
-import { accepted, SMALL, subject } from '../support/subject.ts';
+import { accepted, expectProblem, SMALL, subject } from '../support/subject.ts';
 import { until } from '../support/until.ts';
 import { type Call, createWorld, KEYS, type World } from '../support/world.ts';
 
@@ -77,6 +78,80 @@ describe('the sweep', () => {
     await world.sql`UPDATE lethe.erasure SET completed_at = now() - interval '4 years' WHERE id = ${id}`;
     await sweep(domain.ctx, nothing);
     expect((await erasureOf(id)).account_digest).toBeNull();
+  });
+
+  it('scrubs the names of those who asked, held, released and replayed, and keeps what they were', async () => {
+    const NAMES = ['user:otto.smith@example.com', 'key:sues-laptop', 'cli', 'status link', 'account.hold', 'account'];
+    const of: string[] = [];
+    for (const requestedBy of NAMES.slice(0, 2)) {
+      const { account } = await subject(world.sql);
+      const { erasure } = await requestErasure(domain.ctx, { accountKey: [account], requestedBy });
+      for (const by of NAMES) {
+        await holdErasure(domain.ctx, erasure.id, by, `${by} says so`);
+        if (by !== 'account.hold') await releaseErasure(domain.ctx, erasure.id, by);
+      }
+      await holdErasure(domain.ctx, erasure.id, 'user:otto.smith@example.com', 'he says so');
+      of.push(erasure.id);
+      await world.sql`UPDATE lethe.erasure SET state = 'cancelled', cancelled_at = now() - interval '36 days' WHERE id = ${erasure.id}`;
+    }
+    const everywhere = async () => {
+      let text = '';
+      for (const table of ['erasure', 'task', 'chunk', 'event', 'notification', 'idempotency'])
+        for (const row of await world.sql`SELECT t::text AS text FROM ${world.sql(`lethe.${table}`)} t`)
+          text += row.text;
+      return text;
+    };
+    for (const name of ['otto', 'sues-laptop']) expect(await everywhere()).toContain(name);
+    await sweep(domain.ctx, nothing);
+    for (const name of ['otto', 'sues-laptop']) expect(await everywhere()).not.toContain(name);
+    for (const id of of) {
+      const kinds =
+        await world.sql`SELECT DISTINCT data ->> 'by' AS by FROM lethe.event WHERE erasure_id = ${id} AND data ? 'by'`;
+      expect(kinds.map((row) => row.by).sort()).toEqual([
+        'account',
+        'account.hold',
+        'cli',
+        'key',
+        'status link',
+        'user',
+      ]);
+      expect(await erasureOf(id)).toMatchObject({ requested_by: null, held_by: null, hold_reason: null });
+    }
+  });
+
+  it('ends status links a month after the scrub, in words; before that they still show that it is done', async () => {
+    const { account } = await subject(world.sql, SMALL);
+    const { id, link } = await accepted(call, account);
+    const page = link.replace('/v1/erasures/', '/status/');
+    const token = new URLSearchParams(link.split('?')[1]).get('token') as string;
+    const look = async () => {
+      const shown = await call('GET', page, { auth: null });
+      const start = await call('GET', page.replace('?', '/start?'), { auth: null });
+      const undo = await call('POST', page.replace(/\?.*/, '/undo'), {
+        auth: null,
+        raw: new URLSearchParams({ token }).toString(),
+        headers: { 'Content-Type': 'application/x-www-form-urlencoded' },
+      });
+      const json = await call('GET', link, { auth: null });
+      const events = await call('GET', link.replace('?', '/events?'), { auth: null });
+      const cancel = await call('DELETE', link, { auth: null });
+      return { shown, start, undo, json, events, cancel };
+    };
+    const statuses = async () => Object.values(await look()).map((answer) => answer.status);
+    await world.sql`UPDATE lethe.erasure SET completed_at = now() - interval '36 days' WHERE id = ${id}`;
+    await sweep(domain.ctx, nothing);
+    expect(await statuses()).toEqual([200, 303, 303, 200, 200, 409]);
+    await world.sql`UPDATE lethe.erasure SET scrubbed_at = now() - interval '29 days' WHERE id = ${id}`;
+    expect(await statuses()).toEqual([200, 303, 303, 200, 200, 409]);
+    await world.sql`UPDATE lethe.erasure SET scrubbed_at = now() - interval '31 days' WHERE id = ${id}`;
+    const { shown, json, ...others } = await look();
+    expect([shown.status, shown.headers.get('content-type')]).toEqual([410, 'text/html; charset=UTF-8']);
+    expect(shown.body.text).toContain('This link has ended');
+    expectProblem(json, 410, 'link_ended');
+    for (const answer of Object.values(others)) expect(answer.status).toBe(410);
+    // A wrong token is told nothing of it.
+    expect((await call('GET', page.replace(/.$/, 'x'), { auth: null })).status).toBe(404);
+    expect((await call('GET', `/v1/erasures/${id}`, ADMIN)).status).toBe(200);
   });
 
   it('forgets answers to idempotency keys after a day', async () => {

@@ -247,3 +247,22 @@ describe('a result that cannot be recorded', () => {
     await expectDone();
   });
 });
+
+it.each(['a@x.example,b@y.example', 'a@x.example\nBcc: b@y.example', 'Name <a@x.example>', 'a@x.example; b@y.example'])(
+  'an account whose column holds %j gets no mail, and the provider is not asked',
+  async (hostile) => {
+    const { account } = await subject(world.sql, SMALL);
+    // Another for each run: the column is unique.
+    const email = hostile.replaceAll('x.example', `x-${account}.example`);
+    await world.sql`UPDATE accounts SET email = ${email} WHERE id = ${account}`;
+    const answer = await call('POST', `/v1/accounts/${account}/erasure`, { body: {} });
+    const erasureId = String(answer.body.id);
+    const failed = await notificationIn(world.sql, erasureId, 'completed', 'failed');
+    expect(failed).toMatchObject({ outcome: 'not_an_address', attempt: 1 });
+    expect(await addressOf(world.sql, erasureId)).toBeNull();
+    expect(server.requestsFor(email)).toEqual([]);
+    expect(await mailEvents(world.sql, erasureId)).toEqual([
+      { type: 'mail.failed', data: { kind: 'completed', attempt: 1, outcome: 'not_an_address' } },
+    ]);
+  },
+);

@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
@@ -20,6 +20,19 @@ it('writes one file per form, in a folder that it makes', async () => {
   expect(await read(outbox, 'lethe-1.html')).toBe(message.html);
   expect(await read(outbox, 'lethe-1.txt')).toBe(message.text);
   expect(JSON.parse(await read(outbox, 'lethe-1.json'))).toEqual(message);
+});
+
+it('lets nobody else read them', async () => {
+  const before = process.umask(0);
+  try {
+    const outbox = join(folder, 'mine');
+    await outboxProvider(outbox)(message, 'lethe-1');
+    const mode = async (path: string) => ((await stat(path)).mode & 0o777).toString(8);
+    expect(await mode(outbox)).toBe('700');
+    for (const file of await readdir(outbox)) expect(await mode(join(outbox, file)), file).toBe('600');
+  } finally {
+    process.umask(before);
+  }
 });
 
 it('replaces the mail of an earlier attempt and leaves the others', async () => {

@@ -116,4 +116,24 @@ export const ACCESS: readonly Mutation[] = [
     ],
     tests: ['test/integration/below-a-folder.test.ts'],
   },
+  {
+    name: 'sign-out-forgets-nothing',
+    breaks: 'only who may: a copied cookie is dead after the sign-out',
+    edits: [
+      { file: 'src/http/session.ts', find: '!ended.some(({ key }) => key === keyOf(session))', replace: 'session' },
+    ],
+    tests: ['test/integration/dashboard.test.ts'],
+  },
+  {
+    name: 'stream-outlives-its-token',
+    breaks: 'only who may: an event stream ends with its token',
+    edits: [{ file: 'src/http/event-stream.ts', find: 'if (Date.now() >= expires) return close();', replace: '' }],
+    tests: ['test/integration/events.test.ts'],
+  },
+  {
+    name: 'jwt-of-any-type',
+    breaks: 'only who may: a token opens only what it was issued for',
+    edits: [{ file: 'src/http/jwt.ts', find: '!TYPES.includes(String(typ).toLowerCase())', replace: 'typ === null' }],
+    tests: [AUTHENTICATION],
+  },
 ];

@@ -139,6 +139,15 @@ export const missingPage = (site: Site): Html =>
 <p class="lead">This link does not work. Please open the newest link from our mail again, and check that it is complete.</p></article>`,
   );
 
+/** For a link that is over: whoever has it had the right one. */
+export const endedPage = (site: Site): Html =>
+  frame(
+    site,
+    { shown: 'missing', title: 'This link has ended' },
+    html`<article class="card">${badge('missing')}<h1 tabindex="-1">This link has ended</h1>
+<p class="lead">Your request was finished long ago, and this page is not kept any longer. There is nothing left to do.</p></article>`,
+  );
+
 /** For when it cannot be told now; it tries again by itself. */
 export const unavailablePage = (site: Site, retrySeconds: number): Html =>
   frame(

@@ -1,6 +1,6 @@
 import { html } from 'hono/html';
 import type { Href } from '../assets.ts';
-import type { DashboardUser } from '../login.ts';
+import type { DashboardUser } from '../session.ts';
 import { clockWords, momentWords } from './moments.ts';
 
 export type Html = ReturnType<typeof html>;

@@ -20,7 +20,7 @@ export const showErasure = createRoute({
   description: 'The erasure and its progress, location by location. Scope of a key: `erasures:read`.',
   security: [JWT, API_KEY, STATUS_TOKEN],
   request: { params: erasureParams },
-  responses: { 200: shown('The erasure. `Retry-After` unless it is final.'), ...problems('not_found') },
+  responses: { 200: shown('The erasure. `Retry-After` unless it is final.'), ...problems('not_found', 'link_ended') },
 });
 
 export const cancelErasureRoute = createRoute({
@@ -34,7 +34,10 @@ export const cancelErasureRoute = createRoute({
     'key: `erasures:write`.',
   security: [JWT, API_KEY, STATUS_TOKEN],
   request: { params: erasureParams },
-  responses: { 200: shown('It is cancelled.'), ...problems('not_found', 'already_started', 'account_busy') },
+  responses: {
+    200: shown('It is cancelled.'),
+    ...problems('not_found', 'link_ended', 'already_started', 'account_busy'),
+  },
 });
 
 export const startErasureRoute = createRoute({
@@ -50,7 +53,7 @@ export const startErasureRoute = createRoute({
   request: { params: erasureParams },
   responses: {
     202: shown('It is running, or was already.'),
-    ...problems('not_found', 'reauthentication_required', 'not_live', 'on_hold'),
+    ...problems('not_found', 'link_ended', 'reauthentication_required', 'not_live', 'on_hold'),
   },
 });
 

@@ -31,6 +31,6 @@ export const eventsRoute = createRoute({
       description: 'To a client that comes back after `end` (`Last-Event-ID: end`): stay away.',
       headers: noStore,
     },
-    ...problems('not_found'),
+    ...problems('not_found', 'link_ended'),
   },
 });

@@ -23,16 +23,16 @@ export function eventRoutes(api: Api): OpenAPIHono<{ Bindings: Partial<HttpBindi
   const app = new OpenAPIHono<{ Bindings: Partial<HttpBindings> }>({ defaultHook: refuseInvalid });
 
   app.openapi(eventsRoute, async (c) => {
-    const { id, first, admin, by } = await withDeadline(
+    const { id, first, admin, by, expires } = await withDeadline(
       DEADLINE_MS,
       (async () => {
-        const { erasure, admin, by } = await authorize(c, api, {
+        const { erasure, admin, by, expires } = await authorize(c, api, {
           scopes: ['erasures:read'],
           account: true,
           token: true,
           recent: false,
         });
-        return { id: erasure.id, first: await viewers.look(erasure.id), admin, by };
+        return { id: erasure.id, first: await viewers.look(erasure.id), admin, by, expires };
       })(),
     );
     // Who has seen the end and comes back: 204 is the answer after which an EventSource stays away.
@@ -41,7 +41,7 @@ export function eventRoutes(api: Api): OpenAPIHono<{ Bindings: Partial<HttpBindi
     const { chunk } = first.since(undefined, admin);
     if (first.final) return c.body(chunk, 200, HEADERS);
     // Opened after the deadline was kept: a late one would have no reader.
-    const stream = viewers.open(id, first, { admin, by, connection: c.env.outgoing });
+    const stream = viewers.open(id, first, { admin, by, expires, connection: c.env.outgoing });
     return c.body(stream ?? chunk, 200, HEADERS);
   });
 
