@@ -16,6 +16,7 @@ import {
 } from '../support/dashboard.ts';
 import { forgeCookie } from '../support/forge.ts';
 import { accepted, erasuresOf, expectProblem, subject } from '../support/subject.ts';
+import { startTcpProxy } from '../support/tcp-proxy.ts';
 import { until } from '../support/until.ts';
 import { type Call, createWorld, SECRET, type World } from '../support/world.ts';
 
@@ -168,7 +169,8 @@ describe('signing in', () => {
     const answer = await signOut(call, stolen);
     expect([answer.status, answer.headers.get('location')]).toEqual([303, '/admin/login']);
     expect(answer.headers.get('set-cookie')).toMatch(/^lethe_dashboard=; Max-Age=0; Path=\/admin/);
-    await redis.flushall();
+    // Redis knows nothing of it.
+    await redis.del(...(await redis.keys(`${prefix()}*`)));
     for (const api of [call, elsewhere]) {
       expectProblem(await board(api, stolen)('GET', '/api/queues'), 401, 'unauthenticated');
       const page = await api('GET', '/admin/erasures', { auth: null, headers: { Cookie: stolen } });
@@ -177,6 +179,33 @@ describe('signing in', () => {
     }
     const kept = await world.sql`SELECT key_hash FROM lethe.idempotency WHERE key_hash LIKE 'session ended%'`;
     for (const { key_hash } of kept) expect(stolen).not.toContain(String(key_hash).split(': ')[1]);
+  });
+
+  it('is told in words that the database is away, lets nobody in then, and is forgotten by the browser all the same', async () => {
+    const proxy = await startTcpProxy(Number(new URL(world.url).port));
+    try {
+      const url = new URL(world.url);
+      url.port = String(proxy.port);
+      const api = await world.api({ DATABASE_URL: url.href });
+      await until('it has reached Redis', async () => (await api('GET', '/readyz')).body.status === 'ok');
+      const cookie = await cookieOf(api, 'otto', PASSWORD.otto);
+      const look = () => api('GET', '/admin/erasures', { auth: null, headers: { Cookie: cookie } });
+      expect((await look()).status).toBe(200);
+      proxy.cut();
+      const page = await look();
+      expect([page.status, page.headers.get('content-type')]).toEqual([503, 'text/html; charset=UTF-8']);
+      expect(page.body.text).toContain('database could not be reached');
+      expectProblem(await board(api, cookie)('GET', '/api/queues'), 503, 'database_unavailable');
+      const out = await signOut(api, cookie);
+      expectProblem(out, 503, 'database_unavailable');
+      expect(out.headers.get('set-cookie')).toMatch(/^lethe_dashboard=; Max-Age=0/);
+      proxy.open();
+      await until('it is back', async () => (await look()).status === 200);
+      expect((await signOut(api, cookie)).status).toBe(303);
+      expect((await look()).status).toBe(303);
+    } finally {
+      await proxy.close();
+    }
   });
 
   it('ends with signing out without a cookie too: there is nothing to end', async () => {

@@ -22,7 +22,7 @@ const begins = (program: string) => commands.filter(({ words }) => words[0] === 
 const RUN_BY: Record<string, string> = {
   'docs/integrate.md js': 'test/integration/integrate.test.ts',
   'docs/operations.md psql': 'test/integration/snippets.test.ts',
-  'docs/operations.md sql': 'test/integration/operations-grants.test.ts',
+  'docs/operations.md sql': 'test/integration/sql-snippets.test.ts',
 };
 
 describe('the snippets of the pages', () => {
