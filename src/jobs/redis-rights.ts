@@ -109,6 +109,10 @@ export async function checkRights({ redis, refused }: Producers, log: Logger): P
   const wrong = await firstWord(redis);
   if (wrong !== undefined && /^(WRONGPASS|NOAUTH)$/.test(wrong))
     throw new UsageError([`REDIS_URL: Redis refuses the user or password (${wrong})`]);
+  if (wrong === 'NOPERM')
+    throw new UsageError([
+      `REDIS_URL: Redis refuses this user what it takes to connect, in a cluster CLUSTER SLOTS; ${HELP}`,
+    ]);
   if (redis.status !== 'ready') return;
   const names = await refused().catch(() => []);
   if (names.length > 0) throw new UsageError([`REDIS_URL: Redis refuses this user ${names.join(', ')}; ${HELP}`]);
@@ -123,8 +127,9 @@ async function firstWord(redis: RedisClient): Promise<string | undefined> {
   const done = new AbortController();
   let word: string | undefined;
   const end = () => done.abort();
-  const failed = (error: Error) => {
-    word = error.message.split(' ', 1)[0];
+  // A cluster's error tells what its last node said.
+  const failed = (error: Error & { lastNodeError?: Error }) => {
+    word = (error.lastNodeError ?? error).message.split(' ', 1)[0];
     end();
   };
   const emits = redis as Redis;

@@ -9,6 +9,7 @@ import { CALLS } from '../../src/jobs/redis-rights.ts';
 import { board, cookieOf } from '../support/dashboard.ts';
 import { checksum, expectErased } from '../support/evidence.ts';
 import { stateOf } from '../support/progress.ts';
+import { CLUSTER_PASSWORD, startRedisCluster } from '../support/redis-cluster.ts';
 import { subject } from '../support/subject.ts';
 import { until } from '../support/until.ts';
 import { createWorld, type World } from '../support/world.ts';
@@ -30,6 +31,9 @@ afterAll(async () => {
   admin?.disconnect();
   await server?.destroy();
 });
+
+const page = readFileSync('docs/operations.md', 'utf8');
+const documented = [...page.matchAll(/^ACL SETUSER lethe (.*)$/gm)].map((m) => (m[1] as string).split(' '));
 
 let made = 0;
 /** A user of Redis with these rights, and the environment of a process that signs in as it. */
@@ -119,6 +123,31 @@ describe('a user that lacks what is needed', () => {
     }
   });
 
+  it('in a cluster: CLUSTER SLOTS is told at start, and what the documentation adds is enough', async () => {
+    const cluster = await startRedisCluster();
+    const more = (/needs the user on each node, and `([^`]+)`/.exec(page)?.[1] ?? '').split(' ');
+    const rules = (documented[0] as string[]).map((rule) =>
+      rule.replace('{lethe}', world.env.LETHE_REDIS_PREFIX as string),
+    );
+    for (const [name, also] of [
+      ['lacks', []],
+      ['has', more],
+    ] as const)
+      for (const node of cluster.nodes) {
+        const redis = new Redis(node.url, { password: CLUSTER_PASSWORD });
+        await redis.call('ACL', 'SETUSER', name, 'on', '>secret', ...rules.slice(2), ...also);
+        redis.disconnect();
+      }
+    const as = (name: string) => ({ REDIS_URL: cluster.url.replace(/\/\/[^@]*@/, `//${name}:secret@`) });
+    const refused = world.spawn(['worker'], as('lacks'));
+    expect(await refused.exited, refused.output()).toBe(2);
+    expect(refused.output()).toMatch(/^lethe: REDIS_URL: Redis refuses this user .*CLUSTER SLOTS/m);
+    const { process, port } = await worker({ ...as('has'), LETHE_METRICS_PORT: '0' });
+    await until('it is ready', async () => (await json(port, '/readyz')).status === 200);
+    await stop(process);
+    await cluster.destroy();
+  });
+
   it('a wrong password is told at start', async () => {
     const { env } = await userWith('~*', '+@all');
     const process = world.spawn(['worker'], { ...env, REDIS_URL: env.REDIS_URL.replace('secret', 'wrong') });
@@ -195,9 +224,6 @@ describe('rights that are taken away while it runs', () => {
 });
 
 describe('the user that the documentation says', () => {
-  const page = readFileSync('docs/operations.md', 'utf8');
-  const documented = [...page.matchAll(/^ACL SETUSER lethe (.*)$/gm)].map((m) => (m[1] as string).split(' '));
-
   it('is given, and one with what the pages show besides', () => {
     expect(documented.length).toBe(2);
   });

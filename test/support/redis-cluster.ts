@@ -6,7 +6,8 @@ import { until } from './until.ts';
 const SLOTS = 16_384;
 const MASTERS = 3;
 /** With what a URL must escape. */
-const PASSWORD = 'p,w@d';
+export const CLUSTER_PASSWORD = 'p,w@d';
+const PASSWORD = CLUSTER_PASSWORD;
 
 export type RedisCluster = {
   url: string;
