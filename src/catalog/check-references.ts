@@ -12,7 +12,7 @@ export const reference = (fk: ForeignKey) =>
 
 /** The error about a foreign key from a table that the catalog does not know. */
 export const unlistedError = (fk: ForeignKey): string =>
-  `${reference(fk)} and is not in the catalog: add it under locations, with the column that holds the account's key`;
+  `${reference(fk)} and is not in the catalog: add it under locations, with its column for the account's key; reached only through its parent it is not possible in this version`;
 
 type Declared = {
   accountName: string;

@@ -82,7 +82,8 @@ ignore: [{ column: $.visits.account_type, reason: what the account pays for }]\n
 describe('a catalog is refused', () => {
   const ADDED = (table: string, column = 'account_id') =>
     `${CATALOG}  - { table: $.${table}, account: ${column}, owner: reader }\n`;
-  const UNLISTED = "and is not in the catalog: add it under locations, with the column that holds the account's key";
+  const UNLISTED =
+    "and is not in the catalog: add it under locations, with its column for the account's key; reached only through its parent it is not possible in this version";
   const UNREFERENCED =
     'ALTER TABLE posts DROP CONSTRAINT posts_account_id_fkey; ALTER TABLE feeds DROP CONSTRAINT feeds_account_id_fkey;';
   const SUPPORTED = 'is not supported; expected one of smallint, integer, bigint, uuid';

@@ -198,7 +198,7 @@ describe('an index', () => {
     const { file, schema } = await application(
       world,
       'CREATE TABLE settings (account_id bigint REFERENCES accounts, more int, id bigint PRIMARY KEY);',
-      `account: { table: $.accounts, key: id }
+      `account: { table: $.accounts, key: id, flag: flag }
 locations:
   - { table: $.posts, account: account_id, owner: x }
   - { table: $.feeds, account: account_id, owner: x }
