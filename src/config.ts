@@ -176,7 +176,7 @@ const schema = z.object({
 });
 
 export type Config = z.infer<typeof schema>;
-export type Role = 'api' | 'worker' | 'migrate' | 'cli' | 'catalog';
+export type Role = 'api' | 'worker' | 'migrate' | 'cli' | 'catalog' | 'plan';
 /** Roles that need a few options only: a job that checks the catalog knows no secret. */
 const NEEDS: Partial<Record<Role, Partial<Record<keyof typeof schema.shape, true>>>> = {
   migrate: { DATABASE_URL: true, LETHE_DIRECT_DATABASE_URL: true, LOG_LEVEL: true },
@@ -195,7 +195,9 @@ export function loadConfig(role: Role, env: NodeJS.ProcessEnv = process.env): Co
   const values: Record<string, string> = {};
   const unreadable = new Set<string>();
   const needs = NEEDS[role];
-  const shape = needs ? schema.pick(needs as { DATABASE_URL: true }) : schema;
+  // A plan puts nothing into a queue and signs nothing.
+  const whole = role === 'plan' ? schema.partial({ REDIS_URL: true, LETHE_SECRET: true }) : schema;
+  const shape = needs ? schema.pick(needs as { DATABASE_URL: true }) : whole;
   for (const name of Object.keys(shape.shape)) {
     const file = env[`${name}_FILE`];
     try {

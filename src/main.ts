@@ -1,5 +1,3 @@
-import { once } from 'node:events';
-import type { AddressInfo } from 'node:net';
 import type { Config } from './config.ts';
 import { type SignOutCall, signOutCall } from './erasers/sign-out-call.ts';
 import { SliceSize } from './erasure/slice-size.ts';
@@ -9,6 +7,7 @@ import { withoutBase } from './http/base-path.ts';
 import { prepareClosing } from './http/closing.ts';
 import { createVerifyJwt } from './http/jwt.ts';
 import { API_LIMITS, createBoundedServer } from './http/limits.ts';
+import { listening } from './http/listening.ts';
 import { type Inside, listenForMetrics } from './http/metrics.ts';
 import { createViewers, type ViewerLimits, type Viewers } from './http/viewers.ts';
 import { openWorkerConnection } from './jobs/connection.ts';
@@ -60,10 +59,11 @@ export async function startApi(
     reach: withoutBase(config, app),
   });
   const close = prepareClosing(server);
-  server.listen(config.PORT, config.HOST);
-  const failed = once(server, 'error').then(([error]) => Promise.reject(error));
-  await Promise.race([once(server, 'listening'), failed]);
-  const { port } = server.address() as AddressInfo;
+  const at = { port: config.PORT, hostname: config.HOST };
+  const port = await listening(server, at, 'PORT').catch(async (error) => {
+    await closeAll(closables, log);
+    throw error;
+  });
   log.info({ port }, 'listening');
   const stop = async () => {
     log.info('stopping');

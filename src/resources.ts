@@ -86,7 +86,7 @@ function lateLocations(catalog: Catalog, settings: Context['settings']): string[
 /** The numbers that the verbs work by. */
 export function settingsOf(config: Config, deadlockMs: number): Context['settings'] {
   return {
-    secrets: config.LETHE_SECRET,
+    secrets: config.LETHE_SECRET ?? [],
     sweepCron: config.LETHE_SWEEP_CRON,
     signOut: config.LETHE_SIGN_OUT_URL !== undefined,
     undoWindowMs: config.LETHE_UNDO_WINDOW,

@@ -34,8 +34,12 @@ const REDIS_MS = 1_000;
 const log = createLogger('silent', 'cli');
 
 /** Opens Postgres for one command and closes it after. Throws UsageErrors for a bad configuration. */
-export async function withSession<T>(terminal: Terminal, work: (session: Session) => Promise<T>): Promise<T> {
-  const config = loadConfig('cli', terminal.env);
+export async function withSession<T>(
+  terminal: Terminal,
+  work: (session: Session) => Promise<T>,
+  role: 'cli' | 'plan' = 'cli',
+): Promise<T> {
+  const config = loadConfig(role, terminal.env);
   const connection = connect(config.DATABASE_URL, { max: 4, applicationName: 'lethe-cli' });
   const closables: Closable[] = [{ name: 'postgres', close: connection.close }];
   const { db } = connection;

@@ -14,11 +14,15 @@ export const planCommand = (terminal: Terminal) =>
     .option('--json', 'one JSON document on standard output')
     .addHelpText('after', '\nExample: lethe plan 4711')
     .action((account: string, options: { json?: true }) =>
-      withSession(terminal, async ({ ctx, warnings }) => {
-        const estimate = await estimateErasure(ctx, parseAccountId(ctx.catalog, account, 'account'));
-        if (options.json) terminal.out.write(`${json(resource(estimate, warnings), 2)}\n`);
-        else terminal.out.write(`${describe(estimate, warnings, terminal).join('\n')}\n`);
-      }),
+      withSession(
+        terminal,
+        async ({ ctx, warnings }) => {
+          const estimate = await estimateErasure(ctx, parseAccountId(ctx.catalog, account, 'account'));
+          if (options.json) terminal.out.write(`${json(resource(estimate, warnings), 2)}\n`);
+          else terminal.out.write(`${describe(estimate, warnings, terminal).join('\n')}\n`);
+        },
+        'plan',
+      ),
     );
 
 const resource = ({ erasure, startsAt, estimatedMs, ...rest }: Estimate, warnings: readonly string[]) => ({

@@ -12,7 +12,7 @@ export async function readHistory(db: Executor, erasureId: string): Promise<Hist
     .select({ at: event.at, type: event.type, data: event.data })
     .from(event)
     .where(eq(event.erasureId, erasureId))
-    .orderBy(asc(event.id))
+    .orderBy(asc(event.at), asc(event.id))
     .limit(MOST);
   return rows.map((row) => ({ ...row, data: row.data as Record<string, unknown> }));
 }

@@ -31,8 +31,8 @@ export async function holdErasure(ctx: Context, id: string, by: string, reason: 
       .where(and(eq(erasure.id, id), inArray(erasure.state, [...LIVE])))
       .returning();
     if (!held) throw await refusal(tx, id);
-    // Not the reason: it may name somebody, and events are kept for longer than names.
-    await appendEvent(tx, id, 'erasure.held', { by });
+    // The row's own goes with the release. It may name somebody: the scrub takes it out of the event.
+    await appendEvent(tx, id, 'erasure.held', { by, reason });
     return held;
   });
 }

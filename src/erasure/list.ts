@@ -1,4 +1,4 @@
-import { and, desc, eq, inArray, isNotNull, isNull, lt, or, type SQL, sql } from 'drizzle-orm';
+import { and, between, desc, eq, inArray, isNotNull, isNull, lt, or, type SQL, sql } from 'drizzle-orm';
 import type { Executor } from '../db/client.ts';
 import { erasure } from '../db/schema.ts';
 import { type Erasure, LIVE, type State } from './states.ts';
@@ -14,6 +14,8 @@ export type Filter = {
   accountKey?: string | undefined;
   /** Digests of the key, one per secret: they find erasures that were scrubbed. */
   accountDigests?: readonly string[] | undefined;
+  /** Also those whose id lies between these two and ends so. */
+  idPart?: { from: string; to: string; end: string } | undefined;
 };
 
 /** `limit`: at most this many. `cursor`: the id of the last one on the page before. */
@@ -48,9 +50,14 @@ export function selectErasures(db: Executor, filter: Filter, page: Page) {
     .limit(page.limit + 1);
 }
 
-function ofAccount({ accountKey, accountDigests }: Filter): SQL | undefined {
-  if (accountKey === undefined && !accountDigests?.length) return undefined;
+function ofAccount({ accountKey, accountDigests, idPart }: Filter): SQL | undefined {
+  if (accountKey === undefined && !accountDigests?.length && !idPart) return undefined;
   return or(
+    idPart &&
+      and(
+        between(erasure.id, idPart.from, idPart.to),
+        sql`right(${erasure.id}::text, ${idPart.end.length}::int) = ${idPart.end}`,
+      ),
     accountKey === undefined ? undefined : eq(erasure.accountKey, accountKey),
     accountDigests?.length ? inArray(erasure.accountDigest, [...accountDigests]) : undefined,
   );

@@ -42,9 +42,9 @@ export async function scrubExpired(ctx: Context): Promise<{ scrubbed: number; fo
       await tx.execute(sql`UPDATE lethe.chunk SET lower = NULL, upper = NULL, cursor = NULL
         WHERE task_id IN (SELECT id FROM lethe.task WHERE erasure_id = ANY(${ids})) AND upper IS NOT NULL`);
       // Of who did it stays what they were: `user:sue` becomes `user`.
-      await tx.execute(sql`UPDATE lethe.event SET data = data - 'keys' ||
+      await tx.execute(sql`UPDATE lethe.event SET data = data - 'keys' - 'reason' ||
           CASE WHEN data ? 'by' THEN jsonb_build_object('by', split_part(data ->> 'by', ':', 1)) ELSE '{}' END
-         WHERE erasure_id = ANY(${ids}) AND (data ? 'keys' OR data ->> 'by' LIKE '%:%')`);
+         WHERE erasure_id = ANY(${ids}) AND (data ?| ARRAY['keys', 'reason'] OR data ->> 'by' LIKE '%:%')`);
       await tx.execute(sql`INSERT INTO lethe.event (erasure_id, type) SELECT unnest(${ids}), 'erasure.scrubbed'`);
       return rows.length;
     });

@@ -15,6 +15,9 @@ export type EventType =
 /** What happened to an erasure. `data` holds ids and counts only. */
 export type Happened = { type: EventType; data?: Record<string, unknown> };
 
+/** Not `now()`: a transaction that began earlier than another may come later to what happens in it. */
+const HAPPENED = sql`clock_timestamp()`;
+
 /** Records what happened, in the transaction that made it happen. `data` holds ids and counts only. */
 export async function appendEvent(
   db: Executor,
@@ -22,7 +25,7 @@ export async function appendEvent(
   type: EventType,
   data: Record<string, unknown> = {},
 ): Promise<void> {
-  await db.insert(event).values({ erasureId, type, data });
+  await db.insert(event).values({ erasureId, type, data, at: HAPPENED });
 }
 
 /** What happened, in this order, as one parameter. */
@@ -34,7 +37,7 @@ export const happenedInOrder = (happened: readonly Happened[]): string =>
  * expression that changes erasures and returns their ids: where it changed nothing, nothing has happened. One beside it.
  */
 export const eventsFrom = (source: string, inOrder: string): SQL => sql`
-  INSERT INTO ${event} (erasure_id, type, data)
-  SELECT source.id, happened.type, happened.data
+  INSERT INTO ${event} (erasure_id, type, data, at)
+  SELECT source.id, happened.type, happened.data, ${HAPPENED}
     FROM ${sql.raw(source)} AS source,
          jsonb_to_recordset(${inOrder}::jsonb) AS happened (n int, type text, data jsonb) ORDER BY happened.n`;

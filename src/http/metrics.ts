@@ -1,8 +1,8 @@
 import { once } from 'node:events';
-import type { AddressInfo } from 'node:net';
 import { Hono } from 'hono';
 import type { Metrics } from '../metrics.ts';
 import { createBoundedServer, INSIDE_LIMITS } from './limits.ts';
+import { listening } from './listening.ts';
 import { type Probed, readReadiness, SHARED_MS } from './readiness.ts';
 import { keptFor } from './shared-look.ts';
 
@@ -41,11 +41,9 @@ export async function listenForMetrics(
     hostname: options.hostname,
     trustedProxies: 0,
   });
-  server.listen(options.port, options.hostname);
-  const failed = once(server, 'error').then(([error]) => Promise.reject(error));
-  await Promise.race([once(server, 'listening'), failed]);
+  const port = await listening(server, options, 'LETHE_METRICS_PORT');
   return {
-    port: (server.address() as AddressInfo).port,
+    port,
     close: async () => {
       const closed = once(server, 'close');
       server.close();

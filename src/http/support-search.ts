@@ -65,9 +65,21 @@ const filterOf = ({ state, held, overdue }: Search): Filter => ({
   ...(overdue ? { overdue: true } : {}),
 });
 
-type Meant = { erasureId: string } | { hint: string } | Pick<Filter, 'accountKey' | 'accountDigests'>;
+type Meant = { erasureId: string } | { hint: string } | Pick<Filter, 'accountKey' | 'accountDigests' | 'idPart'>;
 
-/** An erasure's id, or an account's as the application writes it: its digests find what was scrubbed. */
+/** An id's beginning, or the short form that the list shows: beginning, dots, end. */
+const PART = /^([0-9a-f][0-9a-f-]{5,35})(?:(?:…|\.\.\.)([0-9a-f]{1,12}))?$/i;
+
+/** The ids that begin and end so; undefined for what is no part of an id. */
+export function idPartOf(q: string): Filter['idPart'] {
+  const [, written = '', end = ''] = PART.exec(q) ?? [];
+  const begin = written.replaceAll('-', '').toLowerCase();
+  if (begin.length < 6 || begin.length > 32) return undefined;
+  const whole = (fill: string) => begin.padEnd(32, fill).replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
+  return { from: whole('0'), to: whole('f'), end: end.toLowerCase() };
+}
+
+/** An erasure's id or a part of it, or an account's as the application writes it: its digests find what was scrubbed. */
 async function whatIsMeant({ ctx, config }: Api, q: string): Promise<Meant> {
   if (q === '') return {};
   if (isUuid(q)) {
@@ -80,14 +92,16 @@ async function whatIsMeant({ ctx, config }: Api, q: string): Promise<Meant> {
   try {
     key = parseAccountId(ctx.catalog, q);
   } catch {
+    const idPart = isUuid(q) ? undefined : idPartOf(q);
+    if (idPart) return { idPart };
     return {
       hint: isUuid(q)
         ? `No erasure has this id. An account’s id is ${kind} here.`
-        : `This is neither an account’s id, which is ${kind} here, nor an erasure’s id in full (a uuid).`,
+        : `This is neither an account’s id, which is ${kind} here, nor an erasure’s id (a uuid), its first six characters or more, or the short form of the list.`,
     };
   }
   const accountKey = await canonicalKey(ctx.db, ctx, key);
-  return { accountKey, accountDigests: accountDigests(config.LETHE_SECRET, accountKey) };
+  return { accountKey, accountDigests: accountDigests(config.LETHE_SECRET, accountKey), idPart: idPartOf(q) };
 }
 
 /** Rows with what moves: only what is under way is asked for its progress. */

@@ -18,6 +18,7 @@ export function watchOutages(redis: RedisClient, log: Logger) {
   const emits = redis as Emits;
   const away = new Set<string>();
   const listeners: (() => void)[] = [];
+  let met = false;
   const naming = (node: string) => (node === '' ? {} : { node });
   const report = (error: Error, node = '') => {
     // A refused sign-in (`WRONGPASS …`) says so in its text only.
@@ -36,6 +37,7 @@ export function watchOutages(redis: RedisClient, log: Logger) {
   emits.on('error', (error) => report(error));
   emits.on('node error', report);
   emits.on('ready', () => {
+    met = true;
     isBack();
     tell();
   });
@@ -45,7 +47,10 @@ export function watchOutages(redis: RedisClient, log: Logger) {
     });
   });
   return {
-    report: (error: Error) => report(error),
+    /** What a queue tells of the connection. While that is being made it is no news: whether it can be, the connection tells itself. */
+    report: (error: Error) => {
+      if (met) report(error);
+    },
     onReady: (listener: () => void) => void listeners.push(listener),
   };
 }

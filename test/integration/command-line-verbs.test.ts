@@ -538,18 +538,22 @@ describe('with a catalog that does not fit any more', () => {
     const file = join(world.folder, 'unfit.yaml');
     writeFileSync(file, READER_CATALOG.replace('table: posts', 'table: postings'));
     const env = { LETHE_CATALOG: file };
-    for (const args of [['status', id], ['list'], ['hold', id, '--reason', 'x']])
+    for (const args of [
+      ['status', id],
+      ['status', `00${account}`],
+      ['list', '--account', account],
+      ['hold', id, '--reason', 'x'],
+    ])
       expect(await lethe(args, { env })).toMatchObject({ code: 0, err: '' });
     for (const args of [
       ['plan', account],
       ['erase', account, '--yes'],
       ['release', id],
-      ['status', account],
     ]) {
       expect(await lethe(args, { env })).toEqual({
         code: 2,
         out: '',
-        err: 'lethe: catalog: public.postings: there is no such table\n',
+        err: expect.stringMatching(/^lethe: catalog: public\.postings: there is no such table\n/),
       });
     }
   });

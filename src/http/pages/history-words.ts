@@ -33,7 +33,7 @@ const WORDS: Record<EventType, (data: Data, requestedBy: string) => string> = {
   'erasure.completed': (data) => (data.newerAccount ? `Completed as before: ${NEWER}` : 'Completed'),
   'erasure.cancelled': (data) => (data.newerAccount ? `Closed: ${NEWER}` : `Undone${by(data)}`),
   'erasure.stalled': (data) => `Stalled: ${errorWords(`${text(data.code)}: `).words}`,
-  'erasure.held': (data) => `Put on hold${by(data)}`,
+  'erasure.held': (data) => `Put on hold${by(data)}${data.reason ? `: ${text(data.reason)}` : ''}`,
   'erasure.released': (data) => `Released${by(data)}`,
   'erasure.scrubbed': () => 'Account, errors and reasons were forgotten',
   'task.failed': (data) => `Failed in ${text(data.location)}: ${errorWords(`${text(data.code)}: `).words}`,

@@ -3,6 +3,7 @@ const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 
 const CLOCK = { hour: '2-digit', minute: '2-digit', timeZone: 'UTC' } as const;
+const SECONDS = { ...CLOCK, second: '2-digit' } as const;
 const format = (options: Intl.DateTimeFormatOptions) => new Intl.DateTimeFormat('en-GB', options);
 const TIME = format(CLOCK);
 const DAY_TIME = format({ day: 'numeric', month: 'short', ...CLOCK });
@@ -14,6 +15,13 @@ export function clockWords(at: Date, now: Date): string {
   const spoken =
     there.slice(0, 10) === here.slice(0, 10) ? TIME : there.slice(0, 4) === here.slice(0, 4) ? DAY_TIME : YEAR_TIME;
   return `${spoken.format(at)} UTC`;
+}
+
+/** The same to the second: `14:00:07 UTC`. */
+export function secondWords(at: Date, now: Date): string {
+  const sameDay = at.toISOString().slice(0, 10) === now.toISOString().slice(0, 10);
+  const day = sameDay ? '' : `${clockWords(at, now).split(', ')[0]}, `;
+  return `${day}${format(SECONDS).format(at)} UTC`;
 }
 
 /** A length of time: `less than a minute`, `12 min`, `3 h`, `2 days`. */

@@ -6,7 +6,7 @@ import type { LocationProgress, Progress } from '../../erasure/status.ts';
 import type { Href } from '../assets.ts';
 import { errorWords, outcomeWords } from './error-words.ts';
 import { eventWords } from './history-words.ts';
-import { clockWords, momentWords, spanWords, whoWords } from './moments.ts';
+import { clockWords, momentWords, secondWords, spanWords, whoWords } from './moments.ts';
 import { isHeld, isOverdue, nextStep } from './next-step.ts';
 import { actionsOf, NOTICES, type Notice } from './support-actions.ts';
 import {
@@ -113,7 +113,7 @@ function jobOf(href: Href, e: Erasure): Html | null {
 const timeline = ({ history, erasure: e }: DetailView, now: Date): Html =>
   html`<div class="timeline" role="region" tabindex="0" aria-label="What happened, oldest first"><ol>${history.map(
     (entry) =>
-      html`<li>${clock(entry.at, now)} <bdi>${eventWords(entry, e.requestedBy === null ? '' : whoWords(e.requestedBy))}</bdi></li>`,
+      html`<li><time datetime="${entry.at.toISOString()}">${secondWords(entry.at, now)}</time> <bdi>${eventWords(entry, e.requestedBy === null ? '' : whoWords(e.requestedBy))}</bdi></li>`,
   )}</ol></div>`;
 
 const TASK_STATES: Record<string, string> = {
