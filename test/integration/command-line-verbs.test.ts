@@ -224,7 +224,7 @@ describe('every verb', () => {
 
   it('names what is missing in its environment, a line each, and needs nothing for mail', async () => {
     const env = { DATABASE_URL: '', LETHE_SECRET: '', LETHE_MAIL: '', LETHE_API_KEYS: '', LETHE_JWT_SECRET: '' };
-    const { code, err } = await lethe(['plan', '7'], { env });
+    const { code, err } = await lethe(['status', '7'], { env });
     expect(code).toBe(2);
     expect(err.trimEnd().split('\n').sort()).toEqual([
       'lethe: DATABASE_URL: is required',
