@@ -19,7 +19,7 @@ export const ERRORS = {
   too_many_attempts: { status: 429, retry: 'now', title: 'Too many attempts at once' },
   rate_limited: { status: 429, retry: 'now', title: 'Too many requests' },
   internal_error: { status: 500, retry: 'now', title: 'Something went wrong on our side' },
-  database_unavailable: { status: 503, retry: 'now', title: 'The database cannot be reached' },
+  database_unavailable: { status: 503, retry: 'now', title: 'The database is not available' },
   redis_unavailable: { status: 503, retry: 'now', title: 'Redis cannot be reached' },
   keys_unavailable: { status: 503, retry: 'now', title: 'The keys that sign JWTs cannot be read' },
   account_busy: { status: 503, retry: 'now', title: 'The account is locked by the application' },

@@ -1,9 +1,10 @@
 import { sql } from 'drizzle-orm';
-import type { Executor } from '../db/client.ts';
+import type { Database, Executor } from '../db/client.ts';
 import { hiddenTables, missingGrants } from '../db/grants.ts';
 import { sqlState } from '../db/sql-errors.ts';
 import { NO_TRIGGERS } from '../db/transaction.ts';
 import { UsageError } from '../errors.ts';
+import { checkPublications } from './check-publications.ts';
 import { type Drift, NO_DRIFT, resolveDrifted } from './drift.ts';
 import { inspectForeignKeys, inspectTables } from './inspect.ts';
 import type { Declaration } from './load.ts';
@@ -19,12 +20,16 @@ export async function inspectCatalog(db: Executor, declared: Declaration): Promi
   return resolveCatalog(declared, facts, onto, await inspectForeignKeys(db));
 }
 
-/** The same, and what is left of a catalog that does not fit any more. */
-export async function inspectDrifted(db: Executor, declared: Declaration): Promise<Resolution & { drift: Drift }> {
+/** The same with what publications refuse, and what is left of a catalog that does not fit any more. */
+export async function inspectDrifted(db: Database, declared: Declaration): Promise<Resolution & { drift: Drift }> {
   const tables = [declared.account.table, ...declared.locations.map((l) => l.table)].map(tableName);
   const facts = await inspectTables(db, tables);
   const onto = await inspectForeignKeys(db, tables);
-  return resolveDrifted(declared, facts, onto, await inspectForeignKeys(db));
+  const found = resolveDrifted(declared, facts, onto, await inspectForeignKeys(db));
+  const refused = await checkPublications(db, declared);
+  const { problems, unusable } = found.drift;
+  const drift = { problems: [...problems, ...refused], unusable: [...unusable, ...refused] };
+  return { ...found, errors: [...found.errors, ...refused], drift };
 }
 
 /**
@@ -33,7 +38,7 @@ export async function inspectDrifted(db: Executor, declared: Declaration): Promi
  * database is the application's migration to mend, not this process's: what is left of it is returned, with the drift.
  */
 export async function checkCatalog(
-  db: Executor,
+  db: Database,
   declared: Declaration,
 ): Promise<{ catalog: Catalog; warnings: string[]; drift: Drift }> {
   const server = await checkServer(db);

@@ -1,4 +1,4 @@
-import type { Executor } from '../db/client.ts';
+import type { Database } from '../db/client.ts';
 import { sanitize } from '../db/sql-errors.ts';
 import type { Logger } from '../logger.ts';
 import { inspectDrifted } from './check.ts';
@@ -14,7 +14,7 @@ export type Fit = { catalog: Catalog; drift: Drift };
  * `drift` is what was found last. The catalog of this process stays as it was at its start.
  */
 export function watchCatalog(
-  db: Executor,
+  db: Database,
   declared: Declaration,
   start: Fit,
   { log, intervalMs }: { log: Logger; intervalMs: number },

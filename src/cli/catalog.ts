@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import { checkServer, inspectCatalog, ownProblems } from '../catalog/check.ts';
+import { checkPublications } from '../catalog/check-publications.ts';
 import { unlistedError } from '../catalog/check-references.ts';
 import { type Finding, findUncovered } from '../catalog/coverage.ts';
 import { inspectForeignKeys } from '../catalog/inspect.ts';
@@ -81,7 +82,12 @@ async function checkCoverage(db: Database, declared: Declaration): Promise<Repor
   const found = new Set(uncovered.map((f) => f.table));
   // Said once: by the finding, which also says what to write.
   const said = new Set(foreignKeys.filter((fk) => found.has(fk.child)).map(unlistedError));
-  const errors = [...(await ownProblems(db)), ...resolution.errors.filter((error) => !said.has(error)), ...unjudged];
+  const errors = [
+    ...(await ownProblems(db)),
+    ...(await checkPublications(db, declared)),
+    ...resolution.errors.filter((error) => !said.has(error)),
+    ...unjudged,
+  ];
   return {
     ok: errors.length === 0 && uncovered.length === 0,
     errors,

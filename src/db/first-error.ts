@@ -9,7 +9,13 @@ export function firstError(error: unknown, variable: string): Error {
   if (error instanceof UsageError) return error;
   const state = sqlState(error) ?? '';
   if (state.startsWith('28') || state === '3D000')
-    return new UsageError([`${variable}: the server refuses the user, the password or the database (${state})`]);
+    return new UsageError([
+      `${variable}: the server refuses the user, the password or the database (${state}); where it wants TLS, add ?sslmode=require`,
+    ]);
+  if (/CERT|^ERR_TLS|^UNABLE_TO_VERIFY/.test(state))
+    return new UsageError([
+      `${variable}: the server's certificate is not accepted (${state}): name its authority with sslrootcert, and the host as the certificate does`,
+    ]);
   const clean = sanitize(error);
   if (clean.code !== 'database_unavailable') return clean;
   return new LetheError('database_unavailable', `${variable}: ${clean.detail}`);

@@ -5,10 +5,10 @@ type PostgresFields = { code?: unknown; table_name?: unknown; constraint_name?: 
 
 /** 55P03 lock not available, 57014 statement timeout, 25P04 transaction timeout, 25P03 idle too long, 40P01 deadlock, 40001 serialization. */
 const CONTENDED = new Set(['55P03', '57014', '25P04', '25P03', '40P01', '40001']);
-/** The server is starting, stopping, full, read-only, or has ended our session. */
-const UNAVAILABLE = new Set(['57P01', '57P02', '57P03', '57P05', '53300', '25006']);
+/** The server is starting, stopping, full, or has ended our session. */
+const UNAVAILABLE = new Set(['57P01', '57P02', '57P03', '57P05', '53300']);
 const CONNECTION =
-  /^(CONNECTION_|CONNECT_TIMEOUT|ECONN|EPIPE|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|ENOENT)/;
+  /^(CONNECTION_|CONNECT_TIMEOUT|ECONN|EPIPE|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|ENOENT|ERR_TLS|ERR_SSL)|CERT|^UNABLE_TO_VERIFY/;
 
 function find(error: unknown): PostgresFields | undefined {
   for (let e = error, depth = 0; e && depth < 6; e = (e as { cause?: unknown }).cause, depth++) {
@@ -38,6 +38,7 @@ export function sanitize(error: unknown): LetheError {
   const fields = find(error);
   const code = (fields?.code as string | undefined) ?? 'unknown';
   if (CONTENDED.has(code)) return new LetheError('contended', `SQLSTATE ${code}`);
+  if (code === '25006') return new LetheError('database_unavailable', 'the database is read-only (25006)');
   if (UNAVAILABLE.has(code) || CONNECTION.test(code) || code.startsWith('08')) {
     return new LetheError('database_unavailable', code);
   }

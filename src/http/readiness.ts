@@ -23,13 +23,13 @@ export type Probed = {
  * is `unknown` where the database did not say.
  */
 export async function readReadiness({ ctx, producers, working }: Probed) {
-  const [standby, pending, refused] = await Promise.all([
-    answerOf(async () => (await ctx.db.execute<{ is: boolean }>(sql`SELECT pg_is_in_recovery() AS is`))[0]?.is),
+  const [readOnly, pending, refused] = await Promise.all([
+    answerOf(() => isReadOnly(ctx.db)),
     answerOf(() => pendingMigrations(ctx.db)),
     answerOf(() => producers.refused()),
   ]);
   const consuming = working?.();
-  const postgres = standby === false;
+  const postgres = readOnly === false;
   const redis = refused === undefined ? 'away' : refused.length > 0 ? 'refused' : 'ok';
   const delivers = redis === 'ok';
   const drifted = ctx.drift.problems.length > 0;
@@ -37,12 +37,18 @@ export async function readReadiness({ ctx, producers, working }: Probed) {
   const word = (ok: boolean) => (ok ? ('ok' as const) : ('away' as const));
   return {
     status: !ready ? ('unavailable' as const) : delivers && !drifted ? ('ok' as const) : ('degraded' as const),
-    postgres: word(postgres),
+    postgres: readOnly ? ('read-only' as const) : word(postgres),
     migrations: pending === undefined ? ('unknown' as const) : pending > 0 ? ('pending' as const) : ('ok' as const),
     redis: redis as 'ok' | 'away' | 'refused',
     catalog: drifted ? ('drifted' as const) : ('ok' as const),
     ...(consuming === undefined ? {} : { queues: consuming ? ('ok' as const) : ('not consumed' as const) }),
   };
+}
+
+/** A standby, or a database whose sessions must not write by default. */
+async function isReadOnly(db: Probed['ctx']['db']): Promise<boolean | undefined> {
+  const [row] = await db.execute<{ is: boolean }>(sql`SELECT current_setting('transaction_read_only')::boolean AS is`);
+  return row?.is;
 }
 
 /** Undefined when there was none in time. */

@@ -204,7 +204,9 @@ export const Readiness = z
         '`degraded`: requests are accepted. Without Redis they are erased a little later; where the catalog has drifted, ' +
         'the erasures that this affects wait for an operator.',
     }),
-    postgres: reachable,
+    postgres: z
+      .enum(['ok', 'away', 'read-only'])
+      .openapi({ description: '`read-only`: a standby, or a database that takes no writes by default.' }),
     migrations: z
       .enum(['ok', 'pending', 'unknown'])
       .openapi({ description: '`unknown`: Postgres did not say in time.' }),

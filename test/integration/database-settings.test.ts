@@ -247,3 +247,40 @@ it('a migration waits for another one and takes its time, whatever limits the ro
   other.release();
   expect(await migrated).toBeGreaterThan(5);
 });
+
+it('a database that became read-only is said so: not ready, 503 with the reason, and refused at start', async () => {
+  const database = await worldWith({}, { LETHE_METRICS_PORT: '0' });
+  const call = await world.api();
+  const worker = await world.worker();
+  const { account, before } = await subject(world.sql, SMALL);
+  await world.sql.unsafe(`ALTER ROLE ${role} IN DATABASE ${database} SET default_transaction_read_only = on`);
+  await world.sql`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'lethe-%' AND usename = ${role}`;
+  const refused = await until('it refuses', async () => {
+    const answer = await call('POST', `/v1/accounts/${account}/erasure`, { body: {} });
+    return /read-only/.test(String(answer.body.detail)) && answer;
+  });
+  expect(refused).toMatchObject({
+    status: 503,
+    body: {
+      code: 'database_unavailable',
+      title: 'The database is not available',
+      detail: 'the database is read-only (25006)',
+    },
+  });
+  for (const url of [`${call.base}/readyz`, `http://127.0.0.1:${worker.metricsPort}/readyz`])
+    await until('it is not ready', async () => {
+      const answer = await fetch(url);
+      const body = (await answer.json()) as Record<string, string>;
+      return answer.status === 503 && body.status === 'unavailable' && body.postgres === 'read-only';
+    });
+  expect(await rowsOf(world.sql, account)).toEqual(before);
+  await expect(world.api()).rejects.toThrow(/^DATABASE_URL: the database is read-only/);
+  const ran = await runVerb(world.env, ['erase', account, '--yes']);
+  expect(ran).toMatchObject({ code: expect.any(Number), err: expect.stringContaining('read-only') });
+  await world.sql.unsafe(`ALTER ROLE ${role} IN DATABASE ${database} RESET default_transaction_read_only`);
+  await world.sql`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'lethe-%' AND usename = ${role}`;
+  await until(
+    'it accepts again',
+    async () => (await call('POST', `/v1/accounts/${account}/erasure`, { body: {} })).status === 200,
+  );
+});

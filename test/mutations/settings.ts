@@ -35,6 +35,14 @@ export const SETTINGS_MUTATIONS: readonly Mutation[] = [
     tests: ['test/integration/database-address.test.ts'],
   },
   {
+    name: 'publications-not-asked',
+    breaks: 'what cannot be deleted is said at start, not in the middle of an erasure',
+    edits: [
+      { file: 'src/catalog/check-publications.ts', find: '  if (!any) return [];', replace: '  if (any) return [];' },
+    ],
+    tests: ['test/integration/publications.test.ts'],
+  },
+  {
     name: 'start-after-the-deadline',
     breaks: 'no erasure is planned to start when its legal deadline has passed',
     edits: [

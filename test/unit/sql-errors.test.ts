@@ -41,7 +41,6 @@ describe('sanitize', () => {
     '57P02',
     '57P03',
     '53300',
-    '25006',
     '08000',
     '08006',
     'ECONNREFUSED',
@@ -52,11 +51,21 @@ describe('sanitize', () => {
     'CONNECTION_CLOSED',
     'CONNECTION_ENDED',
     'CONNECT_TIMEOUT',
+    'ERR_TLS_CERT_ALTNAME_INVALID',
+    'SELF_SIGNED_CERT_IN_CHAIN',
   ])('calls %s unavailable', (code) => {
     for (const error of [driverError(code), wrapped(driverError(code))]) {
       expect(sanitize(error)).toMatchObject({ code: 'database_unavailable', retry: 'now', detail: code });
       expect(isContended(error)).toBe(false);
     }
+  });
+
+  it('says that a database is read-only: it can be reached', () => {
+    expect(sanitize(wrapped(driverError('25006')))).toMatchObject({
+      code: 'database_unavailable',
+      retry: 'now',
+      detail: 'the database is read-only (25006)',
+    });
   });
 
   it('names state, table and constraint of any other error', () => {
