@@ -196,7 +196,6 @@ export type Problem = z.infer<typeof Problem>;
 
 export const Health = z.object({ status: z.literal('ok') }).openapi('Health');
 
-const reachable = z.enum(['ok', 'away']);
 export const Readiness = z
   .object({
     status: z.enum(['ok', 'degraded', 'unavailable']).openapi({
