@@ -20,6 +20,7 @@ export const ERRORS = {
   rate_limited: { status: 429, retry: 'now', title: 'Too many requests' },
   internal_error: { status: 500, retry: 'now', title: 'Something went wrong on our side' },
   database_unavailable: { status: 503, retry: 'now', title: 'The database is not available' },
+  too_slow: { status: 503, retry: 'now', title: 'The database did not answer in time' },
   redis_unavailable: { status: 503, retry: 'now', title: 'Redis cannot be reached' },
   keys_unavailable: { status: 503, retry: 'now', title: 'The keys that sign JWTs cannot be read' },
   account_busy: { status: 503, retry: 'now', title: 'The account is locked by the application' },

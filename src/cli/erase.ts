@@ -2,7 +2,7 @@ import { createInterface } from 'node:readline/promises';
 import { Command } from 'commander';
 import { parseAccountId } from '../erasure/account-id.ts';
 import { requestErasure } from '../erasure/request.ts';
-import type { Erasure } from '../erasure/states.ts';
+import { type Erasure, isSigningOut } from '../erasure/states.ts';
 import { UsageError } from '../errors.ts';
 import { acceptedResource } from '../http/representation.ts';
 import { beginErasure } from '../jobs/begin-erasure.ts';
@@ -66,6 +66,7 @@ function describe(e: Erasure, terminal: Terminal): string[] {
     `State    ${paint(colour, e.heldAt ? `${e.state}, on hold` : e.state)}`,
     e.state === 'completed' ? `Done     ${time(e.completedAt as Date)}` : `Start    ${time(e.startedAt ?? e.startsAt)}`,
     ...(e.state === 'completed' ? [] : [`Watch    lethe status ${e.id} --watch`]),
+    ...(isSigningOut(e) ? ['Sessions are many: the workers delete the rest of them now'] : []),
     ...(e.state === 'scheduled' ? [`Undo     lethe undo ${e.id}`] : []),
   ];
 }

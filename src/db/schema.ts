@@ -85,6 +85,8 @@ export const erasure = lethe.table(
       .on(t.state, t.startsAt)
       .where(sql`state IN ('scheduled', 'running', 'awaiting', 'stalled')`),
     index('erasure_sign_out').on(t.signOutAt).where(sql`sign_out_at IS NOT NULL`),
+    // Steps before the start: few among many that wait.
+    index('erasure_signing_out').on(t.id).where(sql`state = 'scheduled' AND dispatched_at IS NOT NULL`),
     index('erasure_held').on(t.heldAt).where(sql`held_at IS NOT NULL`),
     // Lists by state, newest first: ids are ordered by time.
     index('erasure_state').on(t.state, t.id),

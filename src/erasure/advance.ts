@@ -1,25 +1,26 @@
-import { and, asc, eq, inArray, isNull, sql } from 'drizzle-orm';
+import { eq, sql } from 'drizzle-orm';
 import type { KeyValue } from '../catalog/types.ts';
-import { chunk, erasure, task } from '../db/schema.ts';
+import { erasure } from '../db/schema.ts';
 import { sanitize } from '../db/sql-errors.ts';
 import { transaction } from '../db/transaction.ts';
 import { countEachUpTo } from '../erasers/probe.ts';
 import { LetheError } from '../errors.ts';
-import { appendEvent } from '../events/append.ts';
 import { adoptCatalog, withCatalogOf } from './catalog-of.ts';
-import { accountTuple, type Context, OWN_TABLES, PROBING } from './context.ts';
+import { accountTuple, type Context, PROBING } from './context.ts';
 import { type Dispatch, dispatchWindow } from './dispatch.ts';
 import { ensureTasks } from './ensure-tasks.ts';
 import { eraseAtOnce, rowsAtOnce } from './erase-at-once.ts';
+import { endAtRequest, eraseAtRequest } from './erase-at-request.ts';
 import { eraseStubborn } from './erase-stubborn.ts';
 import { finishErasure } from './finish.ts';
 import { holdForApplication } from './hold.ts';
 import { refuseStrays } from './look-for-strays.ts';
 import { closeIfNewerAccount } from './newer-account.ts';
+import { nextWindow, readTasks, startPass } from './next-window.ts';
 import { planTask, type Task } from './plan.ts';
 import { refuseNewReferences, refuseUnusable, whereRowsAre } from './refuse-new-references.ts';
 import { stall } from './stall.ts';
-import { type Erasure, findErasure } from './states.ts';
+import { type Erasure, findErasure, hasSteps } from './states.ts';
 import { recordThroughput } from './throughput.ts';
 
 /** What should happen next. `superseded`: this step is not the current one, somebody else goes on. */
@@ -30,16 +31,14 @@ export type Next =
   /** Somebody new has the account's key. */
   | { kind: 'cancelled' }
   | { kind: 'held' }
+  /** What the request has left of the rows `at: request` is gone, or left to the start. */
+  | { kind: 'scheduled' }
   | { kind: 'stalled'; error: LetheError };
 
-/** Verification passes before an account counts as still being written. */
-const MAX_PASSES = 5;
 /** Finishing tries, with growing pauses, before a lock on the account counts as stuck. */
 const MAX_FINISH_ATTEMPTS = 40;
 /** Failed steps in a row before the erasure stalls: about twenty minutes of backoff. */
 const MAX_FAILURES = 20;
-/** Dispatches of a chunk without any progress before its task fails. */
-const MAX_DISPATCHES = 20;
 /** The last transaction walks the dead index entries of all that was deleted: some time, and more for more rows. */
 const finishMs = (rowsPlanned: number) => 5_000 + rowsPlanned / 100;
 
@@ -49,12 +48,16 @@ const finishMs = (rowsPlanned: number) => 5_000 + rowsPlanned / 100;
  */
 export async function advanceErasure(current: Context, erasureId: string, step: number): Promise<Next> {
   const running = await findErasure(current.db, erasureId);
-  if (running?.state !== 'running' || running.heldAt || running.step !== step) return { kind: 'superseded' };
+  if (!running || !hasSteps(running) || running.step !== step) return { kind: 'superseded' };
   const account = accountTuple(running.accountKey as string);
   try {
     const ctx = await withCatalogOf(current, running);
     const closed = await closeIfNewerAccount(ctx, running);
     if (closed) return { kind: closed.state === 'completed' ? 'completed' : 'cancelled' };
+    if (running.state === 'scheduled') {
+      const next = await eraseAtRequest(ctx, running, account);
+      return next === 'over' ? { kind: 'scheduled' } : orSuperseded(next?.dispatch ?? null);
+    }
     if (await holdForApplication(ctx, running)) return { kind: 'held' };
     if (running.catalogDigest !== ctx.catalog.digest) await adoptCatalog(ctx, running);
     const next = await decide(ctx, running, account);
@@ -106,13 +109,6 @@ async function tasksToBeginWith(ctx: Context, running: Erasure): Promise<Task[]>
   return readTasks(ctx, running);
 }
 
-const readTasks = (ctx: Context, running: Erasure): Promise<Task[]> =>
-  ctx.db
-    .select()
-    .from(task)
-    .where(and(eq(task.erasureId, running.id), eq(task.kind, 'table')))
-    .orderBy(asc(task.stage), asc(task.location));
-
 async function planAll(
   ctx: Context,
   running: Erasure,
@@ -125,48 +121,11 @@ async function planAll(
   return readTasks(ctx, running);
 }
 
-/** The unfinished chunks of the lowest open stage, at most a window; tasks without any are done. */
-async function nextWindow(ctx: Context, tasks: readonly Task[]) {
-  const open = tasks.filter((t) => t.state === 'running');
-  for (const stage of new Set(open.map((t) => t.stage))) {
-    const ids = open.filter((t) => t.stage === stage).map((t) => t.id);
-    const chunks = await ctx.db
-      .select({
-        id: chunk.id,
-        taskId: chunk.taskId,
-        dispatches: chunk.dispatches,
-        pass: chunk.pass,
-        range: chunk.number,
-        rows: chunk.rowsPlanned,
-      })
-      .from(chunk)
-      .where(and(inArray(chunk.taskId, ids), isNull(chunk.finishedAt)))
-      .orderBy(asc(chunk.taskId), asc(chunk.pass), asc(chunk.number))
-      .limit(ctx.settings.windowChunks);
-    const exhausted = chunks.find((c) => c.dispatches >= MAX_DISPATCHES);
-    if (exhausted)
-      throw new LetheError(
-        'chunk_exhausted',
-        `chunk ${exhausted.id} made no progress in ${MAX_DISPATCHES} dispatches`,
-        { taskId: exhausted.taskId },
-      );
-    if (chunks.length > 0) {
-      const names = new Map(open.map((t) => [t.id, t.location]));
-      return chunks.map(({ taskId, ...c }) => ({ ...c, location: names.get(taskId) as string }));
-    }
-    await ctx.db
-      .update(task)
-      .set({ state: 'done', finishedAt: sql`now()` })
-      .where(and(inArray(task.id, ids), eq(task.state, 'running')));
-  }
-  return [];
-}
-
 async function verifyAndFinish(ctx: Context, running: Erasure, account: KeyValue, rowsPlanned: number): Promise<Next> {
   const limit = await rowsAtOnce(ctx);
   const counts = await transaction(ctx.db, PROBING, (tx) => countEachUpTo(tx, ctx.catalog.locations, account, limit));
   const left = ctx.catalog.locations.filter((_, i) => (counts[i] ?? 0) >= limit).map((location) => location.name);
-  if (left.length > 0) return startPass(ctx, running, left);
+  if (left.length > 0) return orSuperseded(await startPass(ctx, running, left));
   const started = performance.now();
   const outcome = await finishErasure(ctx, running, { rows: limit, ms: finishMs(rowsPlanned) });
   if (outcome === 'completed') {
@@ -193,44 +152,11 @@ async function verifyAndFinish(ctx: Context, running: Erasure, account: KeyValue
 /** Pause before the next attempt to finish: doubling to ten seconds, with jitter so that two never meet in step. */
 const finishPause = (attempts: number) => Math.round(Math.min(10_000, 50 * 2 ** attempts) * (0.5 + Math.random() / 2));
 
-/** Rows appeared behind the cursors: plan the locations that hold them once more. */
-async function startPass(ctx: Context, running: Erasure, locations: string[]): Promise<Next> {
-  if (running.passes >= MAX_PASSES) {
-    throw new LetheError(
-      'still_written',
-      `after ${running.passes} verification passes rows remain in ${locations.join(', ')}`,
-      { locations },
-    );
-  }
-  const pass = running.pass + 1;
-  const claimed = await transaction(ctx.db, OWN_TABLES, async (tx) => {
-    const rows = await tx
-      .update(erasure)
-      .set({ pass, passes: running.passes + 1 })
-      .where(
-        and(
-          eq(erasure.id, running.id),
-          eq(erasure.state, 'running'),
-          eq(erasure.step, running.step),
-          eq(erasure.pass, running.pass),
-        ),
-      )
-      .returning({ id: erasure.id });
-    if (rows.length === 0) return false;
-    await tx
-      .update(task)
-      .set({ state: 'pending', pass, finishedAt: null })
-      .where(and(eq(task.erasureId, running.id), inArray(task.location, locations)));
-    await appendEvent(tx, running.id, 'pass.started', { pass, locations });
-    return true;
-  });
-  if (!claimed) return { kind: 'superseded' };
-  return orSuperseded(await dispatchWindow(ctx, running));
-}
-
 const orSuperseded = (dispatch: Dispatch | null): Next =>
   dispatch ? { kind: 'dispatch', dispatch } : { kind: 'superseded' };
 
 async function stopFor(ctx: Context, running: Erasure, error: LetheError): Promise<Next> {
+  if (running.state === 'scheduled')
+    return (await endAtRequest(ctx, running, { error })) ? { kind: 'scheduled' } : { kind: 'superseded' };
   return (await stall(ctx, running, error)) ? { kind: 'stalled', error } : { kind: 'superseded' };
 }

@@ -14,6 +14,7 @@ import { hasNewerAccount } from './newer-account.ts';
 import { type Allowance, allowanceOf, type Pace } from './pace.ts';
 import { refuseNewReferences, whereRowsWent } from './refuse-new-references.ts';
 import type { SliceSize } from './slice-size.ts';
+import { isRunning, signsOut } from './states.ts';
 import { readTask, walkBehind } from './walk-behind.ts';
 
 export type ChunkHooks = {
@@ -38,6 +39,8 @@ type Claim = {
   upper: string[];
   /** Rows of the plan that are still to delete. */
   left: number;
+  /** Rows `at: request`, before the start. */
+  early: boolean;
   /** The cluster's pace and step; null while nobody decides them. */
   pace: Pace | null;
   step: number | null;
@@ -130,11 +133,11 @@ async function claimChunk(tx: Tx, chunkId: number): Promise<Claim | undefined> {
   const [claim] = await tx.execute<Claim>(sql`
     SELECT t.location, t.erasure_id AS "erasureId", e.account_key AS "accountKey",
            coalesce(c.cursor, c.lower) AS cursor, c.upper, (c.rows_planned - c.rows_deleted)::numeric AS left,
-           p.pace, p.step
+           e.state = 'scheduled' AS early, p.pace, p.step
       FROM lethe.chunk c JOIN lethe.task t ON t.id = c.task_id JOIN lethe.erasure e ON e.id = t.erasure_id
            ${JOIN_PACE}
      WHERE c.id = ${chunkId} AND c.finished_at IS NULL AND t.state = 'running'
-       AND e.state = 'running' AND e.held_at IS NULL
+       AND (${isRunning('e.')} OR ${signsOut('e.')})
        FOR UPDATE OF c SKIP LOCKED`);
   return claim;
 }
@@ -190,8 +193,10 @@ async function eraseSlice(
   };
   // After the deletion: its lock on the table keeps a further key out until the commit. Before it, one could still come.
   const concerns = whereRowsWent(ctx.catalog, counted);
+  // Only the start stops for what is wrong elsewhere: the user is to be signed out.
+  const foreseen = claim.early ? { tables: [location], concerns } : { concerns };
   const newer = () => hasNewerAccount(tx, ctx.catalog.account, { id: claim.erasureId, accountKey: claim.accountKey });
-  const [, isNewer] = await pipeline([() => refuseNewReferences(tx, ctx.catalog, { concerns }), newer, count]);
+  const [, isNewer] = await pipeline([() => refuseNewReferences(tx, ctx.catalog, foreseen), newer, count]);
   // The rows may be somebody else's, who had the key before they were deleted. The next step closes the erasure.
   if (isNewer) throw new NewerAccount();
   const total = own + [...deleted.rows.values()].reduce((a, b) => a + b, 0);

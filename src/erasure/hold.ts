@@ -10,12 +10,10 @@ import { accountTuple, type Context, OWN_TABLES, PROBING } from './context.ts';
 import { type Dispatch, dispatchWindow } from './dispatch.ts';
 import { hasNewerAccount } from './newer-account.ts';
 import { NIL, orLogged } from './or-logged.ts';
-import { type Erasure, findErasure, isFinal, LIVE } from './states.ts';
+import { BY_APPLICATION, type Erasure, findErasure, isFinal, LIVE } from './states.ts';
 
 const PAGE = 500;
 
-/** Who holds an erasure because the application's own column (`account.hold`) says so. */
-export const BY_APPLICATION = 'account.hold';
 export const HOLD_REASON = 'the application holds the account';
 
 /**

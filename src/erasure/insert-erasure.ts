@@ -12,11 +12,11 @@ import { accountDigest } from '../tokens.ts';
 import { firstCompletion } from './complete.ts';
 import type { Context } from './context.ts';
 import { insertTasks, tasksOf } from './ensure-tasks.ts';
-import { BY_APPLICATION, HOLD_REASON } from './hold.ts';
+import { HOLD_REASON } from './hold.ts';
 import { linkOf } from './idempotency.ts';
 import { countedRows, insertOutside, OUTSIDE } from './ledger.ts';
 import { nextSweep } from './schedule.ts';
-import type { Erasure } from './states.ts';
+import { BY_APPLICATION, type Erasure } from './states.ts';
 
 /** Who holds an erasure, and why. */
 export type Hold = { by: string; reason: string | null };

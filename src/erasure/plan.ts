@@ -12,15 +12,16 @@ export type Task = typeof task.$inferSelect;
 
 /**
  * Plans one pending task's pass: its chunks are written inside the database, once, guarded by the
- * task row. A task that another process has planned meanwhile is left alone.
+ * task row. A task that another process has planned meanwhile is left alone. Without `begins` it counts as not begun:
+ * its rows go with the request.
  */
-export async function planTask(ctx: Context, pending: Task, account: KeyValue): Promise<void> {
+export async function planTask(ctx: Context, pending: Task, account: KeyValue, { begins = true } = {}): Promise<void> {
   const location = ctx.catalog.locations.find((l) => l.name === pending.location);
   if (!location) throw new LetheError('location_missing', `${pending.location} is not in the catalog any more`);
   await transaction(ctx.db, PROBING, async (tx) => {
     const [claimed] = await tx
       .update(task)
-      .set({ state: 'running', startedAt: sql`coalesce(started_at, now())` })
+      .set({ state: 'running', ...(begins ? { startedAt: sql`coalesce(started_at, now())` } : {}) })
       .where(and(eq(task.id, pending.id), eq(task.state, 'pending'), eq(task.pass, pending.pass)))
       .returning({ id: task.id });
     if (!claimed) return;

@@ -1,9 +1,10 @@
-import { and, asc, eq, gt, inArray, isNull, lte, sql } from 'drizzle-orm';
+import { and, asc, gt, inArray, lte, type SQL, sql } from 'drizzle-orm';
 import { erasure, notification } from '../db/schema.ts';
 import type { Context } from './context.ts';
 import { type Dispatch, dispatchWindow } from './dispatch.ts';
 import { NIL, orLogged } from './or-logged.ts';
 import { takeSignOuts } from './sign-out.ts';
+import { isRunning, signsOut } from './states.ts';
 import { startDue } from './sweep.ts';
 
 /** What reconcile asks of the queues. */
@@ -29,31 +30,7 @@ const MISSED_SWEEP_MS = 60_000;
 export async function reconcile(ctx: Context, queues: Queues): Promise<Record<string, number>> {
   const started = await startDue(ctx, queues.enqueue, MISSED_SWEEP_MS);
   let dispatched = 0;
-  for (let after = NIL; ; ) {
-    const page: { id: string; step: number; jobId: string | null }[] = await ctx.db
-      .select({ id: erasure.id, step: erasure.step, jobId: erasure.jobId })
-      .from(erasure)
-      .where(
-        and(
-          eq(erasure.state, 'running'),
-          isNull(erasure.heldAt),
-          lte(erasure.dispatchedAt, GRACE),
-          gt(erasure.id, after),
-        ),
-      )
-      .orderBy(asc(erasure.id))
-      .limit(PAGE);
-    for (const running of page) {
-      if (running.jobId && (await queues.isLive(running.jobId))) continue;
-      const dispatch = await orLogged(ctx, running.id, 'dispatch', () => dispatchWindow(ctx, running));
-      if (!dispatch) continue;
-      dispatched += 1;
-      await queues.enqueue(dispatch);
-      ctx.log.warn({ erasureId: running.id, step: dispatch.step }, 'job was missing in Redis; dispatched again');
-    }
-    if (page.length < PAGE) break;
-    after = page.at(-1)?.id as string;
-  }
+  for (const steps of [signsOut(), isRunning()]) dispatched += await dispatchLost(ctx, queues, steps);
   // Moved on while they are taken: otherwise every round of every worker would add another job.
   const mails = await ctx.db.execute<{ id: string }>(sql`
     UPDATE lethe.notification SET next_at = now() + interval '1 minute'
@@ -72,4 +49,27 @@ export async function reconcile(ctx: Context, queues: Queues): Promise<Record<st
   // Each that cannot be added takes its time; they come again in a minute.
   for (const id of signOuts) if (!(await queues.enqueueSignOut(id))) break;
   return { started, dispatched, mails: mails.length - ids.length, signOuts: signOuts.length };
+}
+
+/** Dispatches again what has lost its job, of the erasures whose steps go on. */
+async function dispatchLost(ctx: Context, queues: Queues, steps: SQL): Promise<number> {
+  let dispatched = 0;
+  for (let after = NIL; ; ) {
+    const page: { id: string; step: number; jobId: string | null }[] = await ctx.db
+      .select({ id: erasure.id, step: erasure.step, jobId: erasure.jobId })
+      .from(erasure)
+      .where(and(steps, lte(erasure.dispatchedAt, GRACE), gt(erasure.id, after)))
+      .orderBy(asc(erasure.id))
+      .limit(PAGE);
+    for (const running of page) {
+      if (running.jobId && (await queues.isLive(running.jobId))) continue;
+      const dispatch = await orLogged(ctx, running.id, 'dispatch', () => dispatchWindow(ctx, running));
+      if (!dispatch) continue;
+      dispatched += 1;
+      await queues.enqueue(dispatch);
+      ctx.log.warn({ erasureId: running.id, step: dispatch.step }, 'job was missing in Redis; dispatched again');
+    }
+    if (page.length < PAGE) return dispatched;
+    after = page.at(-1)?.id as string;
+  }
 }

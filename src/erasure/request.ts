@@ -11,15 +11,15 @@ import { eraseRows } from '../erasers/table.ts';
 import { LetheError } from '../errors.ts';
 import { appendEvent } from '../events/append.ts';
 import type { Context } from './context.ts';
+import { type Dispatch, nextStep } from './dispatch.ts';
 import { eraseAccepted, NotErased } from './erase-accepted.ts';
-import { BY_APPLICATION } from './hold.ts';
 import { linkOf } from './idempotency.ts';
 import { describeErasure, HELD_BY_APPLICATION, type Hold, insertErasure } from './insert-erasure.ts';
 import { type Counts, countIfSmall, ProbeTooLong } from './is-small.ts';
 import { OUTSIDE, recordOutside } from './ledger.ts';
 import { closeForNewerAccount, hasNewerAccount } from './newer-account.ts';
 import { refuseNewReferences } from './refuse-new-references.ts';
-import { canonical, type Erasure, findErasure, findLive, readNowAndLive } from './states.ts';
+import { BY_APPLICATION, canonical, type Erasure, findErasure, findLive, readNowAndLive } from './states.ts';
 
 export type Request = {
   accountKey: KeyValue;
@@ -30,20 +30,35 @@ export type Request = {
 };
 
 const SESSION_WAIT_MS = 100;
+/** Rows of each location `at: request` that the acceptance deletes itself, while it holds the account. */
+const AT_REQUEST_ROWS = 1_000;
 const ATTEMPTS = 3;
+/** 55P03 lock not available, 40P01 deadlock, 40001 serialization: somebody else's lock. Other contention is time. */
+const LOCKED = new Set(['55P03', '40P01', '40001']);
 
-/** `created`: accepted now. Otherwise the erasure that the account already has. `mail`: the notification to send now. */
-export type Accepted = { erasure: Erasure; created: boolean; mail?: string | undefined };
+/**
+ * `created`: accepted now. Otherwise the erasure that the account already has. `mail`: the notification to send now.
+ * `rest`: the step that deletes what was left of the rows `at: request`.
+ */
+export type Accepted = {
+  erasure: Erasure;
+  created: boolean;
+  mail?: string | undefined;
+  rest?: Dispatch | undefined;
+};
 
-/** How one attempt goes about it. `probe`: find out whether the account is small; `erase`: and if so, erase it. */
-type Way = { probe: boolean; erase: boolean };
+/**
+ * How one attempt goes about it. `probe`: find out whether the account is small; `erase`: and if so, erase it;
+ * `signOut`: delete rows `at: request`, otherwise all are left to the workers.
+ */
+type Way = { probe: boolean; erase: boolean; signOut: boolean };
 
 /**
  * Accepts a request in one transaction: erasure, tasks, event, the account's flag, and its sessions
- * gone. With `eraseSmall` a small account is erased by the same transaction; should that fail, it is accepted all the
+ * gone. Where they are many, take long or stay locked, the workers delete the rest at once (`rest`). With `eraseSmall` a small account is erased by the same transaction; should that fail, it is accepted all the
  * same, in state `running`. Returns the live erasure when there is one, and the finished one of an account that is gone.
- * Throws `not_found` for an unknown account, `account_busy` while the application locks its row, and
- * `database_unavailable`, with nothing changed, when its turn comes after `until` (milliseconds of `performance.now()`):
+ * Throws `not_found` for an unknown account, `account_busy` while the application locks its row, `too_slow` when a
+ * statement takes too long, and `too_slow`, with nothing changed, when its turn comes after `until` (milliseconds of `performance.now()`):
  * work for somebody who has been told that it failed would keep the next ones waiting until they are told so too.
  */
 export async function requestErasure(
@@ -54,15 +69,16 @@ export async function requestErasure(
   const { lockBudgetMs } = ctx.settings;
   // A threshold in time may be more than the acceptance has.
   const inRows = typeof ctx.catalog.account.threshold === 'number';
-  const way: Way = { probe: true, erase: eraseSmall && inRows };
+  const way: Way = { probe: true, erase: eraseSmall && inRows, signOut: true };
   let contended = 0;
   for (;;) {
     try {
       return await transaction(
         ctx.db,
-        { statementMs: lockBudgetMs / 2, lockMs: lockBudgetMs / 2, totalMs: lockBudgetMs },
+        // Less for a lock, so that the error says which of the two it was.
+        { statementMs: lockBudgetMs / 2, lockMs: 0.4 * lockBudgetMs, totalMs: lockBudgetMs },
         async (tx) => {
-          if (performance.now() >= until) throw new LetheError('database_unavailable', 'its turn came too late');
+          if (performance.now() >= until) throw new LetheError('too_slow', 'no connection was free in time; try again');
           return accept(tx, ctx, request, way);
         },
         { prepared: true },
@@ -80,9 +96,17 @@ export async function requestErasure(
         ctx.log.info(error.why, 'a small account is not erased by its acceptance, but after it');
         continue;
       }
-      // Signing out must not skip a locked session, so the whole acceptance gives way and comes again.
-      if (++contended >= ATTEMPTS)
-        throw new LetheError('account_busy', 'the application holds locks on the account; try again');
+      // Signing out must not skip a locked session, so the whole acceptance gives way and comes again. But it must not
+      // fail for one: what takes too long or stays locked is left to the workers.
+      const locked = LOCKED.has(sqlState(error) ?? '');
+      contended += 1;
+      if (!locked || contended === ATTEMPTS - 1) way.signOut = false;
+      if (contended < ATTEMPTS) continue;
+      if (locked) throw new LetheError('account_busy', 'the application holds locks on the account; try again');
+      throw new LetheError(
+        'too_slow',
+        'accepting it took too long, and nothing was changed: the database is slow, or a trigger on the account’s table; try again',
+      );
     }
   }
 }
@@ -119,8 +143,18 @@ async function accept(tx: Transaction, ctx: Context, request: Request, way: Way)
     () => limitStatements(tx, { statementMs: lockBudgetMs, lockMs: SESSION_WAIT_MS, reads: 'index' }),
     () => flagAccount(tx, ctx.catalog.account, account.key, true),
   ]);
-  await signOut(tx, ctx, wanted.id, account.key);
-  return accepted;
+  // What a person holds goes when they release it.
+  const most = way.signOut && !(hold && hold.by !== BY_APPLICATION) ? AT_REQUEST_ROWS : 0;
+  const more = await signOut(tx, ctx, wanted.id, account.key, most);
+  return more && wanted.state === 'scheduled' ? leaveRest(tx, accepted) : accepted;
+}
+
+/** What is left of the rows `at: request` has a step of its own before the start, which reconcile finds should it get lost. */
+async function leaveRest(tx: Transaction, accepted: Accepted): Promise<Accepted> {
+  const rest = nextStep(accepted.erasure);
+  const change = { step: rest.step, jobId: rest.jobId, dispatchedAt: accepted.erasure.requestedAt };
+  await tx.update(erasure).set(change).where(eq(erasure.id, rest.erasureId));
+  return { ...accepted, erasure: { ...accepted.erasure, ...change }, rest };
 }
 
 /** The live erasure of an account that had this key before, closed: it must not keep its owner of now from one. Null: it is this account's. */
@@ -136,9 +170,20 @@ const holdOf = (earlier: Erasure | null): Hold | null =>
     ? { by: earlier.heldBy, reason: earlier.holdReason }
     : null;
 
-/** To accept comes first: what a foreign key that the catalog does not know points at is left to the workers, who stall. */
-async function signOut(tx: Transaction, ctx: Context, erasureId: string, key: KeyValue): Promise<void> {
+/**
+ * Deletes at most `most` rows of each location `at: request`. True when more may be there. To accept comes first: what a
+ * foreign key that the catalog does not know points at is left to the workers, who stall.
+ */
+async function signOut(
+  tx: Transaction,
+  ctx: Context,
+  erasureId: string,
+  key: KeyValue,
+  most: number,
+): Promise<boolean> {
   const tables = ctx.catalog.locations.filter((l) => l.atRequest);
+  if (most === 0) return tables.length > 0;
+  let left = false;
   const kept = new Set<string>();
   const keep = (table: string) => void kept.add(table);
   if (tables.length > 0) await refuseNewReferences(tx, ctx.catalog, { tables, concerns: keep });
@@ -149,18 +194,24 @@ async function signOut(tx: Transaction, ctx: Context, erasureId: string, key: Ke
       'not deleted by the request: the database has drifted from the catalog',
     );
   for (const location of locations) {
-    const { rows } = await eraseRows(tx, ctx.catalog, location, key, {
+    const { rows, more } = await eraseRows(tx, ctx.catalog, location, key, {
       lower: null,
       upper: null,
-      limit: undefined,
+      limit: most,
       skipLocked: false,
     });
+    left ||= more;
     afterCommit(tx, () => ctx.onDeleted?.(rows));
     await pipeline([
       () => recordOutside(tx, erasureId, rows, OUTSIDE),
-      () => appendEvent(tx, erasureId, 'location.erased_at_request', { rows: Object.fromEntries(rows) }),
+      () =>
+        appendEvent(tx, erasureId, 'location.erased_at_request', {
+          rows: Object.fromEntries(rows),
+          ...(more ? { more } : {}),
+        }),
     ]);
   }
+  return left;
 }
 
 async function findFinished(tx: Transaction, ctx: Context, key: KeyValue): Promise<Erasure> {

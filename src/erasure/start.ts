@@ -32,7 +32,7 @@ export async function startErasure(ctx: Context, id: string, where?: SQL, by?: s
       id,
       'scheduled',
       'running',
-      { startedAt: sql`now()`, dispatchedAt: sql`now()`, step: first.step, jobId: first.jobId },
+      { startedAt: sql`now()`, dispatchedAt: sql`now()`, step: first.step, jobId: first.jobId, passes: 0, failures: 0 },
       { where: and(where, eq(erasure.step, seen.step)), data: by ? { by } : {} },
     ),
   );

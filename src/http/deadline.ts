@@ -9,7 +9,13 @@ export async function withDeadline<T>(ms: number, work: Promise<T>): Promise<T> 
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(
-      () => reject(new LetheError('database_unavailable', 'the database did not answer in time; try again')),
+      () =>
+        reject(
+          new LetheError(
+            'database_unavailable',
+            `the database did not answer within ${ms / 1000} s: it is busy, locked or away; try again`,
+          ),
+        ),
       ms,
     );
   });

@@ -40,6 +40,10 @@ const common = {
       examples: ['4711'],
     }),
   state: State,
+  signingOut: z.boolean().openapi({
+    description:
+      'The account had too many rows `at: request` (sessions) to be deleted by the request itself: the workers are deleting the rest now. It is flagged already.',
+  }),
   mode: Mode,
   requestedAt: time('When the erasure was asked for.'),
   startsAt: time('When it starts, or started, at the earliest.'),

@@ -13,7 +13,7 @@ import type { Enqueue } from './enqueue.ts';
 export async function beginErasure(
   ctx: Context,
   enqueue: Enqueue,
-  { erasure, created, mail }: Accepted,
+  { erasure, created, mail, rest }: Accepted,
   by: string,
   startNow: boolean,
 ): Promise<Erasure> {
@@ -24,7 +24,7 @@ export async function beginErasure(
     if (startNow && erasure.state === 'scheduled') return startErasure(ctx, erasure.id, notHeld, by);
   };
   const begun = begin();
-  const dispatch = await begun;
+  const dispatch = (await begun) ?? rest;
   if (dispatch) void enqueue.dispatch(dispatch);
   if (mail) void enqueue.mail(mail);
   else if (created && begun) void enqueue.mailsOf(erasure.id);

@@ -27,9 +27,9 @@ export const LEDGER: readonly Mutation[] = [
       { file: CHUNK, find: 'await tx\n      .update(chunk)', replace: 'await ctx.db\n      .update(chunk)' },
       {
         file: CHUNK,
-        find: 'const [, isNewer] = await pipeline([() => refuseNewReferences(tx, ctx.catalog, { concerns }), newer, count]);',
+        find: 'const [, isNewer] = await pipeline([() => refuseNewReferences(tx, ctx.catalog, foreseen), newer, count]);',
         replace:
-          'await refuseNewReferences(tx, ctx.catalog);\n  const isNewer = await newer();\n  afterCommit(tx, () => void count().catch(() => {}));',
+          'await refuseNewReferences(tx, ctx.catalog, foreseen);\n  const isNewer = await newer();\n  afterCommit(tx, () => void count().catch(() => {}));',
       },
     ],
     tests: [ONE_COMMIT],

@@ -1,6 +1,8 @@
 import type { Mutation } from './mutation.ts';
 
 const RANGES = 'src/erasers/ranges.ts';
+const MANY_SESSIONS = 'test/integration/many-sessions.test.ts';
+const WINDOW = 'src/erasure/next-window.ts';
 const ADVANCE = 'src/erasure/advance.ts';
 const DISPATCH = 'src/erasure/dispatch.ts';
 const RECONCILE = 'src/erasure/reconcile.ts';
@@ -44,19 +46,25 @@ export const STEPS: readonly Mutation[] = [
   {
     name: 'verification-skipped',
     breaks: 'nothing is left: rows behind the cursors mean another pass',
-    edits: [{ file: ADVANCE, find: 'if (left.length > 0) return startPass(ctx, running, left);', replace: '' }],
+    edits: [
+      {
+        file: ADVANCE,
+        find: 'if (left.length > 0) return orSuperseded(await startPass(ctx, running, left));',
+        replace: '',
+      },
+    ],
     tests: [EXACT],
   },
   {
     name: 'passes-without-end',
     breaks: 'nothing is left, or somebody is told: an account that is still written stalls',
-    edits: [{ file: ADVANCE, find: 'if (running.passes >= MAX_PASSES) {', replace: 'if (running.passes < 0) {' }],
+    edits: [{ file: WINDOW, find: 'if (running.passes >= MAX_PASSES) {', replace: 'if (running.passes < 0) {' }],
     tests: [IN_THE_WAY],
   },
   {
     name: 'chunk-tried-for-ever',
     breaks: 'somebody is told: a chunk that makes no progress stalls its erasure',
-    edits: [{ file: ADVANCE, find: 'c.dispatches >= MAX_DISPATCHES', replace: 'c.dispatches < 0' }],
+    edits: [{ file: WINDOW, find: 'c.dispatches >= MAX_DISPATCHES', replace: 'c.dispatches < 0' }],
     tests: [IN_THE_WAY],
   },
   {
@@ -74,13 +82,13 @@ export const STEPS: readonly Mutation[] = [
   {
     name: 'dispatch-while-held',
     breaks: 'a hold freezes: nothing is sent out while it stands',
-    edits: [{ file: DISPATCH, find: 'isNull(erasure.heldAt), ', replace: '' }],
+    edits: [{ file: DISPATCH, find: 'isRunning(), ', replace: "sql`state = 'running'`, " }],
     tests: [HOLD],
   },
   {
     name: 'chunk-while-held',
     breaks: 'a hold freezes: a running chunk stops at its next slice',
-    edits: [{ file: CHUNK, find: "e.state = 'running' AND e.held_at IS NULL", replace: "e.state = 'running'" }],
+    edits: [{ file: CHUNK, find: "${isRunning('e.')} OR", replace: "e.state = 'running' OR" }],
     tests: [HOLD],
   },
   {
@@ -178,9 +186,32 @@ export const STEPS: readonly Mutation[] = [
     tests: [LIFECYCLE],
   },
   {
+    name: 'signed-out-at-the-start',
+    breaks: 'signed out at once: what the request leaves of many sessions does not wait for the start',
+    edits: [{ file: 'src/erasure/reconcile.ts', find: '[signsOut(), isRunning()]', replace: '[isRunning()]' }],
+    tests: [MANY_SESSIONS],
+  },
+  {
+    name: 'signed-out-while-held',
+    breaks: 'a hold freezes: a person’s hold also keeps the sessions',
+    edits: [
+      {
+        file: 'src/erasure/states.ts',
+        find: 'isSigningOut(e) ? e.heldAt === null || e.heldBy === BY_APPLICATION',
+        replace: 'isSigningOut(e) ? true',
+      },
+      {
+        file: 'src/erasure/states.ts',
+        find: "AND (${of}held_at IS NULL OR ${of}held_by = '${BY_APPLICATION}'))",
+        replace: ')',
+      },
+    ],
+    tests: [MANY_SESSIONS],
+  },
+  {
     name: 'window-of-all-chunks',
     breaks: 'bounded: Redis holds a window of chunks, whatever the size of the account',
-    edits: [{ file: ADVANCE, find: '.limit(ctx.settings.windowChunks)', replace: '' }],
+    edits: [{ file: WINDOW, find: '.limit(ctx.settings.windowChunks)', replace: '' }],
     tests: [BOUNDED],
   },
   {

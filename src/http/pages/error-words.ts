@@ -29,6 +29,7 @@ const WORDS: Record<ErrorCode, readonly [words: string, help: string]> = {
     'The database could not be reached.',
     'See whether the database is up. It goes on by itself when it is back.',
   ],
+  too_slow: ['The database did not answer in time.', WAIT],
   redis_unavailable: ['Redis could not be reached.', 'See whether Redis is up. It goes on by itself when it is back.'],
   keys_unavailable: [
     'The keys that sign the users’ tokens could not be read.',

@@ -38,7 +38,12 @@ const WORDS: Record<EventType, (data: Data, requestedBy: string) => string> = {
   'erasure.scrubbed': () => 'Account, errors and reasons were forgotten',
   'task.failed': (data) => `Failed in ${text(data.location)}: ${errorWords(`${text(data.code)}: `).words}`,
   'task.dropped': (data) => `${text(data.location)} was dropped: the catalog does not list it any more`,
-  'location.erased_at_request': (data) => `Signed out: deleted ${rows(data.rows)}`,
+  'location.erased_at_request': (data) => {
+    if (!data.over) return `${data.more ? 'Signing out' : 'Signed out'}: deleted ${rows(data.rows)}`;
+    return list(data.left) === ''
+      ? 'Signed out: deleted the rest'
+      : `Signed out, but for new rows in ${list(data.left)}`;
+  },
   'pass.started': (data) => `Pass ${text(data.pass)}: rows had appeared in ${list(data.locations)}`,
   'account.signed_out': () => 'The application revoked the account’s tokens',
   'account.sign_out_failed': () => 'The application never took the sign-out: tokens end by themselves',

@@ -1,7 +1,7 @@
 import { html } from 'hono/html';
 import type { HistoryEntry } from '../../erasure/history.ts';
 import type { Mail, TaskFacts } from '../../erasure/overview.ts';
-import { type Erasure, isFinal } from '../../erasure/states.ts';
+import { type Erasure, isFinal, isSigningOut } from '../../erasure/states.ts';
 import type { LocationProgress, Progress } from '../../erasure/status.ts';
 import type { Href } from '../assets.ts';
 import { errorWords, outcomeWords } from './error-words.ts';
@@ -87,6 +87,7 @@ function facts(href: Href, { erasure: e, progress }: DetailView, now: Date): Htm
     ['Progress', progressOf(e, progress)],
     ['Pass', e.pass > 1 ? `${e.pass}; rows had appeared after the one before` : null],
     ['Sign-out', e.signOutAt && 'waits for the application to revoke the account’s tokens'],
+    ['Rows at request', isSigningOut(e) ? 'are still being deleted by the workers' : null],
     ['Address for mails', e.email === null ? 'none, or forgotten' : 'kept until the last mail is sent'],
     ['Job', jobOf(href, e)],
     ['Catalog', html`<span class="id">${e.catalogDigest.slice(0, 12)}</span>`],

@@ -42,7 +42,7 @@ export const requestErasureRoute = createRoute({
   tags: ['erasures'],
   summary: 'Ask for the erasure of an account',
   description:
-    'The account is signed out at once. A small account is erased inside the request; a large one at `startsAt`, and ' +
+    'The account is flagged and signed out at once (of very many sessions the rest follows: `signingOut`). A small account is erased inside the request; a large one at `startsAt`, and ' +
     'until then it can be undone. Asking again gives the erasure that there is. A JWT must be of that account and of ' +
     'a recent sign-in. Scope of a key: `erasures:write`.',
   security: [JWT, API_KEY],
@@ -77,6 +77,7 @@ export const requestErasureRoute = createRoute({
       'idempotency_key_reused',
       'account_busy',
       'contended',
+      'too_slow',
     ),
   },
 });

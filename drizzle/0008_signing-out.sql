@@ -1,0 +1,1 @@
+CREATE INDEX "erasure_signing_out" ON "lethe"."erasure" USING btree ("id") WHERE state = 'scheduled' AND dispatched_at IS NOT NULL;
