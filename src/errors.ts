@@ -32,6 +32,8 @@ export const ERRORS = {
   chunk_exhausted: { status: 500, retry: 'never', title: 'A chunk was dispatched too often without progress' },
   location_missing: { status: 500, retry: 'never', title: 'A location of the erasure is not in the catalog' },
   catalog_invalid: { status: 500, retry: 'never', title: 'The catalog does not fit the database' },
+  change_ignored: { status: 500, retry: 'never', title: 'The database turned a change into nothing' },
+  unexpected_changes: { status: 500, retry: 'never', title: 'Deleting rows changed others that nothing accounts for' },
   database_error: { status: 500, retry: 'now', title: 'The database refused a statement' },
   sign_out_deferred: { status: 500, retry: 'now', title: 'The application did not take the sign-out' },
   mail_deferred: { status: 500, retry: 'now', title: 'The mail provider asked to wait' },
@@ -46,11 +48,16 @@ export class LetheError extends Error {
   /** Extra members of the problem document, for example the name of the invalid field. */
   readonly extra: Record<string, unknown>;
 
-  constructor(code: ErrorCode, detail: string, extra: Record<string, unknown> = {}) {
+  constructor(
+    code: ErrorCode,
+    detail: string,
+    extra: Record<string, unknown> = {},
+    retry: 'now' | 'never' = ERRORS[code].retry,
+  ) {
     super(`${code}: ${detail}`);
     this.name = 'LetheError';
     this.code = code;
-    this.retry = ERRORS[code].retry;
+    this.retry = retry;
     this.extra = extra;
   }
 

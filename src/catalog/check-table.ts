@@ -3,14 +3,9 @@ import { identifier } from './names.ts';
 import type { Problems } from './resolve.ts';
 
 /**
- * One listed table: it exists, and this role may see and delete its rows. What else happens on a deletion is a
- * warning. Returns the facts where there are columns and keys to look at.
+ * One listed table: it exists, and this role may see and delete its rows. Returns the facts where there are columns and keys to look at.
  */
-export function checkTable(
-  name: string,
-  table: TableFacts | undefined,
-  { errors, warnings }: Problems,
-): TableFacts | undefined {
+export function checkTable(name: string, table: TableFacts | undefined, { errors }: Problems): TableFacts | undefined {
   if (!table) {
     errors.push(`${name}: there is no such table`);
     return undefined;
@@ -31,8 +26,5 @@ export function checkTable(
       `${name}: row level security is active for this role and would hide rows: connect as a role with BYPASSRLS`,
     );
   }
-  if (table.triggers.length > 0)
-    warnings.push(`${name}: delete triggers will run for every row: ${table.triggers.join(', ')}`);
-  if (table.rules.length > 0) warnings.push(`${name}: delete rules rewrite the statements: ${table.rules.join(', ')}`);
   return table;
 }

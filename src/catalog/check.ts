@@ -7,6 +7,7 @@ import { UsageError } from '../errors.ts';
 import { checkPublications } from './check-publications.ts';
 import { type Drift, NO_DRIFT, resolveDrifted } from './drift.ts';
 import { inspectForeignKeys, inspectTables } from './inspect.ts';
+import { inspectHooks } from './inspect-hooks.ts';
 import type { Declaration } from './load.ts';
 import { tableName } from './names.ts';
 import { type Resolution, resolveCatalog } from './resolve.ts';
@@ -16,16 +17,28 @@ import type { Catalog } from './types.ts';
 export async function inspectCatalog(db: Executor, declared: Declaration): Promise<Resolution> {
   const tables = [declared.account.table, ...declared.locations.map((l) => l.table)].map(tableName);
   const facts = await inspectTables(db, tables);
+  const hooks = await inspectHooks(db, tables);
   const onto = await inspectForeignKeys(db, tables);
-  return resolveCatalog(declared, facts, onto, await inspectForeignKeys(db));
+  const resolution = resolveCatalog(declared, facts, onto, await inspectForeignKeys(db), hooks);
+  const uncounted = resolution.catalog?.hooks.length ? await findUncounted(db) : undefined;
+  return uncounted ? { errors: [uncounted], warnings: resolution.warnings } : resolution;
+}
+
+/** Why the server cannot tell what triggers and rules do, or undefined. */
+async function findUncounted(db: Executor): Promise<string | undefined> {
+  const [row] = await db.execute<{ counts: boolean }>(sql`SELECT current_setting('track_counts')::boolean AS counts`);
+  return row?.counts
+    ? undefined
+    : 'track_counts is off, so the rows that triggers and rules delete or write cannot be counted: set it on for the role that Lethe connects as';
 }
 
 /** The same with what publications refuse, and what is left of a catalog that does not fit any more. */
 export async function inspectDrifted(db: Database, declared: Declaration): Promise<Resolution & { drift: Drift }> {
   const tables = [declared.account.table, ...declared.locations.map((l) => l.table)].map(tableName);
   const facts = await inspectTables(db, tables);
+  const hooks = await inspectHooks(db, tables);
   const onto = await inspectForeignKeys(db, tables);
-  const found = resolveDrifted(declared, facts, onto, await inspectForeignKeys(db));
+  const found = resolveDrifted(declared, facts, onto, await inspectForeignKeys(db), hooks);
   const refused = await checkPublications(db, declared);
   const { problems, unusable } = found.drift;
   const drift = { problems: [...problems, ...refused], unusable: [...unusable, ...refused] };
@@ -44,6 +57,8 @@ export async function checkCatalog(
   const server = await checkServer(db);
   if (server) throw new UsageError([server]);
   const { catalog, errors, warnings, drift } = await inspectDrifted(db, declared);
+  const uncounted = catalog?.hooks.length ? await findUncounted(db) : undefined;
+  if (uncounted) throw new UsageError([`catalog: ${uncounted}`]);
   const grants = await ownProblems(db);
   const fits = errors.length === 0 || (await hasFitted(db, declared.digest));
   if (!catalog || !fits || grants.length > 0) throw new UsageError([...grants, ...errors.map((e) => `catalog: ${e}`)]);

@@ -12,9 +12,14 @@ import type { Relation } from './relation.ts';
 
 /**
  * Why a table may hold an account's data that is not covered. `reference`: a foreign key; `key`, `email`, `parent`: a column
- * like the account's key or address, or like the key of a listed table; `second`: a further such column of a listed table.
+ * like the account's key or address, or like the key of a listed table; `second`: a further such column of a listed table;
+ * `trigger`: something that a deletion sets off writes there.
  */
-export type Finding = { table: string; kind: 'reference' | 'key' | 'email' | 'parent' | 'second'; text: string };
+export type Finding = {
+  table: string;
+  kind: 'reference' | 'key' | 'email' | 'parent' | 'second' | 'trigger';
+  text: string;
+};
 
 export type Coverage = { uncovered: Finding[]; errors: string[]; warnings: string[] };
 

@@ -2,6 +2,7 @@ import type { ForeignKey, TableFacts } from './inspect.ts';
 import type { Declaration } from './load.ts';
 import { fullName } from './names.ts';
 import { type Resolution, resolveCatalog } from './resolve.ts';
+import type { Hook } from './types.ts';
 
 /** How far the live schema has moved away from a catalog that has fitted it. In words that say what to do. */
 export type Drift = {
@@ -25,8 +26,9 @@ export function resolveDrifted(
   facts: Facts,
   foreignKeys: readonly ForeignKey[],
   allKeys: readonly ForeignKey[],
+  hooks: readonly Hook[] = [],
 ): Resolution & { drift: Drift } {
-  const resolve = (part: Part) => resolveCatalog(part.declared, facts, part.foreignKeys, allKeys);
+  const resolve = (part: Part) => resolveCatalog(part.declared, facts, part.foreignKeys, allKeys, hooks);
   const whole = resolve({ declared, foreignKeys });
   const unusable: string[] = [];
   let rest: Part = { declared, foreignKeys };

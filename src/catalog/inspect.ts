@@ -50,8 +50,6 @@ export type TableFacts = {
   schemaUsage: boolean;
   rowSecurity: boolean;
   missingGrants: string[];
-  triggers: string[];
-  rules: string[];
 };
 
 /** Defaults that give each row a value of its own. */
@@ -94,10 +92,6 @@ export async function inspectTables(db: Executor, tables: readonly TableName[]):
       has_schema_privilege(w.relnamespace, 'USAGE') AS "schemaUsage",
       COALESCE((SELECT jsonb_agg(p) FROM unnest(${textArray(NEEDED)}) p
         WHERE NOT has_table_privilege(w.oid, p)), '[]') AS "missingGrants",
-      COALESCE((SELECT jsonb_agg(t.tgname) FROM pg_trigger t
-        WHERE t.tgrelid = w.oid AND NOT t.tgisinternal AND (t.tgtype & 8) <> 0), '[]') AS triggers,
-      COALESCE((SELECT jsonb_agg(r.rulename) FROM pg_rewrite r
-        WHERE r.ev_class = w.oid AND r.ev_type = '4'), '[]') AS rules,
       COALESCE((SELECT jsonb_agg(name) FROM (
          SELECT conname AS name FROM pg_constraint WHERE conrelid = w.oid
           UNION SELECT i.relname FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid WHERE x.indrelid = w.oid) names), '[]') AS constraints
@@ -114,7 +108,7 @@ export async function inspectTables(db: Executor, tables: readonly TableName[]):
 }
 
 /** Schemas and names as rows. Two arrays: no character between them could be told from one of a name. */
-const named = (tables: readonly TableName[]) =>
+export const named = (tables: readonly TableName[]) =>
   sql`SELECT * FROM unnest(${textArray(tables.map((t) => t.schema))}, ${textArray(tables.map((t) => t.table))})`;
 
 /** Every foreign key that points at one of `tables` or a partition of it, from anywhere in the database; all of them without `tables`. */

@@ -1,5 +1,6 @@
 import { checkAccount } from './check-account.ts';
 import { checkHolder } from './check-holder.ts';
+import { checkHooks } from './check-hooks.ts';
 import { hasOrder, lookUpWarning, orderWarning } from './check-indexes.ts';
 import { checkKey } from './check-key.ts';
 import { checkReference } from './check-references.ts';
@@ -10,7 +11,7 @@ import { followKeys } from './key-columns.ts';
 import type { Declaration } from './load.ts';
 import { locationName, qualified, tableName } from './names.ts';
 import { orderTables } from './order.ts';
-import type { Catalog, Location } from './types.ts';
+import type { Catalog, Hook, Location } from './types.ts';
 
 /** Errors are all that could delete too much, too little or unseen; warnings are what makes it slow or surprising. */
 export type Problems = { errors: string[]; warnings: string[] };
@@ -25,6 +26,7 @@ export function resolveCatalog(
   facts: ReadonlyMap<string, TableFacts>,
   foreignKeys: readonly ForeignKey[],
   allKeys: readonly ForeignKey[],
+  hooks: readonly Hook[] = [],
 ): Resolution {
   const problems: Problems = { errors: [], warnings: [] };
   const { errors, warnings } = problems;
@@ -36,6 +38,8 @@ export function resolveCatalog(
   const account = checkTable(accountName, facts.get(accountName), problems);
   const usable = new Map([...byTable.keys()].map((name) => [name, checkTable(name, facts.get(name), problems)]));
   const accountKey = account && checkAccount(declared, accountName, account, problems);
+  const ours = hooks.filter((hook) => hook.table === accountName || byTable.has(hook.table));
+  checkHooks(ours, declared.account.flag === undefined ? undefined : accountName, problems);
   const ignored = ignoredOf(declared);
   const believed = tables.map((t) => ({ table: qualified(t), column: t.account }));
   const owners = followKeys({ table: accountName, key: declared.account.key }, believed, allKeys);
@@ -106,6 +110,8 @@ export function resolveCatalog(
       },
       locations,
       references: foreignKeys.map(describeForeignKey),
+      hooks: ours.filter((hook) => hook.event === 'DELETE'),
+      ignored: [...ignored.tables],
     },
   };
 }

@@ -51,6 +51,17 @@ export type AccountTable = TableName & {
   readonly threshold: number | { readonly ms: number };
 };
 
+/** A trigger or rule of the application on a listed table, or on a partition of it. */
+export type Hook = {
+  /** `schema.table` as it is listed. */
+  readonly table: string;
+  readonly event: 'DELETE' | 'UPDATE';
+  readonly kind: 'trigger' | 'rule';
+  readonly name: string;
+  /** It can turn the change of a row into nothing: a BEFORE trigger for each row, or an INSTEAD rule. */
+  readonly vetoes: boolean;
+};
+
 /** The catalog as the verbs use it: checked, typed and ordered. */
 export type Catalog = {
   readonly digest: string;
@@ -58,4 +69,8 @@ export type Catalog = {
   readonly locations: readonly Location[];
   /** Every foreign key that pointed at these tables when the catalog was checked, in words. */
   readonly references: readonly string[];
+  /** What a deletion from these tables set off when the catalog was checked. */
+  readonly hooks: readonly Hook[];
+  /** Tables that need not be erased, as a statement names them: what triggers write there is the application's own affair. */
+  readonly ignored: readonly string[];
 };

@@ -8,6 +8,7 @@ import { inspectRelations } from '../catalog/inspect-all.ts';
 import { catalogSchema } from '../catalog/language.ts';
 import { type Declaration, readCatalogFile } from '../catalog/load.ts';
 import { findStrayPaths, strayPathWords } from '../catalog/strays.ts';
+import { findWritten, inspectEffects, inspectRoutines } from '../catalog/trigger-writes.ts';
 import { loadConfig } from '../config.ts';
 import { connect, type Database } from '../db/client.ts';
 import { UsageError } from '../errors.ts';
@@ -78,8 +79,12 @@ async function checkCoverage(db: Database, declared: Declaration): Promise<Repor
   const resolution = await inspectCatalog(db, declared);
   const foreignKeys = await inspectForeignKeys(db);
   const relations = await inspectRelations(db);
-  const { uncovered, errors: unjudged, warnings } = findUncovered(declared, relations, foreignKeys);
-  const found = new Set(uncovered.map((f) => f.table));
+  const { uncovered: similar, errors: unjudged, warnings } = findUncovered(declared, relations, foreignKeys);
+  const found = new Set(similar.map((f) => f.table));
+  const effects = await inspectEffects(db, declared);
+  const routines = effects.length > 0 ? await inspectRoutines(db) : [];
+  const written = findWritten(declared, relations, effects, routines);
+  const uncovered = [...similar, ...written.uncovered.filter((f) => !found.has(f.table))];
   // Said once: by the finding, which also says what to write.
   const said = new Set(foreignKeys.filter((fk) => found.has(fk.child)).map(unlistedError));
   const errors = [
@@ -92,7 +97,7 @@ async function checkCoverage(db: Database, declared: Declaration): Promise<Repor
     ok: errors.length === 0 && uncovered.length === 0,
     errors,
     uncovered,
-    warnings: [...warnings, ...resolution.warnings],
+    warnings: [...warnings, ...written.warnings, ...resolution.warnings],
     possible: resolution.catalog ? findStrayPaths(resolution.catalog, foreignKeys).map(strayPathWords) : [],
     tables: relations.length,
   };

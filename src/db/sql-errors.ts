@@ -7,14 +7,38 @@ type PostgresFields = { code?: unknown; table_name?: unknown; constraint_name?: 
 const CONTENDED = new Set(['55P03', '57014', '25P04', '25P03', '40P01', '40001']);
 /** The server is starting, stopping, full, or has ended our session. */
 const UNAVAILABLE = new Set(['57P01', '57P02', '57P03', '57P05', '53300']);
+/** Every later statement of a transaction that has failed already. */
+const FAILED_BEFORE = '25P02';
+/** A statement that names what is not there, or that the role may not run. 42P05 is about a prepared statement. */
+const REFUSED_ALWAYS = /^42(?!P05)/;
+/** A constraint, a trigger, a publication or the data refuse the same statement again. */
+const REFUSED_BY_A_TABLE = /^(09|0A|22|23|27|2F|38|39|44|P0)|^55000$/;
 const CONNECTION =
   /^(CONNECTION_|CONNECT_TIMEOUT|ECONN|EPIPE|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|ENOENT|ERR_TLS|ERR_SSL)|CERT|^UNABLE_TO_VERIFY/;
 
-function find(error: unknown): PostgresFields | undefined {
-  for (let e = error, depth = 0; e && depth < 6; e = (e as { cause?: unknown }).cause, depth++) {
-    if (typeof (e as PostgresFields).code === 'string') return e as PostgresFields;
+/** Names the application's table that a failed statement was about: of a raising trigger or a missing right the server does not tell. */
+export class AboutTable extends Error {
+  readonly table: string;
+  /** Its location's name, where there is one. */
+  readonly location: string | undefined;
+  constructor(table: string, location: string | undefined, cause: unknown) {
+    super('a statement failed', { cause });
+    this.table = table;
+    this.location = location;
   }
-  return undefined;
+}
+
+/** True for the answer to a statement that came after the one that failed its transaction: it says nothing about the cause. */
+export const failedBefore = (error: unknown): boolean => sqlState(error) === FAILED_BEFORE;
+
+const chain = (error: unknown): unknown[] => {
+  const links: unknown[] = [];
+  for (let e = error; e && links.length < 8; e = (e as { cause?: unknown }).cause) links.push(e);
+  return links;
+};
+
+function find(error: unknown): PostgresFields | undefined {
+  return chain(error).find((e): e is PostgresFields => typeof (e as PostgresFields).code === 'string');
 }
 
 /** The SQLSTATE or system code of a driver error, however deep it is wrapped. */
@@ -31,7 +55,8 @@ export function isContended(error: unknown): boolean {
 /**
  * Turns any failure of a statement into a LetheError whose text holds SQLSTATE, table and constraint
  * only. The driver's own messages quote parameters and rows, which would end up in Redis and in logs; so could
- * the two names, which a trigger chooses: only known ones pass.
+ * the two names, which a trigger chooses: only known ones pass. An error that the same statement would meet again is
+ * not to be retried.
  */
 export function sanitize(error: unknown): LetheError {
   if (error instanceof LetheError) return error;
@@ -43,13 +68,18 @@ export function sanitize(error: unknown): LetheError {
     return new LetheError('database_unavailable', code);
   }
   if (!fields) return new LetheError('internal_error', (error as Error)?.name ?? 'unknown error');
-  return new LetheError('database_error', `SQLSTATE ${code}${placeOf(fields)}`);
+  const about = chain(error).find((e) => e instanceof AboutTable);
+  const refused = REFUSED_ALWAYS.test(code) || (about && REFUSED_BY_A_TABLE.test(code));
+  const extra = about?.location === undefined ? {} : { location: about.location };
+  const detail = `SQLSTATE ${code}${placeOf(fields, about?.table)}`;
+  return new LetheError('database_error', detail, extra, refused ? 'never' : 'now');
 }
 
-function placeOf({ schema_name, table_name, constraint_name }: PostgresFields): string {
+function placeOf({ schema_name, table_name, constraint_name }: PostgresFields, about: string | undefined): string {
   const table = `${schema_name}.${table_name}`;
-  const where = isKnownTable(table) ? ` on ${table}` : '';
+  const named = isKnownTable(table) ? table : about;
+  const where = named ? ` on ${named}` : '';
   const constraint = isKnownConstraint(String(constraint_name)) ? ` (${constraint_name})` : '';
-  const unknown = (table_name && !where) || (constraint_name && !constraint);
+  const unknown = (table_name && !isKnownTable(table)) || (constraint_name && !constraint);
   return `${where}${constraint}${unknown ? ' at a name that the catalog does not know: see the log of the database' : ''}`;
 }

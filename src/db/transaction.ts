@@ -3,7 +3,7 @@ import { LetheError } from '../errors.ts';
 import type { Database, Transaction } from './client.ts';
 import { keptText } from './kept-text.ts';
 import { beginTogether, failedPrepared, keepStatements, learnFrom } from './prepared.ts';
-import { sanitize } from './sql-errors.ts';
+import { failedBefore, sanitize } from './sql-errors.ts';
 
 /** Limits of one transaction, in milliseconds. */
 export type Limits = {
@@ -98,6 +98,14 @@ const ISOLATION = 'read committed';
 const strict = new WeakSet<Database>();
 class OtherIsolation extends Error {}
 
+/** Thrown in a transaction that went by what is not so any more: it is rolled back, and run again at once. */
+export class Again extends LetheError {
+  constructor(what: string) {
+    super('contended', what);
+  }
+}
+const MOST_AGAIN = 3;
+
 /**
  * When all microtasks are done, and before the driver writes. A statement reaches the driver some microtasks after it
  * was started, where the next one must not overtake it; what has reached it by then goes out in one write.
@@ -120,8 +128,9 @@ type Results<T extends readonly (() => Promise<unknown>)[]> = { [K in keyof T]: 
  * Starts statements of one transaction in this order without waiting for each one's answer, and returns what they
  * return: one round trip for all of them. For statements that need nothing of one another's results; after one
  * that fails the server refuses the others. Only the last may be a pipeline itself: what follows another one would
- * overtake its second statement. Rejects with the first failure when all have ended, so that none is still to be
- * sent when the transaction is rolled back.
+ * overtake its second statement. Rejects when all have ended, so that none is still to be sent when the transaction
+ * is rolled back. It rejects with the first failure that is a cause: a statement that was started earlier and sends a
+ * second one meets there what a later one has failed already.
  */
 export async function pipeline<const T extends readonly (() => Promise<unknown>)[]>(starts: T): Promise<Results<T>> {
   const started: Promise<unknown>[] = [];
@@ -134,8 +143,8 @@ export async function pipeline<const T extends readonly (() => Promise<unknown>)
     started.push(promise);
   }
   const ended = await Promise.allSettled(started);
-  const failed = ended.find((e) => e.status === 'rejected');
-  if (failed) throw failed.reason;
+  const failed = ended.filter((e) => e.status === 'rejected');
+  if (failed.length > 0) throw (failed.find((e) => !failedBefore(e.reason)) ?? failed[0])?.reason;
   return ended.map((e) => (e as PromiseFulfilledResult<unknown>).value) as Results<T>;
 }
 
@@ -160,11 +169,15 @@ export async function transaction<T>(
   db: Database,
   limits: Limits,
   work: (tx: Transaction) => Promise<T>,
-  { prepared = false } = {},
+  { prepared = false, times = 0 } = {},
 ): Promise<T> {
   try {
     return await attempt(db, limits, work, prepared);
   } catch (error) {
+    if (error instanceof Again) {
+      if (times >= MOST_AGAIN) throw error;
+      return await transaction(db, limits, work, { prepared, times: times + 1 });
+    }
     if (error instanceof OtherIsolation && !strict.has(db)) {
       // Asking for the level costs every transaction a round trip; almost everywhere it is the default.
       strict.add(db);

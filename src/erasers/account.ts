@@ -2,7 +2,8 @@ import { type SQL, sql } from 'drizzle-orm';
 import type { AccountTable, KeyValue } from '../catalog/types.ts';
 import type { Executor } from '../db/client.ts';
 import { keptText } from '../db/kept-text.ts';
-import { affected, asText, belongsTo, relation } from './sql.ts';
+import { refuseIgnored } from './hooks.ts';
+import { about, affected, asText, belongsTo, relation } from './sql.ts';
 
 export type AccountRow = {
   key: string[];
@@ -35,7 +36,7 @@ export async function findAccount(
       SELECT ${asText('t', table.key)} AS key, ${email} AS email, ${createdOf(table, 't')}::text AS created, ${heldBy(table)} AS "onHold"
         FROM ${relation(table)} AS t WHERE ${belongsTo('t', table.key, slots.key)} ${sql.raw(lock)}`;
   });
-  const [row] = await db.execute<AccountRow>(statement);
+  const [row] = await about(table, () => db.execute<AccountRow>(statement));
   return row ?? null;
 }
 
@@ -44,11 +45,18 @@ export async function isOnHold(db: Executor, table: AccountTable, key: KeyValue)
   return (await findAccount(db, table, key))?.onHold ?? false;
 }
 
-/** Sets or clears the column that tells the application to refuse a sign-in. */
+/** Sets or clears the column that tells the application to refuse a sign-in. Throws `change_ignored` when it does not take. */
 export async function flagAccount(db: Executor, table: AccountTable, key: KeyValue, on: boolean): Promise<void> {
   if (!table.flag) return;
-  await db.execute(sql`UPDATE ${relation(table)} AS t SET ${sql.identifier(table.flag)} = ${on ? sql`now()` : sql`NULL`}
-    WHERE ${belongsTo('t', table.key, key)}`);
+  const flag = sql.identifier(table.flag);
+  const [row] = await about(table, () =>
+    db.execute<{ flagged: boolean }>(sql`
+      UPDATE ${relation(table)} AS t SET ${flag} = ${on ? sql`now()` : sql`NULL`}
+       WHERE ${belongsTo('t', table.key, key)} RETURNING t.${flag} IS NOT NULL AS flagged`),
+  );
+  if (row?.flagged === on) return;
+  // Not when an undo finds no account any more.
+  if (await findAccount(db, table, key)) await refuseIgnored(db, table, 'UPDATE', 1);
 }
 
 /** Deletes the account's own row and returns 1, or 0 when it was gone already. */
@@ -59,5 +67,5 @@ export async function deleteAccountRow(db: Executor, table: AccountTable, key: K
     { key },
     (slots) => sql`DELETE FROM ${relation(table)} AS t WHERE ${belongsTo('t', table.key, slots.key)}`,
   );
-  return affected(db, statement);
+  return about(table, () => affected(db, statement));
 }

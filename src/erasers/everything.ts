@@ -4,24 +4,29 @@ import type { Transaction } from '../db/client.ts';
 import { keptText } from '../db/kept-text.ts';
 import { pipeline } from '../db/transaction.ts';
 import { deleteAccountRow } from './account.ts';
+import { isVetoed } from './hooks.ts';
 import { findRemaining } from './probe.ts';
-import { affected, belongsTo, joins, relation, walks } from './sql.ts';
+import { about, affected, belongsTo, joins, relation, walks } from './sql.ts';
 
-/** False where rows reference rows of their own table: those take more than one statement. */
+/**
+ * False where one statement is not enough: rows reference rows of their own table, or something may turn a deletion
+ * into nothing, so that what was locked has to be compared with what went.
+ */
 export const canEraseEverything = (catalog: Catalog): boolean =>
-  catalog.locations.every((l) => l.children.every((child) => child.location !== l.name));
+  catalog.locations.every((l) => l.children.every((child) => child.location !== l.name) && !isVetoed(catalog, l));
 
 /**
  * Deletes the account's rows with one statement for each location, and its own row, all in one round trip. The caller
  * holds the account and has counted: there are few. Waits for locked rows as long as the lock limit allows.
- * What is named in `remaining` was in the way, and the account must not be gone without it: roll back. `last` is sent behind all of it.
+ * What is named in `remaining` was in the way, and the account must not be gone without it: roll back. `last` is sent
+ * behind all of it.
  */
-export async function eraseEverything(
+export async function eraseEverything<T>(
   tx: Transaction,
   catalog: Catalog,
   account: KeyValue,
-  last: () => Promise<void>,
-): Promise<{ gone: Map<string, number>; remaining: string[] }> {
+  last: () => Promise<T>,
+): Promise<{ gone: Map<string, number>; remaining: string[]; last: T }> {
   const gone = new Map<string, number>();
   const erase = (location: Location) => async () => {
     gone.set(location.name, await eraseUnreferenced(tx, catalog, location, account));
@@ -29,6 +34,7 @@ export async function eraseEverything(
   const leaves = catalog.locations.filter((l) => l.children.length === 0);
   const parents = catalog.locations.filter((l) => l.children.length > 0);
   let remaining: string[] = [];
+  let settled: T | undefined;
   await pipeline([
     ...leaves.map(erase),
     ...parents.flatMap((location) => [() => lockAll(tx, location, account), erase(location)]),
@@ -38,9 +44,11 @@ export async function eraseEverything(
     async () => {
       gone.set(catalog.account.table, await deleteAccountRow(tx, catalog.account, account));
     },
-    last,
+    async () => {
+      settled = await last();
+    },
   ]);
-  return { gone, remaining };
+  return { gone, remaining, last: settled as T };
 }
 
 /** No row that references one of these can come in from here on; the next statement sees all that did before. */
@@ -52,7 +60,7 @@ async function lockAll(tx: Transaction, location: Location, account: KeyValue): 
     (slots) => sql`SELECT count(*) FROM (SELECT 1 FROM ${relation(location)} AS t
       WHERE ${walks('t', location.account, slots.account)} FOR UPDATE OF t) AS held`,
   );
-  await tx.execute(statement);
+  await about(location, () => tx.execute(statement));
 }
 
 /** A row that another one references stays: a cascading foreign key would delete that one uncounted. */
@@ -67,5 +75,5 @@ function eraseUnreferenced(tx: Transaction, catalog: Catalog, location: Location
     return sql`DELETE FROM ${relation(location)} AS t WHERE ${walks('t', location.account, slots.account)}
       AND ${belongsTo('t', location.account, slots.account)}${sql.join(free)}`;
   });
-  return affected(tx, statement);
+  return about(location, () => affected(tx, statement));
 }

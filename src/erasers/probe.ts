@@ -1,14 +1,13 @@
 import { type SQL, sql } from 'drizzle-orm';
-import type { KeyValue, Location } from '../catalog/types.ts';
-import type { Executor } from '../db/client.ts';
+import type { Catalog, KeyValue, Location, TableName } from '../catalog/types.ts';
+import type { Executor, Transaction } from '../db/client.ts';
 import { keptText } from '../db/kept-text.ts';
-import { inOrder, relation, walks } from './sql.ts';
+import { about, belongsTo, inOrder, relation, walks } from './sql.ts';
 
 /** Rows of the account in a location, counted up to `limit` only: never a full count of a large account. */
 export async function countUpTo(db: Executor, location: Location, account: KeyValue, limit: number): Promise<number> {
-  const [row] = await db.execute<{ n: number }>(
-    sql`SELECT count(*)::int AS n FROM (${someRows(location, account, limit)}) AS sample`,
-  );
+  const statement = sql`SELECT count(*)::int AS n FROM (${someRows(location, account, limit)}) AS sample`;
+  const [row] = await about(location, () => db.execute<{ n: number }>(statement));
   return row?.n ?? 0;
 }
 
@@ -26,15 +25,15 @@ export async function countEachUpTo(
     );
     return sql`SELECT ARRAY[${sql.join(counts, sql`, `)}] AS counts`;
   });
-  const [row] = await db.execute<{ counts: number[] }>(statement);
+  const [row] = await about(locations, () => db.execute<{ counts: number[] }>(statement));
   return row?.counts ?? [];
 }
 
 /** All rows of the account in a location: reads that part of the index from end to end. */
 export async function countAll(db: Executor, location: Location, account: KeyValue): Promise<number> {
-  const [row] = await db.execute<{ n: number }>(
-    sql`SELECT count(*)::numeric AS n FROM ${relation(location)} AS t WHERE ${walks('t', location.account, account)}`,
-  );
+  const statement = sql`SELECT count(*)::numeric AS n FROM ${relation(location)} AS t
+    WHERE ${walks('t', location.account, account)}`;
+  const [row] = await about(location, () => db.execute<{ n: number }>(statement));
   return row?.n ?? 0;
 }
 
@@ -45,18 +44,48 @@ export async function findRemaining(
   account: KeyValue,
 ): Promise<string[]> {
   if (locations.length === 0) return [];
-  const statement = keptText(locations, 'find remaining', { account }, (slots) => {
-    // Not EXISTS: there the planner would drop the order that makes it walk the index.
-    const probes = locations.map((l, n) => {
-      const first = someRows(l, slots.account, sql.raw('1'));
-      return sql`(SELECT ${sql.raw(String(n))} AS n FROM (${first}) AS sample)`;
-    });
-    return sql.join(probes, sql` UNION ALL `);
-  });
-  const rows = await db.execute<{ n: number }>(statement);
+  const statement = keptText(locations, 'find remaining', { account }, (slots) => anyRow(locations, slots.account));
+  const rows = await about(locations, () => db.execute<{ n: number }>(statement));
   return rows.map(({ n }) => (locations[n] as Location).name);
 }
 
-const someRows = (location: Location, account: KeyValue, limit: number | SQL) => sql`
+/** The same when all must be gone: the account's own row as well, under the name of its task. */
+export async function findLeft(db: Executor, { account, locations }: Catalog, key: KeyValue): Promise<string[]> {
+  const own = { ...account, name: account.table, account: account.key };
+  const tables = [...locations, own];
+  const statement = keptText(locations, 'find left', { key }, (slots) => anyRow(tables, slots.key));
+  const rows = await about(tables, () => db.execute<{ n: number }>(statement));
+  return rows.map(({ n }) => (tables[n] as { name: string }).name);
+}
+
+/** Those of the `named` locations that hold a row of the account which this very transaction has written. */
+export async function findOwn(
+  tx: Transaction,
+  locations: readonly Location[],
+  account: KeyValue,
+  named: readonly string[],
+): Promise<string[]> {
+  const own: string[] = [];
+  for (const location of locations.filter((l) => named.includes(l.name))) {
+    const statement = sql`SELECT 1 FROM ${relation(location)} AS t
+      WHERE ${belongsTo('t', location.account, account)} AND t.xmin = pg_current_xact_id()::xid LIMIT 1`;
+    const rows = await about(location, () => tx.execute(statement));
+    if (rows.length > 0) own.push(location.name);
+  }
+  return own;
+}
+
+type Probed = TableName & Pick<Location, 'account' | 'key'>;
+
+function anyRow(tables: readonly Probed[], account: KeyValue): SQL {
+  // Not EXISTS: there the planner would drop the order that makes it walk the index.
+  const probes = tables.map((table, n) => {
+    const first = someRows(table, account, sql.raw('1'));
+    return sql`(SELECT ${sql.raw(String(n))} AS n FROM (${first}) AS sample)`;
+  });
+  return sql.join(probes, sql` UNION ALL `);
+}
+
+const someRows = (location: Probed, account: KeyValue, limit: number | SQL) => sql`
   SELECT 1 FROM ${relation(location)} AS t WHERE ${walks('t', location.account, account)}
   ${inOrder('t', location)} LIMIT ${limit}`;

@@ -1,7 +1,7 @@
 import { type SQL, sql } from 'drizzle-orm';
 import type { KeyValue, Location } from '../catalog/types.ts';
 import type { Executor } from '../db/client.ts';
-import { inOrder, relation, tuple, values, walks } from './sql.ts';
+import { about, inOrder, relation, tuple, values, walks } from './sql.ts';
 
 /**
  * Cuts the account's rows of one location into ranges of `chunkRows` and stores them as chunks, inside
@@ -20,7 +20,7 @@ export async function planRanges(
     location.key.map((_, i) => sql`${part(i)}::text`),
     sql`, `,
   )}]`;
-  const [row] = await db.execute<{ rows: string; chunks: number }>(sql`
+  const statement = sql`
     ${bounds(location, account, chunkRows)}, planned AS (
       INSERT INTO lethe.chunk (task_id, pass, number, lower, upper, rows_planned)
       SELECT ${taskId}::bigint, ${pass}::int, row_number() OVER (ORDER BY n), lag(${key}) OVER (ORDER BY n), ${key},
@@ -28,7 +28,8 @@ export async function planRanges(
         FROM bounds
       RETURNING rows_planned
     )
-    SELECT coalesce(sum(rows_planned), 0)::text AS rows, count(*)::int AS chunks FROM planned`);
+    SELECT coalesce(sum(rows_planned), 0)::text AS rows, count(*)::int AS chunks FROM planned`;
+  const [row] = await about(location, () => db.execute<{ rows: string; chunks: number }>(statement));
   return { rows: Number(row?.rows ?? 0), chunks: row?.chunks ?? 0 };
 }
 

@@ -1,6 +1,9 @@
 import { SQL, type SQLChunk, StringChunk, sql } from 'drizzle-orm';
+import { qualified } from '../catalog/names.ts';
 import type { KeyColumns, KeyValue, TableName } from '../catalog/types.ts';
 import type { Executor } from '../db/client.ts';
+import { AboutTable } from '../db/sql-errors.ts';
+import { LetheError } from '../errors.ts';
 
 /** An identifier, whatever its characters. */
 export const quoted = (name: string): string => `"${name.replaceAll('"', '""')}"`;
@@ -94,4 +97,20 @@ export const joins = (child: string, columns: readonly string[], parent: string,
 /** Runs a statement that changes rows and returns how many. */
 export async function affected(db: Executor, statement: SQL): Promise<number> {
   return (await db.execute(statement)).count;
+}
+
+type Named = TableName & { readonly name?: string };
+
+/** Runs a statement about one or more of the application's tables; its failure names them. */
+export async function about<T>(tables: Named | readonly Named[], work: () => PromiseLike<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof LetheError || error instanceof AboutTable) throw error;
+    const all = [tables].flat();
+    const names = all.map(qualified).join(', ');
+    throw all.length > 1
+      ? new AboutTable(`one of ${names}`, undefined, error)
+      : new AboutTable(names, all[0]?.name, error);
+  }
 }

@@ -3,7 +3,9 @@ import { qualified } from '../catalog/names.ts';
 import type { Catalog, KeyValue, Location, Reference } from '../catalog/types.ts';
 import type { Transaction } from '../db/client.ts';
 import { LetheError } from '../errors.ts';
+import { isVetoed, refuseIgnored } from './hooks.ts';
 import {
+  about,
   affected,
   asText,
   belongsTo,
@@ -35,7 +37,8 @@ export type Deleted = { rows: Map<string, number>; more: boolean };
 /**
  * Deletes the picked rows of one location and, before them, the account's rows that reference them:
  * those may have appeared after their own stage was done, and a cascading foreign key would delete
- * them uncounted. Throws `foreign_reference` when rows of another account reference a picked row.
+ * them uncounted. Throws `foreign_reference` when rows of another account reference a picked row, and `change_ignored`
+ * when something turns the deletion of a picked row into nothing.
  */
 export async function eraseRows(
   tx: Transaction,
@@ -45,7 +48,8 @@ export async function eraseRows(
   pick: Pick,
 ): Promise<Deleted> {
   const where = rowsBetween('t', location, account, pick.lower, pick.upper);
-  if (location.children.length === 0) return eraseLeaf(tx, location, account, where, pick);
+  const isLeaf = location.children.length === 0;
+  if (isLeaf && !isVetoed(catalog, location)) return eraseLeaf(tx, location, account, where, pick);
   const keys = await selectKeys(tx, location, where, pick, forUpdate(pick));
   return eraseParents(tx, catalog, location, account, keys, pick);
 }
@@ -59,9 +63,11 @@ export async function findBound(
   upper: KeyValue,
   n: number,
 ): Promise<string[] | null> {
-  const [row] = await tx.execute<{ key: string[] }>(sql`
-    SELECT ${asText('t', location.key)} AS key FROM ${relation(location)} AS t
-     WHERE ${rowsBetween('t', location, account, lower, upper)} ${inOrder('t', location)} OFFSET ${n - 1} LIMIT 1`);
+  const [row] = await about(location, () =>
+    tx.execute<{ key: string[] }>(sql`
+      SELECT ${asText('t', location.key)} AS key FROM ${relation(location)} AS t
+       WHERE ${rowsBetween('t', location, account, lower, upper)} ${inOrder('t', location)} OFFSET ${n - 1} LIMIT 1`),
+  );
   return row?.key ?? null;
 }
 
@@ -78,14 +84,16 @@ export async function walkDeleted(
   const from = range.lower
     ? inIndex('t', location, account, '>', range.lower)
     : sql`${tuple('t', location.account)} >= ${values(location.account, account)}`;
-  await tx.execute(sql`SELECT count(*) FROM ${relation(location)} AS t
-    WHERE ${from} AND ${inIndex('t', location, account, '<=', range.upper)}`);
+  const statement = sql`SELECT count(*) FROM ${relation(location)} AS t
+    WHERE ${from} AND ${inIndex('t', location, account, '<=', range.upper)}`;
+  await about(location, () => tx.execute(statement));
 }
 
 /** Waits for the lock of the account's first row in a location, in line with the application. */
 export async function lockFirst(tx: Transaction, location: Location, account: KeyValue): Promise<void> {
-  await tx.execute(sql`SELECT 1 FROM ${relation(location)} AS t WHERE ${walks('t', location.account, account)}
-    ${inOrder('t', location)} LIMIT 1 FOR UPDATE OF t`);
+  const statement = sql`SELECT 1 FROM ${relation(location)} AS t WHERE ${walks('t', location.account, account)}
+    ${inOrder('t', location)} LIMIT 1 FOR UPDATE OF t`;
+  await about(location, () => tx.execute(statement));
 }
 
 /**
@@ -113,9 +121,16 @@ const forUpdate = (pick: Pick): SQL => (pick.skipLocked ? sql`FOR UPDATE OF t SK
 const limited = (limit: number | undefined): SQL => (limit === undefined ? sql`` : sql`LIMIT ${limit}`);
 
 async function selectKeys(tx: Transaction, location: Location, where: SQL, pick: Pick, lock: SQL): Promise<string[][]> {
-  const rows = await tx.execute<{ key: string[] }>(sql`
-    SELECT ${asText('t', location.key)} AS key FROM ${relation(location)} AS t
-     WHERE ${where} ${inOrder('t', location)} ${limited(pick.limit)} ${lock}`);
+  return keysOf(
+    tx,
+    location,
+    sql`SELECT ${asText('t', location.key)} AS key FROM ${relation(location)} AS t
+         WHERE ${where} ${inOrder('t', location)} ${limited(pick.limit)} ${lock}`,
+  );
+}
+
+async function keysOf(tx: Transaction, location: Location, statement: SQL): Promise<string[][]> {
+  const rows = await about(location, () => tx.execute<{ key: string[] }>(statement));
   return rows.map((row) => row.key);
 }
 
@@ -128,10 +143,7 @@ async function eraseLeaf(
 ): Promise<Deleted> {
   let count: number;
   if (pick.limit === undefined && !pick.skipLocked) {
-    count = await affected(
-      tx,
-      sql`DELETE FROM ${relation(location)} AS t WHERE ${where} AND ${belongsTo('t', location.account, account)}`,
-    );
+    count = await deleteFrom(tx, location, sql`${where} AND ${belongsTo('t', location.account, account)}`);
   } else {
     const picked = sql`
       SELECT ${columns('t', location.key)} FROM ${relation(location)} AS t WHERE ${where}
@@ -143,12 +155,17 @@ async function eraseLeaf(
 
 /** Deletes what `picked` has locked. The outer WHERE repeats the account: a row may have moved to another one before its lock. */
 const deletePicked = (tx: Transaction, location: Location, account: KeyValue, picked: SQL): Promise<number> =>
-  affected(
-    tx,
-    sql`WITH picked AS MATERIALIZED (${picked})
+  about(location, () =>
+    affected(
+      tx,
+      sql`WITH picked AS MATERIALIZED (${picked})
       DELETE FROM ${relation(location)} AS t USING picked AS p
        WHERE ${tuple('t', location.key)} = ${tuple('p', location.key)} AND ${belongsTo('t', location.account, account)}`,
+    ),
   );
+
+const deleteFrom = (tx: Transaction, location: Location, where: SQL): Promise<number> =>
+  about(location, () => affected(tx, sql`DELETE FROM ${relation(location)} AS t WHERE ${where}`));
 
 /** Deletes locked parents, children first. Nothing can reference them meanwhile: that would need a lock that we hold. */
 async function eraseParents(
@@ -177,13 +194,37 @@ async function eraseParents(
     occupied.push(sql`NOT EXISTS (SELECT 1 FROM ${relation(child)} AS c
       WHERE ${joins('c', reference.columns, 't', reference.referenced)})`);
   }
-  const count = await affected(
-    tx,
-    sql`DELETE FROM ${relation(location)} AS t
-     WHERE ${sql.join([belongsTo('t', location.account, account), inList('t', location.key, keys), ...occupied], sql` AND `)}`,
-  );
-  deleted.rows.set(location.name, count);
+  deleted.rows.set(location.name, await deleteKeys(tx, location, account, keys, occupied));
   return deleted;
+}
+
+/** Deletes those of the locked rows that nothing references (`free`). */
+async function deleteKeys(
+  tx: Transaction,
+  location: Location,
+  account: KeyValue,
+  keys: string[][],
+  free: readonly SQL[],
+): Promise<number> {
+  const among = (list: string[][]) => sql.join([inList('t', location.key, list), ...free], sql` AND `);
+  const own = belongsTo('t', location.account, account);
+  const count = await deleteFrom(tx, location, sql`${own} AND ${among(keys)}`);
+  if (count === keys.length) return count;
+  // Occupied, or free by now; no new child comes while the row is locked. What is free must go.
+  const stillThere = (list: string[][]) =>
+    keysOf(
+      tx,
+      location,
+      sql`SELECT ${asText('t', location.key)} AS key FROM ${relation(location)} AS t WHERE ${among(list)}`,
+    );
+  const left = await stillThere(keys);
+  if (left.length === 0) return count;
+  const more = await deleteFrom(tx, location, sql`${own} AND ${among(left)}`);
+  if (more < left.length) {
+    const ignored = await stillThere(left);
+    if (ignored.length > 0) await refuseIgnored(tx, location, 'DELETE', ignored.length);
+  }
+  return count + more;
 }
 
 /** Rows that appeared below a slice's parents and are deleted with them in one transaction. */
@@ -204,19 +245,12 @@ async function eraseChildren(
   const own = belongsTo('t', child.account, account);
   const picked = (list: SQL) =>
     sql`${belowEach(parent, child, reference, keys, list, own, limit, forUpdate(pick))} LIMIT ${limit}`;
-  if (child.children.length === 0) {
+  if (child.children.length === 0 && !isVetoed(catalog, child)) {
     const count = await deletePicked(tx, child, account, picked(columns('t', child.key)));
     return { rows: new Map([[child.name, count]]), more: count >= limit };
   }
-  const rows = await tx.execute<{ key: string[] }>(picked(sql`${asText('t', child.key)} AS key`));
-  return eraseParents(
-    tx,
-    catalog,
-    child,
-    account,
-    rows.map((row) => row.key),
-    bounded,
-  );
+  const rows = await keysOf(tx, child, picked(sql`${asText('t', child.key)} AS key`));
+  return eraseParents(tx, catalog, child, account, rows, bounded);
 }
 
 /**
@@ -245,7 +279,8 @@ async function anyChild(
   reference: Reference,
   keys: string[][],
 ): Promise<boolean> {
-  const rows = await tx.execute(sql`${belowEach(parent, child, reference, keys, sql`1 AS one`, sql`true`, 1)} LIMIT 1`);
+  const statement = sql`${belowEach(parent, child, reference, keys, sql`1 AS one`, sql`true`, 1)} LIMIT 1`;
+  const rows = await about(child, () => tx.execute(statement));
   return rows.length > 0;
 }
 
@@ -259,13 +294,15 @@ async function refuseForeignRows(
   keys: string[][],
 ): Promise<void> {
   const others = sql`${belongsTo('t', child.account, account)} IS NOT TRUE`;
-  const rows = await tx.execute<{ key: string[] }>(
+  const rows = await keysOf(
+    tx,
+    child,
     sql`${belowEach(parent, child, reference, keys, sql`${asText('t', child.key)} AS key`, others, 5)} LIMIT 5`,
   );
   if (rows.length === 0) return;
   throw new LetheError(
     'foreign_reference',
     `${qualified(child)} (${reference.columns.join(', ')}): rows that are not this account's reference its rows in ${qualified(parent)} (${reference.constraint})`,
-    { referencing: child.name, keys: rows.map((row) => row.key) },
+    { referencing: child.name, keys: rows },
   );
 }

@@ -1,7 +1,7 @@
 import type { KeyValue } from '../catalog/types.ts';
 import type { Transaction } from '../db/client.ts';
 import { sanitize } from '../db/sql-errors.ts';
-import { afterCommit, limitStatements, pipeline, written } from '../db/transaction.ts';
+import { Again, afterCommit, limitStatements, pipeline, written } from '../db/transaction.ts';
 import { findAccount } from '../erasers/account.ts';
 import { LetheError } from '../errors.ts';
 import { type Context, GIVE_WAY_MS } from './context.ts';
@@ -51,6 +51,7 @@ export async function eraseAccepted<T>(
     afterCommit(tx, () => ctx.onDeleted?.(gone));
     return recorded;
   } catch (error) {
+    if (error instanceof Again) throw error;
     throw new NotErased(error);
   }
 }

@@ -1,7 +1,7 @@
 import { and, eq, ne, sql } from 'drizzle-orm';
 import type { Location } from '../catalog/types.ts';
 import { chunk, task } from '../db/schema.ts';
-import { isContended, sanitize } from '../db/sql-errors.ts';
+import { isContended } from '../db/sql-errors.ts';
 import { afterCommit, type Limits, pipeline, readBy, setLimits, transaction } from '../db/transaction.ts';
 import { type Deleted, eraseRows, findBound, walkReferences } from '../erasers/table.ts';
 import { LetheError } from '../errors.ts';
@@ -12,7 +12,8 @@ import { JOIN_PACE, paceOrOwn } from './current-pace.ts';
 import { recordOutside } from './ledger.ts';
 import { hasNewerAccount } from './newer-account.ts';
 import { type Allowance, allowanceOf, type Pace } from './pace.ts';
-import { refuseNewReferences, whereRowsWent } from './refuse-new-references.ts';
+import { causeOf, refuseNewReferences, whereRowsWent } from './refuse-new-references.ts';
+import { add, withSideEffects } from './side-effects.ts';
 import type { SliceSize } from './slice-size.ts';
 import { isRunning, signsOut } from './states.ts';
 import { readTask, walkBehind } from './walk-behind.ts';
@@ -91,7 +92,7 @@ export async function eraseChunk(
       if (slice.finished) return 'finished';
     } catch (error) {
       if (error instanceof NewerAccount) return 'gone';
-      const clean = sanitize(error);
+      const clean = await causeOf(ctx.db, ctx.catalog, error);
       if (clean.retry === 'never') await failTask(ctx, chunkId, clean);
       if (!isContended(error)) throw clean;
       size.giveWay(location);
@@ -163,22 +164,24 @@ async function eraseSlice(
   const upper = bound ?? claim.upper;
   const rows = { lower: claim.cursor, upper, limit: undefined, skipLocked };
   const erase = () => eraseRows(tx, ctx.catalog, location, account, rows);
-  let deleted: Deleted;
-  if (location.children.length > 0) {
-    await walkReferences(tx, ctx.catalog, location, account, rows);
-    const limits = holding(ctx, location);
-    [, , deleted] = await pipeline([() => setLimits(tx, limits), () => readBy(tx, 'index'), erase]);
-  } else if (location.ordered) {
+  const deleteRows = async (): Promise<Deleted> => {
+    if (location.children.length > 0) {
+      await walkReferences(tx, ctx.catalog, location, account, rows);
+      const limits = holding(ctx, location);
+      return (await pipeline([() => setLimits(tx, limits), () => readBy(tx, 'index'), erase]))[2];
+    }
     // The planner's own choice is the table's key with a filter, which reads everybody's rows: twice the time.
-    [, deleted] = await pipeline([() => readBy(tx, 'pages'), erase]);
-  } else {
-    deleted = await erase();
-  }
+    if (location.ordered) return (await pipeline([() => readBy(tx, 'pages'), erase]))[1];
+    return erase();
+  };
+  const { besides, ...deleted } = await withSideEffects(tx, ctx.catalog, deleteRows);
   const own = deleted.rows.get(location.name) ?? 0;
-  const counted = new Map(deleted.rows);
+  const outside = new Map([...deleted.rows].filter(([name]) => name !== location.name));
+  add(outside, besides);
+  const counted = new Map([[location.name, own]]);
+  add(counted, outside);
   afterCommit(tx, () => ctx.onDeleted?.(counted));
-  deleted.rows.delete(location.name);
-  await recordOutside(tx, claim.erasureId, deleted.rows, -chunkId);
+  await recordOutside(tx, claim.erasureId, outside, -chunkId);
   const finished = !deleted.more && String(upper) === String(claim.upper);
   const count = async () => {
     await tx
@@ -199,7 +202,7 @@ async function eraseSlice(
   const [, isNewer] = await pipeline([() => refuseNewReferences(tx, ctx.catalog, foreseen), newer, count]);
   // The rows may be somebody else's, who had the key before they were deleted. The next step closes the erasure.
   if (isNewer) throw new NewerAccount();
-  const total = own + [...deleted.rows.values()].reduce((a, b) => a + b, 0);
+  const total = own + [...outside.values()].reduce((a, b) => a + b, 0);
   return { finished, rows: total, full: bound !== null || total >= limit };
 }
 

@@ -9,6 +9,7 @@ import { Rollback } from './finish-outcome.ts';
 import { OUTSIDE, recordOutside } from './ledger.ts';
 import { hasNewerAccount } from './newer-account.ts';
 import { refuseNewReferences, whereRowsWent } from './refuse-new-references.ts';
+import { add, withSideEffects } from './side-effects.ts';
 import type { Erasure } from './states.ts';
 
 /** Transactions per call, so that one job stays short. */
@@ -42,17 +43,15 @@ async function eraseOne(ctx: Context, running: Erasure, location: Location, acco
     await lockFirst(tx, location, account);
     await setLimits(tx, { statementMs: budget * 0.7, lockMs: GIVE_WAY_MS, totalMs: budget });
     if (!(await claimStep(tx, running))) return 0;
-    const deleted = await eraseRows(tx, ctx.catalog, location, account, {
-      lower: null,
-      upper: null,
-      limit: LIMIT,
-      skipLocked: true,
-    });
-    await refuseNewReferences(tx, ctx.catalog, { concerns: whereRowsWent(ctx.catalog, deleted.rows) });
+    const pick = { lower: null, upper: null, limit: LIMIT, skipLocked: true };
+    const erase = () => eraseRows(tx, ctx.catalog, location, account, pick);
+    const { rows, besides } = await withSideEffects(tx, ctx.catalog, erase);
+    add(rows, besides);
+    await refuseNewReferences(tx, ctx.catalog, { concerns: whereRowsWent(ctx.catalog, rows) });
     // After the deletion, which may have found what somebody new has written.
     if (await hasNewerAccount(tx, ctx.catalog.account, running)) throw new Rollback('superseded');
-    await recordOutside(tx, running.id, deleted.rows, OUTSIDE);
-    afterCommit(tx, () => ctx.onDeleted?.(deleted.rows));
-    return [...deleted.rows.values()].reduce((a, b) => a + b, 0);
+    await recordOutside(tx, running.id, rows, OUTSIDE);
+    afterCommit(tx, () => ctx.onDeleted?.(rows));
+    return [...rows.values()].reduce((a, b) => a + b, 0);
   });
 }

@@ -1,5 +1,7 @@
-import { isContended, sanitize, sqlState } from '../db/sql-errors.ts';
+import { isContended, sqlState } from '../db/sql-errors.ts';
 import { LetheError } from '../errors.ts';
+import type { Context } from './context.ts';
+import { causeOf } from './refuse-new-references.ts';
 
 /**
  * `completed`: nothing is left and the account row is gone. `more`: a location holds more rows than
@@ -18,15 +20,16 @@ export class Rollback extends Error {
 }
 
 /** Runs the last transaction. Throws `still_referenced` when a row that is not this account's is in the way. */
-export async function outcomeOf(work: () => Promise<void>): Promise<FinishOutcome> {
+export async function outcomeOf(ctx: Context, work: () => Promise<void>): Promise<FinishOutcome> {
   try {
     await work();
     return 'completed';
   } catch (error) {
     if (error instanceof Rollback) return error.outcome;
     if (isContended(error)) return 'locked';
-    const clean = sanitize(error);
-    if (sqlState(error) !== '23503') throw clean;
-    throw new LetheError('still_referenced', clean.detail);
+    const cause = await causeOf(ctx.db, ctx.catalog, error);
+    throw sqlState(error) === '23503' && cause.code === 'database_error'
+      ? new LetheError('still_referenced', cause.detail)
+      : cause;
   }
 }

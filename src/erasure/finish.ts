@@ -20,7 +20,7 @@ import type { Erasure } from './states.ts';
 export async function finishErasure(ctx: Context, running: Erasure, limits: FinishLimits): Promise<FinishOutcome> {
   const account = accountTuple(running.accountKey as string);
   const wait = ctx.settings.lockBudgetMs / 2;
-  return outcomeOf(() =>
+  const work = () =>
     transaction(
       ctx.db,
       { statementMs: wait, lockMs: wait },
@@ -48,8 +48,8 @@ export async function finishErasure(ctx: Context, running: Erasure, limits: Fini
       },
       // Otherwise the texts depend on which children of a row are there, and are too many to keep.
       { prepared: limits.untouched === true },
-    ),
-  );
+    );
+  return outcomeOf(ctx, work);
 }
 
 /** Holds the erasure's row if it is still at this step and not held: whoever has the row decides. */

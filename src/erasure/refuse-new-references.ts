@@ -1,16 +1,21 @@
 import { sql } from 'drizzle-orm';
 import { describeForeignKey, type ForeignKey, inspectForeignKeys } from '../catalog/inspect.ts';
 import { qualified } from '../catalog/names.ts';
-import type { Catalog, KeyValue, TableName } from '../catalog/types.ts';
-import type { Executor } from '../db/client.ts';
+import type { Catalog, Hook, KeyValue, TableName } from '../catalog/types.ts';
+import type { Database, Executor } from '../db/client.ts';
 import { keptText } from '../db/kept-text.ts';
+import { sanitize, sqlState } from '../db/sql-errors.ts';
+import { Again } from '../db/transaction.ts';
+import { findHooks, learnHooks, wentByOthers } from '../erasers/hooks.ts';
 import { findRemaining } from '../erasers/probe.ts';
 import { quoted } from '../erasers/sql.ts';
 import { LetheError } from '../errors.ts';
 import type { Context } from './context.ts';
 
-/** Foreign keys that the catalog does not know, by catalog and fingerprint: none where all is in order. */
-const known = new WeakMap<Catalog, Map<string, ForeignKey[]>>();
+/** Foreign keys that the catalog does not know (none where all is in order), and the triggers and rules. */
+type Found = { unknown: readonly ForeignKey[]; hooks: readonly Hook[] };
+/** What was found, by catalog and fingerprint. */
+const known = new WeakMap<Catalog, Map<string, Found>>();
 const MOST_KNOWN = 20;
 const texts = {};
 
@@ -20,7 +25,8 @@ export type Concerns = (table: string) => unknown;
 /**
  * Refuses to go on when a foreign key that the catalog does not know points at one of `tables` (all of the catalog's) and
  * concerns this erasure: what it deletes or changes would be changed unseen. It appeared since the start, or the process has
- * started in spite of it, so that erasures that it does not concern go on.
+ * started in spite of it, so that erasures that it does not concern go on. Triggers and rules that came or went need no
+ * restart: a transaction that went by others begins again.
  */
 export async function refuseNewReferences(
   db: Executor,
@@ -30,7 +36,9 @@ export async function refuseNewReferences(
     concerns = () => true,
   }: { tables?: readonly TableName[]; concerns?: Concerns } = {},
 ): Promise<void> {
-  for (const fk of await unknownReferences(db, catalog, tables)) {
+  const { unknown, hooks } = await look(db, catalog, tables);
+  learnHooks(catalog, tables, hooks);
+  for (const fk of unknown) {
     if (!(await concerns(fk.parent))) continue;
     const listed = catalog.locations.some((l) => qualified(l) === fk.child);
     const help = listed
@@ -38,22 +46,26 @@ export async function refuseNewReferences(
       : 'is not in the catalog: add it to the catalog, then restart, and replay';
     throw new LetheError('catalog_invalid', `${describeForeignKey(fk)} and ${help}`);
   }
+  if (wentByOthers(db, catalog)) throw new Again('triggers or rules have changed');
 }
 
-async function unknownReferences(
-  db: Executor,
-  catalog: Catalog,
-  tables: readonly TableName[],
-): Promise<readonly ForeignKey[]> {
+async function look(db: Executor, catalog: Catalog, tables: readonly TableName[]): Promise<Found> {
   const fingerprint = await readFingerprint(db, tables);
-  const looked = known.get(catalog) ?? new Map<string, ForeignKey[]>();
+  const looked = known.get(catalog) ?? new Map<string, Found>();
   const seen = looked.get(fingerprint);
   if (seen) return seen;
   const foreignKeys = await inspectForeignKeys(db, tables);
   const unknown = foreignKeys.filter((fk) => !catalog.references.includes(describeForeignKey(fk)));
+  const found = { unknown, hooks: await findHooks(db, tables) };
   if (looked.size >= MOST_KNOWN) looked.clear();
-  known.set(catalog, looked.set(fingerprint, unknown));
-  return unknown;
+  known.set(catalog, looked.set(fingerprint, found));
+  return found;
+}
+
+/** The cause of a failed transaction: a foreign key that nobody knew of is named, instead of the row that it refused. */
+export async function causeOf(db: Database, catalog: Catalog, error: unknown): Promise<LetheError> {
+  if (sqlState(error) !== '23503') return sanitize(error);
+  return refuseNewReferences(db, catalog).then(() => sanitize(error), sanitize);
 }
 
 /** A foreign key concerns whoever has rows in the table that it points at; that of the account, everybody. */
@@ -83,7 +95,8 @@ export function refuseUnusable({ drift }: Pick<Context, 'drift'>): void {
 
 /**
  * Changes with every foreign key that the server checks: each has triggers of its own on the table that it
- * points at. Two look-ups by index, where reading the keys themselves takes milliseconds of each request.
+ * points at. So do the application's own triggers and rules for deletions. Look-ups by index, where reading the keys
+ * themselves takes milliseconds of each request.
  */
 async function readFingerprint(db: Executor, tables: readonly TableName[]): Promise<string> {
   // As text: the driver sends an array only after it has asked for its type, in a round trip of its own.
@@ -97,8 +110,10 @@ async function readFingerprint(db: Executor, tables: readonly TableName[]): Prom
       SELECT to_regclass(v.name)::oid FROM jsonb_array_elements_text(${slots.names}::jsonb) AS v (name)
       UNION SELECT i.inhrelid FROM pg_inherits i JOIN listed ON i.inhparent = listed.oid)
     SELECT concat_ws(' ', (SELECT string_agg(coalesce(oid, 0)::text, ',' ORDER BY oid) FROM listed),
-             (SELECT string_agg(t.oid::text, ',' ORDER BY t.oid) FROM pg_trigger t JOIN listed l ON t.tgrelid = l.oid
-               WHERE t.tgisinternal)) AS fingerprint`,
+             (SELECT string_agg(t.oid::text || t.tgenabled::text, ',' ORDER BY t.oid) FROM pg_trigger t JOIN listed l ON t.tgrelid = l.oid
+               WHERE t.tgisinternal OR t.tgtype & 8 <> 0),
+             (SELECT string_agg(r.oid::text || r.ev_enabled::text, ',' ORDER BY r.oid) FROM pg_rewrite r JOIN listed l ON r.ev_class = l.oid
+               WHERE r.ev_type = '4')) AS fingerprint`,
   );
   const [row] = await db.execute<{ fingerprint: string }>(statement);
   return row?.fingerprint ?? '';

@@ -19,6 +19,7 @@ import { type Counts, countIfSmall, ProbeTooLong } from './is-small.ts';
 import { OUTSIDE, recordOutside } from './ledger.ts';
 import { closeForNewerAccount, hasNewerAccount } from './newer-account.ts';
 import { refuseNewReferences } from './refuse-new-references.ts';
+import { add, withSideEffects } from './side-effects.ts';
 import { BY_APPLICATION, canonical, type Erasure, findErasure, findLive, readNowAndLive } from './states.ts';
 
 export type Request = {
@@ -194,12 +195,10 @@ async function signOut(
       'not deleted by the request: the database has drifted from the catalog',
     );
   for (const location of locations) {
-    const { rows, more } = await eraseRows(tx, ctx.catalog, location, key, {
-      lower: null,
-      upper: null,
-      limit: most,
-      skipLocked: false,
-    });
+    const pick = { lower: null, upper: null, limit: most, skipLocked: false };
+    const erase = () => eraseRows(tx, ctx.catalog, location, key, pick);
+    const { rows, more, besides } = await withSideEffects(tx, ctx.catalog, erase);
+    add(rows, besides);
     left ||= more;
     afterCommit(tx, () => ctx.onDeleted?.(rows));
     await pipeline([

@@ -23,7 +23,8 @@ export async function stall(ctx: Context, running: Erasure, error: LetheError): 
     if (!stalled) return false;
     const tasks = await tx.select().from(task).where(eq(task.erasureId, running.id));
     if (tasks.some((t) => t.state === 'failed')) return true;
-    const culprit = tasks.find((t) => t.id === error.extra.taskId) ?? tasks.find((t) => t.kind === 'account');
+    const isNamed = (t: (typeof tasks)[number]) => t.id === error.extra.taskId || t.location === error.extra.location;
+    const culprit = tasks.find(isNamed) ?? tasks.find((t) => t.kind === 'account');
     if (!culprit) return true;
     await tx
       .update(task)

@@ -3,7 +3,7 @@ import { bodyLimit } from 'hono/body-limit';
 import { createMiddleware } from 'hono/factory';
 import { requestId } from 'hono/request-id';
 import { secureHeaders } from 'hono/secure-headers';
-import { LetheError, stackOf } from '../errors.ts';
+import { ERRORS, LetheError, stackOf } from '../errors.ts';
 import type { Api } from './api.ts';
 import { createAssets } from './assets.ts';
 import { basePath } from './base-path.ts';
@@ -115,7 +115,7 @@ export function createApp(api: Api): Hono {
   app.notFound((c) => problem(c, new LetheError('not_found', 'there is no such resource')));
   app.onError((error, c) => {
     const clean = toLetheError(error);
-    if (clean.code === 'internal_error' || clean.code === 'database_error') {
+    if (ERRORS[clean.code].status === 500) {
       api.ctx.log.error(
         { requestId: c.get('requestId'), code: clean.code, detail: clean.detail, stack: stackOf(error) },
         'request failed',

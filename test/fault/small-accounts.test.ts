@@ -1,5 +1,6 @@
 import postgres from 'postgres';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { refuseNewReferences } from '../../src/erasure/refuse-new-references.ts';
 import { requestErasure } from '../../src/erasure/request.ts';
 import { eraseNow } from '../../src/erasure/start.ts';
 import type { Resources } from '../../src/resources.ts';
@@ -84,7 +85,7 @@ describe('a small account, erased by the transaction that accepts it', () => {
   it('is erased by another transaction when a row has gone since it was counted, and what is counted was deleted', async () => {
     const s = await subject(world.sql, SMALL);
     await world.sql.unsafe(`CREATE FUNCTION sign_out() RETURNS trigger LANGUAGE plpgsql AS
-      $$ BEGIN DELETE FROM sessions WHERE account_id = ${s.account}; RETURN NULL; END $$;
+      $$ BEGIN UPDATE sessions SET account_id = ${s.bystander} WHERE account_id = ${s.account}; RETURN NULL; END $$;
       CREATE TRIGGER sign_out AFTER DELETE ON posts FOR EACH STATEMENT EXECUTE FUNCTION sign_out()`);
     const { erasure } = await ask(s.account);
     expect(erasure.state).toBe('running');
@@ -111,6 +112,7 @@ describe('a small account, erased by the transaction that accepts it', () => {
     const s = await subject(world.sql, SMALL);
     const [feed] = await world.sql<{ id: string }[]>`SELECT max(id) AS id FROM feeds WHERE account_id = ${s.account}`;
     const [accepted, late] = await whileDeletionsLinger(world, 'feeds', async (begun) => {
+      await refuseNewReferences(domain.ctx.db, domain.ctx.catalog);
       const asked = ask(s.account);
       await begun();
       return Promise.all([asked, insertPost(s.bystander, feed?.id as string)]);
@@ -124,6 +126,7 @@ describe('a small account, erased by the transaction that accepts it', () => {
     const s = await subject(world.sql, SMALL);
     const [feed] = await world.sql<{ id: string }[]>`SELECT max(id) AS id FROM feeds WHERE account_id = ${s.bystander}`;
     const [accepted, late] = await whileDeletionsLinger(world, 'accounts', async (begun) => {
+      await refuseNewReferences(domain.ctx.db, domain.ctx.catalog);
       const asked = ask(s.account);
       await begun();
       return Promise.all([asked, insertPost(s.account, feed?.id as string)]);

@@ -13,7 +13,6 @@ import type { Resources } from '../../src/resources.ts';
 import { checksum, ledger, rowsOf } from '../support/evidence.ts';
 import { begin, request, run, step } from '../support/run-by-hand.ts';
 import { SMALL, subject } from '../support/subject.ts';
-import { until } from '../support/until.ts';
 import { createWorld, READER_CATALOG, type World } from '../support/world.ts';
 
 const NOTES = `CREATE TABLE notes (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, account_id bigint NOT NULL);
@@ -101,24 +100,15 @@ describe('a schema that changes under running processes', () => {
     expect(await ledger(world.sql, id)).toEqual(s.before);
   });
 
-  it('a statement that can never work stalls the erasure instead of being tried for ever', async () => {
+  it('a statement that can never work stalls the erasure at once instead of being tried again', async () => {
     const s = await subject(world.sql);
     const id = await begin(domain.ctx, s.account);
     await world.sql`ALTER TABLE posts RENAME COLUMN id TO number`;
-    let failures = 0;
-    const last = await until('it is stalled', async () => {
-      const next = await step(domain.ctx, id).catch((error: Error) => {
-        expect(error.message).toBe('database_error: SQLSTATE 42703');
-        failures += 1;
-      });
-      return next?.kind === 'stalled' && next;
-    });
-    expect(failures).toBe(19);
-    expect(last).toMatchObject({ error: { code: 'database_error' } });
+    expect(await step(domain.ctx, id)).toMatchObject({ kind: 'stalled', error: { code: 'database_error' } });
     expect((await erasureOf(id)).state).toBe('stalled');
     expect(
       await world.sql`SELECT last_error FROM lethe.task WHERE erasure_id = ${id} AND state = 'failed'`,
-    ).toMatchObject([{ last_error: 'database_error: SQLSTATE 42703' }]);
+    ).toMatchObject([{ last_error: expect.stringMatching(/^database_error: SQLSTATE 42703 on .*public.posts/) }]);
   });
 });
 

@@ -382,3 +382,70 @@ it('lethe catalog schema describes every field for an editor, and needs nothing'
     for (const [name, field] of Object.entries<{ description?: string }>(fields.properties))
       expect(field.description, name).toMatch(/\.$/);
 });
+
+describe('what an erasure sets off', () => {
+  const on = (event: string, table: string, name: string) =>
+    `CREATE TRIGGER note AFTER ${event} ON ${table} FOR EACH ROW EXECUTE FUNCTION extra.${name}();`;
+  const functionOf = (name: string, body: string) =>
+    `CREATE FUNCTION extra.${name}() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN ${body.replaceAll("'", "''")} RETURN NULL; END';`;
+  const AUDIT = 'CREATE TABLE audit (words text); CREATE TABLE "Log" (words text);';
+  const writes = (table: string, on = 'accounts') =>
+    `extra.${table} is written to by trigger note on ${on} when an account is erased: list it under locations, with the column that holds the account's key, or under ignore with a reason`;
+
+  it.each<[string, string, string[]]>([
+    [
+      'writes where a trigger of the account says',
+      functionOf('n', 'INSERT INTO audit VALUES (OLD.email);') + on('DELETE', 'accounts', 'n'),
+      [writes('audit')],
+    ],
+    [
+      'writes as the flag is set',
+      functionOf('n', 'insert  into extra."Log" VALUES (OLD.email);') + on('UPDATE', 'accounts', 'n'),
+      [writes('"Log"')],
+    ],
+    [
+      'writes in a function that is called',
+      `CREATE FUNCTION extra.log() RETURNS void LANGUAGE sql AS 'UPDATE ONLY extra.audit SET words = NULL';
+       ${functionOf('n', 'PERFORM extra.log();')} ${on('DELETE', 'posts', 'n')}`,
+      [writes('audit', 'posts')],
+    ],
+    [
+      'writes by a rule',
+      'CREATE RULE note AS ON DELETE TO public.feeds DO ALSO DELETE FROM extra.audit WHERE words = OLD.title;',
+      [writes('audit', 'feeds').replace('trigger', 'rule')],
+    ],
+    [
+      'does something else, or only to what is listed',
+      functionOf(
+        'n',
+        `-- INSERT INTO audit
+         /* DELETE FROM audit */ PERFORM words FROM audit FOR UPDATE; UPDATE posts SET title = ''; DELETE FROM accounts WHERE false;`,
+      ) + on('DELETE', 'sessions', 'n'),
+      [],
+    ],
+    [
+      'listens to what no erasure does',
+      functionOf('n', 'INSERT INTO audit VALUES (1);') + on('INSERT', 'accounts', 'n') + on('UPDATE', 'posts', 'n'),
+      [],
+    ],
+  ])('%s', async (_, ddl, expected) => {
+    await create(AUDIT + ddl);
+    const { texts, code } = await check();
+    expect(texts).toEqual(expected);
+    expect(code).toBe(expected.length > 0 ? 1 : 0);
+    if (expected.length === 0) return;
+    const name = (expected[0] as string).startsWith('extra."Log"') ? `'extra."Log"'` : 'extra.audit';
+    expect((await check(`ignore: [{ table: ${name}, reason: words only }]`)).code).toBe(0);
+  });
+
+  it('cannot be read where it is put together, which is said', async () => {
+    await create(
+      AUDIT + functionOf('n', "EXECUTE format('INSERT INTO %I VALUES (1)', 'audit');") + on('DELETE', 'posts', 'n'),
+    );
+    const { warnings, code } = await check();
+    expect(warnings[0]).toBe(
+      'trigger note on posts: what it writes to cannot be read from its text; an erasure finds out while it runs',
+    );
+    expect(code).toBe(0);
+  });
+});

@@ -8,6 +8,7 @@ import { advanceErasure } from '../../src/erasure/advance.ts';
 import { eraseChunk } from '../../src/erasure/erase-chunk.ts';
 import { eraseRest } from '../../src/erasure/erase-rest.ts';
 import { finishErasure } from '../../src/erasure/finish.ts';
+import { refuseNewReferences } from '../../src/erasure/refuse-new-references.ts';
 import { requestErasure } from '../../src/erasure/request.ts';
 import { SliceSize } from '../../src/erasure/slice-size.ts';
 import { eraseNow } from '../../src/erasure/start.ts';
@@ -154,6 +155,7 @@ describe('the last transaction', () => {
   it('lets no row in while the account goes, which a cascade would delete uncounted', async () => {
     const { account, erasure, before } = await acceptedOnly();
     const [outcome, late] = await whileDeletionsLinger(world, 'accounts', async (begun) => {
+      await refuseNewReferences(domain.ctx.db, domain.ctx.catalog);
       const finishing = finishErasure(domain.ctx, erasure, { rows: 500, ms: 5_000 });
       await begun();
       const adding = world.sql`INSERT INTO sessions (account_id) VALUES (${account})`.then(

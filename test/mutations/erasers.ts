@@ -6,6 +6,7 @@ const EVERYTHING = 'src/erasers/everything.ts';
 const EXACT = 'test/integration/exact.test.ts';
 const IN_THE_WAY = 'test/integration/in-the-way.test.ts';
 const SMALL = 'test/fault/small-accounts.test.ts';
+const TRIGGERS = 'test/integration/triggers.test.ts';
 
 /** How rows are picked and deleted: nobody else's, and none too many or too few. */
 export const ERASERS: readonly Mutation[] = [
@@ -16,8 +17,8 @@ export const ERASERS: readonly Mutation[] = [
       { file: SQL, find: '${belongsTo(alias, location.account, account)} AND ${above}', replace: '${above}' },
       {
         file: TABLE,
-        find: "AS t WHERE ${where} AND ${belongsTo('t', location.account, account)}`",
-        replace: 'AS t WHERE ${where}`',
+        find: "sql`${where} AND ${belongsTo('t', location.account, account)}`",
+        replace: 'sql`${where}`',
       },
     ],
     tests: [EXACT],
@@ -50,6 +51,18 @@ export const ERASERS: readonly Mutation[] = [
     breaks: 'the application wins: rows that it holds are left, and the others go on',
     edits: [{ file: TABLE, find: '`FOR UPDATE OF t SKIP LOCKED`', replace: '`FOR UPDATE OF t`' }],
     tests: [IN_THE_WAY],
+  },
+  {
+    name: 'ignored-deletion-unseen',
+    breaks: 'nothing is left, or it is not complete: a row that stays although it was locked and deleted is an error',
+    edits: [{ file: TABLE, find: "await refuseIgnored(tx, location, 'DELETE', ignored.length);", replace: 'void 0;' }],
+    tests: [TRIGGERS],
+  },
+  {
+    name: 'trigger-deletions-uncounted',
+    breaks: 'exact evidence: what a trigger deletes from a listed table is in the ledger',
+    edits: [{ file: 'src/erasure/side-effects.ts', find: 'if (more > 0) besides.set(name, more);', replace: '' }],
+    tests: [TRIGGERS],
   },
   {
     name: 'small-parents-cascade',

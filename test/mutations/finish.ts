@@ -38,7 +38,13 @@ export const FINISH: readonly Mutation[] = [
   {
     name: 'late-foreign-key-unseen',
     breaks: 'nobody else is touched: a foreign key that came meanwhile is seen before the commit',
-    edits: [{ file: 'src/erasers/everything.ts', find: '    last,\n  ]);', replace: '  ]);' }],
+    edits: [
+      {
+        file: REST,
+        find: '? findLeft(tx, catalog, account) : []),\n      refuseAgain,',
+        replace: '? findLeft(tx, catalog, account) : []),',
+      },
+    ],
     tests: [ONE_COMMIT],
   },
   {
@@ -46,8 +52,8 @@ export const FINISH: readonly Mutation[] = [
     breaks: 'what fails in the request leaves no trace, and is accepted all the same, also at the commit',
     edits: [
       {
-        file: 'src/erasure/erase-rest.ts',
-        find: '() => tx.execute(sql`SET CONSTRAINTS ALL IMMEDIATE`)',
+        file: REST,
+        find: '() => settleConstraints(tx, catalog)',
         replace: 'async () => {}',
       },
     ],
@@ -103,7 +109,7 @@ export const FINISH: readonly Mutation[] = [
     edits: [
       {
         file: REST,
-        find: "if ((await findRemaining(tx, ctx.catalog.locations, account)).length > 0) throw new Rollback('locked');",
+        find: 'if (remaining.length > 0) await refuseLeft(tx, ctx, account, remaining);',
         replace: '',
       },
     ],
@@ -114,6 +120,24 @@ export const FINISH: readonly Mutation[] = [
     breaks: 'nobody else is touched: the account stays while a row of its own must stay',
     edits: [{ file: REST, find: "if (remaining.length > 0) throw new Rollback('locked');", replace: '' }],
     tests: [SMALL],
+  },
+  {
+    name: 'proof-before-the-account-only',
+    breaks: 'nothing is left, or it is not complete: what is written, or kept, as the account goes is found',
+    edits: [{ file: REST, find: '(isHooked(catalog) ? findLeft(tx, catalog, account) : [])', replace: '[]' }],
+    tests: ['test/integration/triggers.test.ts'],
+  },
+  {
+    name: 'cause-hidden-by-what-follows',
+    breaks: 'an operator is told why: the first failure of a transaction, and not what it led to',
+    edits: [
+      {
+        file: 'src/db/transaction.ts',
+        find: '(failed.find((e) => !failedBefore(e.reason)) ?? failed[0])',
+        replace: 'failed[0]',
+      },
+    ],
+    tests: ['test/integration/first-cause.test.ts'],
   },
   {
     name: 'refused-for-what-was-in-the-way',

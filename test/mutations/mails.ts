@@ -85,8 +85,8 @@ export const MAILS: readonly Mutation[] = [
     edits: [
       {
         file: 'src/db/sql-errors.ts',
-        find: '`SQLSTATE ${code}${placeOf(fields)}`',
-        replace: '`SQLSTATE ${code}${placeOf(fields)} ${(error as Error).message}`',
+        find: '`SQLSTATE ${code}${placeOf(fields, about?.table)}`',
+        replace: '`SQLSTATE ${code}${placeOf(fields, about?.table)} ${(error as Error).message}`',
       },
     ],
     tests: ['test/unit/sql-errors.test.ts'],
@@ -94,7 +94,13 @@ export const MAILS: readonly Mutation[] = [
   {
     name: 'names-that-a-trigger-chose',
     breaks: 'no personal data in queues and logs: an error names only tables and constraints that exist',
-    edits: [{ file: 'src/db/sql-errors.ts', find: 'isKnownTable(table) ?', replace: 'table_name ?' }],
+    edits: [
+      {
+        file: 'src/db/sql-errors.ts',
+        find: 'const named = isKnownTable(table) ?',
+        replace: 'const named = table_name ?',
+      },
+    ],
     tests: ['test/unit/sql-errors.test.ts', 'test/integration/mail-privacy.test.ts'],
   },
 ];

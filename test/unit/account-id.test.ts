@@ -18,6 +18,8 @@ const catalogOf = (type: KeyType): Catalog => ({
   },
   locations: [],
   references: [],
+  hooks: [],
+  ignored: [],
 });
 
 function refusal(type: KeyType, text: string, field?: string): LetheError {

@@ -65,6 +65,14 @@ const WORDS: Record<ErrorCode, readonly [words: string, help: string]> = {
     'The catalog and the database do not fit together any more.',
     'See below what changed, and mend that or the catalog. A replay takes the catalog of now: make sure first that it lists everything.',
   ],
+  change_ignored: [
+    'The database turned a deletion, or the mark of a request, into nothing.',
+    'Ask the owner of the trigger or rule that is named below to let Lethe’s role pass; then replay.',
+  ],
+  unexpected_changes: [
+    'Deleting rows changed other rows, which the catalog does not account for.',
+    'Add the table that is named below to the catalog (or to ignore, with a reason), restart, and replay.',
+  ],
   database_error: [
     'The database refused a statement.',
     'Show the code below to whoever runs the database (42501: a missing grant, 42P01 or 42703: a changed table); then replay.',

@@ -72,6 +72,8 @@ export const requestErasureRoute = createRoute({
     202: accepted('It is accepted. `Retry-After`: seconds until it starts.', retryAfter),
     ...problems(
       'reauthentication_required',
+      'change_ignored',
+      'unexpected_changes',
       'not_found',
       'idempotency_key_in_flight',
       'idempotency_key_reused',

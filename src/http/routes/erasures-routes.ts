@@ -36,7 +36,7 @@ export const cancelErasureRoute = createRoute({
   request: { params: erasureParams },
   responses: {
     200: shown('It is cancelled.'),
-    ...problems('not_found', 'link_ended', 'already_started', 'account_busy'),
+    ...problems('not_found', 'link_ended', 'already_started', 'account_busy', 'change_ignored'),
   },
 });
 
