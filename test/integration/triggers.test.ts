@@ -248,16 +248,17 @@ describe('what a trigger writes while the account goes', () => {
 describe('what a trigger deletes', () => {
   it.each(WAYS)('from a listed table is in the ledger, %s', async (way, posts) => {
     const s = await subjectOf(posts);
-    await addNotes(s.account, posts);
+    // Notes go before posts: a trigger on the later of the two would find nothing that is left to delete.
+    await addNotes(s.account, 10);
     await hook(
-      'AFTER DELETE ON posts FOR EACH ROW',
-      `DELETE FROM notes WHERE id = (SELECT min(id) FROM notes WHERE account_id = OLD.account_id);
+      'AFTER DELETE ON notes FOR EACH ROW',
+      `DELETE FROM posts WHERE id = (SELECT min(id) FROM posts WHERE account_id = OLD.account_id);
        DELETE FROM sessions WHERE account_id = OLD.account_id; RETURN NULL;`,
     );
     const id = await finish(way, s.account);
     expect(await stateOf(id)).toBe('completed');
     expect(await notesOf(s.account)).toBe(0);
-    await expectErased(world.sql, s.account, id, { ...s.before, notes: posts });
+    await expectErased(world.sql, s.account, id, { ...s.before, notes: 10 });
     expect(await checksum(world.sql, s.bystander)).toBe(s.sum);
   });
 
