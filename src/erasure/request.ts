@@ -13,6 +13,7 @@ import { appendEvent } from '../events/append.ts';
 import type { Context } from './context.ts';
 import { type Dispatch, nextStep } from './dispatch.ts';
 import { eraseAccepted, NotErased } from './erase-accepted.ts';
+import { findRecorded } from './find-recorded.ts';
 import { linkOf } from './idempotency.ts';
 import { describeErasure, HELD_BY_APPLICATION, type Hold, insertErasure } from './insert-erasure.ts';
 import { type Counts, countIfSmall, ProbeTooLong } from './is-small.ts';
@@ -100,6 +101,8 @@ export async function requestErasure(
       // Signing out must not skip a locked session, so the whole acceptance gives way and comes again. But it must not
       // fail for one: what takes too long or stays locked is left to the workers.
       const locked = LOCKED.has(sqlState(error) ?? '');
+      const recorded = locked ? await findRecorded(ctx, request) : null;
+      if (recorded) return { erasure: recorded, created: false };
       contended += 1;
       if (!locked || contended === ATTEMPTS - 1) way.signOut = false;
       if (contended < ATTEMPTS) continue;

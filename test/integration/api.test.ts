@@ -73,6 +73,16 @@ describe('a request', () => {
     expect(await erasuresOf(world.sql, account)).toMatchObject([{ id, state: 'running' }]);
   });
 
+  it('asked again while the application has locked the account gives the live erasure', async () => {
+    const { account } = await subject(world.sql);
+    const { id } = await accepted(call, account);
+    await world.sql.begin(async (tx) => {
+      await tx`SELECT 1 FROM accounts WHERE id = ${account} FOR UPDATE`;
+      const again = await accepted(call, account);
+      expect([again.id, again.answer.body.state]).toEqual([id, 'scheduled']);
+    });
+  });
+
   it('asked again gives the finished erasure until it is scrubbed', async () => {
     const { account } = await subject(world.sql, SMALL);
     const { id } = await accepted(call, account);
@@ -221,7 +231,7 @@ describe('the application', () => {
     expect([alive.status, alive.body]).toEqual([200, { status: 'ok' }]);
     const ready = await call('GET', '/readyz', { auth: null });
     expect(ready.status).toBe(200);
-    expect(ready.body).toEqual({ status: 'ok', postgres: 'ok', migrations: 'ok', redis: 'ok' });
+    expect(ready.body).toEqual({ status: 'ok', postgres: 'ok', migrations: 'ok', redis: 'ok', catalog: 'ok' });
   });
 
   it('sends secure headers and a request id with every answer', async () => {

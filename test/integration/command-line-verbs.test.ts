@@ -244,6 +244,7 @@ describe('lethe erase', () => {
       id,
       accountId: account,
       state: 'completed',
+      signingOut: false,
       mode: 'immediate',
       ...times,
       completedAt: expect.any(String),

@@ -251,7 +251,7 @@ describe('an erasure that cannot go on', () => {
     expect((await world.sql`SELECT 1 FROM reports`).length).toBe(1);
     const { body } = await call('GET', `/v1/erasures/${id}`, ADMIN);
     expect(JSON.stringify(body)).toContain(
-      'catalog_invalid: public.reports (account_id) references public.accounts (id) ON DELETE CASCADE and was not there',
+      'catalog_invalid: public.reports (account_id) references public.accounts (id) ON DELETE CASCADE and is not in the catalog: add it',
     );
 
     await world.sql`DROP TABLE reports`;
