@@ -1,6 +1,6 @@
 import { describeForeignKey, type ForeignKey } from './inspect.ts';
 import { qualified, tableName } from './names.ts';
-import type { Catalog, KeyColumns, TableName } from './types.ts';
+import type { Catalog, KeyColumns, Location, TableName } from './types.ts';
 
 /**
  * A foreign key by which a row that is not the account's can reference one that is. Such a row stays, so the
@@ -8,8 +8,8 @@ import type { Catalog, KeyColumns, TableName } from './types.ts';
  */
 export type StrayPath = {
   constraint: string;
-  /** Where the others' rows are. */
-  child: TableName;
+  /** Where the others' rows are; a table that the catalog does not list has no name and no key. */
+  child: TableName | Location;
   /** The column there that holds an account's key; undefined for a table that the catalog does not list. */
   owner: string | undefined;
   columns: readonly string[];

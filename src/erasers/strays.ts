@@ -3,7 +3,13 @@ import type { StrayPath } from '../catalog/strays.ts';
 import type { KeyValue } from '../catalog/types.ts';
 import type { Transaction } from '../db/client.ts';
 import { readBy } from '../db/transaction.ts';
-import { belongsTo, joins, relation, walks } from './sql.ts';
+import { asText, belongsTo, joins, relation, walks } from './sql.ts';
+
+/** What `countStrays` found. `keys`: of the first few, as texts; empty for a table that the catalog does not list. */
+export type Found = { rows: number; keys: string[][] };
+
+/** Enough for whoever looks at one of them to see what kind they are. */
+const SHOWN = 5;
 
 /**
  * Rows of others that reference the account's rows by one foreign key, counted up to `limit`. Reads the account's parents
@@ -14,15 +20,19 @@ export async function countStrays(
   { child, owner, columns, parent, referenced }: StrayPath,
   account: KeyValue,
   limit: number,
-): Promise<number> {
+): Promise<Found> {
   await readBy(tx, 'index');
   const { type } = parent.account[0];
   const others = owner ? sql`${belongsTo('c', [{ name: owner, type }], account)} IS NOT TRUE` : sql`true`;
-  const [row] = await tx.execute<{ n: number }>(sql`
-    SELECT count(*)::int AS n FROM (
-      SELECT 1 FROM ${relation(parent)} AS p CROSS JOIN LATERAL (
-        SELECT 1 FROM ${relation(child)} AS c
+  const key = 'key' in child ? asText('c', child.key) : sql`NULL`;
+  const [row] = await tx.execute<Found>(sql`
+    WITH sample AS MATERIALIZED (
+      SELECT found.key FROM ${relation(parent)} AS p CROSS JOIN LATERAL (
+        SELECT ${key} AS key FROM ${relation(child)} AS c
          WHERE ${joins('c', columns, 'p', referenced)} AND ${others} LIMIT ${limit}) AS found
-       WHERE ${walks('p', parent.account, account)} LIMIT ${limit}) AS sample`);
-  return row?.n ?? 0;
+       WHERE ${walks('p', parent.account, account)} LIMIT ${limit})
+    SELECT (SELECT count(*)::int FROM sample) AS rows,
+           coalesce((SELECT jsonb_agg(few.key) FROM (SELECT key FROM sample WHERE key IS NOT NULL LIMIT ${SHOWN}) AS few),
+                    '[]') AS keys`);
+  return row ?? { rows: 0, keys: [] };
 }

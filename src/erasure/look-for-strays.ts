@@ -21,6 +21,9 @@ export type Strays = {
   rows: number | null;
   /** There are at least so many. */
   more: boolean;
+  /** Name of the location that they are in, where the catalog lists it, and keys of the first few. */
+  referencing: string | undefined;
+  keys: string[][];
 };
 
 /** More are not counted: one alone stops an erasure. */
@@ -43,13 +46,14 @@ export async function findStrays(
   const found: Strays[] = [];
   for (const path of findStrayPaths(catalog, foreignKeys)) {
     const limits = { ...PROBING, statementMs: Math.max(LEAST_MS, end - performance.now()) };
-    const rows = await transaction(db, limits, async (tx) => {
+    const counted = await transaction(db, limits, async (tx) => {
       await tx.execute(sql`SET TRANSACTION READ ONLY`);
       return countStrays(tx, path, account, MOST);
     }).catch((error: unknown) => {
       if (isContended(error)) return null;
       throw error;
     });
+    const { rows, keys } = counted ?? { rows: null, keys: [] };
     if (rows === 0) continue;
     const { constraint, columns, parent } = path;
     const table = qualified(path.child);
@@ -61,6 +65,8 @@ export async function findStrays(
       location: parent.name,
       rows,
       more: rows === MOST,
+      referencing: 'name' in path.child ? path.child.name : undefined,
+      keys,
     });
   }
   return found;
@@ -88,6 +94,10 @@ export async function refuseStrays(ctx: Context, account: KeyValue, tasks: reado
   throw new LetheError(
     'foreign_reference',
     `${met.map(strayWords).join('; ')}. Nothing was deleted, so it can still be undone`,
-    { taskId: tasks.find((t) => t.location === first.location)?.id },
+    {
+      taskId: tasks.find((t) => t.location === first.location)?.id,
+      referencing: first.referencing,
+      keys: first.keys,
+    },
   );
 }

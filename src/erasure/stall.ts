@@ -21,16 +21,17 @@ export async function stall(ctx: Context, running: Erasure, error: LetheError): 
       { where: eq(erasure.step, running.step), data: { code: error.code } },
     );
     if (!stalled) return false;
+    const { taskId, ...evidence } = error.extra;
     const tasks = await tx.select().from(task).where(eq(task.erasureId, running.id));
     if (tasks.some((t) => t.state === 'failed')) return true;
-    const isNamed = (t: (typeof tasks)[number]) => t.id === error.extra.taskId || t.location === error.extra.location;
+    const isNamed = (t: (typeof tasks)[number]) => t.id === taskId || t.location === error.extra.location;
     const culprit = tasks.find(isNamed) ?? tasks.find((t) => t.kind === 'account');
     if (!culprit) return true;
     await tx
       .update(task)
       .set({ state: 'failed', lastError: error.message, attempts: sql`attempts + 1` })
       .where(and(eq(task.id, culprit.id)));
-    await appendEvent(tx, running.id, 'task.failed', { location: culprit.location, code: error.code });
+    await appendEvent(tx, running.id, 'task.failed', { ...evidence, location: culprit.location, code: error.code });
     return true;
   });
 }

@@ -23,8 +23,9 @@ async function whileReadsStand<T>(work: (waiting: () => Promise<number>) => Prom
   const blocker = postgres(world.url, { max: 1, onnotice: () => {} });
   const waiting = async () => {
     const [row] = await world.sql<{ n: number }[]>`
-      SELECT count(*)::int AS n FROM pg_stat_activity
-       WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%progress_of%'`;
+      SELECT count(*)::int AS n FROM pg_locks
+       WHERE relation = 'lethe.throughput'::regclass AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+         AND NOT granted`;
     return row?.n ?? 0;
   };
   const released = await blocker.begin(async (tx) => {

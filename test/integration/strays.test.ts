@@ -159,6 +159,8 @@ describe('on the command line', () => {
         location: 'posts',
         rows: 7,
         more: false,
+        referencing: 'comments',
+        keys: Array.from({ length: 5 }, () => [expect.stringMatching(/^\d+$/)]),
       },
     ]);
     const { out, code } = await lethe(['plan', s.account]);
