@@ -94,6 +94,7 @@ export async function requestErasure(
       const unerased = error instanceof NotErased;
       if (!unerased && !isContended(error)) throw error;
       // To accept comes first. Also where the server has ended the session: the erasing may have taken too long.
+      const erased = way.erase;
       way.erase = false;
       if (unerased) {
         ctx.log.info(error.why, 'a small account is not erased by its acceptance, but after it');
@@ -105,7 +106,7 @@ export async function requestErasure(
       const recorded = locked ? await findRecorded(ctx, request) : null;
       if (recorded) return { erasure: recorded, created: false };
       contended += 1;
-      if (!locked || contended === ATTEMPTS - 1) way.signOut = false;
+      if (contended === ATTEMPTS - 1 || !(locked || erased)) way.signOut = false;
       if (contended < ATTEMPTS) continue;
       if (locked) throw new LetheError('account_busy', 'the application holds locks on the account; try again');
       throw new LetheError(
