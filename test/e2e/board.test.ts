@@ -96,8 +96,10 @@ describe('ops on the board', () => {
       return openMenus(page, path);
     };
     // The name of a queue stands in the page before the menu beside it does.
-    const retries = (path: string, seen: string) =>
-      until(`${path} offers to retry`, async () => /retry/i.test((await at(path, seen)).join()));
+    const retries = async (path: string, seen: string) => {
+      await at(path, seen);
+      await until(`${path} offers to retry`, async () => /retry/i.test((await openMenus(page, path)).join()));
+    };
     await retries('', 'housekeeping');
     await retries('/queue/mail?status=failed', 'mail.send');
     await takePicture(page, 'board-ops-failed');
