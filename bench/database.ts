@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import postgres, { type Sql } from 'postgres';
-import { migrate } from '../src/db/migrate.ts';
 import { type PostgresServer, startPostgres } from '../src/dev/postgres.ts';
 import { createReader, type Population, populate } from '../src/dev/reader.ts';
+import { migrate } from '../src/store/migrate.ts';
 
 const CONFIGURATION = new URL('postgresql.conf', import.meta.url);
 /** Accounts that are nobody's victim: the probe reads and writes theirs. */

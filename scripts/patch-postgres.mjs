@@ -155,7 +155,7 @@ const FILES = {
     [FOURTH_MARK, FOURTH_EDITS],
     [FIFTH_MARK, FIFTH_EDITS],
   ],
-  // Last: src/db/client.ts opens no database unless this mark is there, and then the others are.
+  // Last: src/store/client.ts opens no database unless this mark is there, and then the others are.
   'index.js': [[SIXTH_MARK, SIXTH_EDITS]],
 };
 

@@ -2,12 +2,12 @@ import { readFileSync } from 'node:fs';
 import { CronExpressionParser } from 'cron-parser';
 import ms, { type StringValue } from 'ms';
 import { z } from 'zod';
-import { parseDatabaseUrl } from './db/database-address.ts';
 import { parsePaceSchedule } from './erasure/pace-schedule.ts';
 import { startsTooLate } from './erasure/schedule.ts';
 import { UsageError } from './errors.ts';
 import { parseRedisUrl } from './jobs/redis-address.ts';
 import { isSender } from './mail/address.ts';
+import { parseDatabaseUrl } from './store/database-address.ts';
 
 export const SCOPES = ['erasures:write', 'erasures:read', 'admin'] as const;
 export type Scope = (typeof SCOPES)[number];

@@ -3,15 +3,15 @@ import { loadCatalog } from './catalog/load.ts';
 import type { Catalog } from './catalog/types.ts';
 import { watchCatalog } from './catalog/watch.ts';
 import { type Config, droppedParts } from './config.ts';
-import { type Connection, connect } from './db/client.ts';
-import { firstError } from './db/first-error.ts';
-import { pendingMigrations } from './db/migrate.ts';
 import { keepCatalog } from './erasure/catalog-of.ts';
 import type { Context } from './erasure/context.ts';
 import { startsTooLate } from './erasure/schedule.ts';
 import { UsageError } from './errors.ts';
 import { openProducers, type Producers } from './jobs/connection.ts';
 import type { Logger } from './logger.ts';
+import { type Connection, connect } from './store/client.ts';
+import { firstError } from './store/first-error.ts';
+import { pendingMigrations } from './store/migrate.ts';
 
 /** Something that was opened and must be closed. */
 export type Closable = { name: string; close: () => Promise<unknown> };

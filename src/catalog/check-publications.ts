@@ -1,7 +1,7 @@
 import { type SQL, sql } from 'drizzle-orm';
-import type { Database } from '../db/client.ts';
-import { sanitize, sqlState } from '../db/sql-errors.ts';
-import { transaction } from '../db/transaction.ts';
+import type { Database } from '../store/client.ts';
+import { sanitize, sqlState } from '../store/sql-errors.ts';
+import { transaction } from '../store/transaction.ts';
 import type { Declaration } from './load.ts';
 import { identifier, qualified, tableName } from './names.ts';
 

@@ -1,9 +1,9 @@
 import { sql } from 'drizzle-orm';
-import type { Database, Executor } from '../db/client.ts';
-import { hiddenTables, missingGrants } from '../db/grants.ts';
-import { sqlState } from '../db/sql-errors.ts';
-import { NO_TRIGGERS } from '../db/transaction.ts';
 import { UsageError } from '../errors.ts';
+import type { Database, Executor } from '../store/client.ts';
+import { hiddenTables, missingGrants } from '../store/grants.ts';
+import { sqlState } from '../store/sql-errors.ts';
+import { NO_TRIGGERS } from '../store/transaction.ts';
 import { checkPublications } from './check-publications.ts';
 import { type Drift, NO_DRIFT, resolveDrifted } from './drift.ts';
 import { inspectForeignKeys, inspectTables } from './inspect.ts';

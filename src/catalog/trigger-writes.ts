@@ -1,5 +1,5 @@
 import { sql } from 'drizzle-orm';
-import type { Executor } from '../db/client.ts';
+import type { Executor } from '../store/client.ts';
 import type { Coverage, Finding } from './coverage.ts';
 import { ignoredOf } from './ignored.ts';
 import { named } from './inspect.ts';

@@ -1,6 +1,6 @@
-import type { Database } from '../db/client.ts';
-import { sanitize } from '../db/sql-errors.ts';
 import type { Logger } from '../logger.ts';
+import type { Database } from '../store/client.ts';
+import { sanitize } from '../store/sql-errors.ts';
 import { inspectDrifted } from './check.ts';
 import type { Drift } from './drift.ts';
 import type { Declaration } from './load.ts';

@@ -10,8 +10,8 @@ import { type Declaration, readCatalogFile } from '../catalog/load.ts';
 import { findStrayPaths, strayPathWords } from '../catalog/strays.ts';
 import { findWritten, inspectEffects, inspectRoutines } from '../catalog/trigger-writes.ts';
 import { loadConfig } from '../config.ts';
-import { connect, type Database } from '../db/client.ts';
 import { UsageError } from '../errors.ts';
+import { connect, type Database } from '../store/client.ts';
 import { answers } from './open.ts';
 import { json, painter, printable, type Terminal } from './terminal.ts';
 

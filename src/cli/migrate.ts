@@ -1,9 +1,9 @@
 import { Command } from 'commander';
 import { droppedParts, loadConfig } from '../config.ts';
-import { firstError } from '../db/first-error.ts';
-import { migrate } from '../db/migrate.ts';
-import { sqlState } from '../db/sql-errors.ts';
 import { UsageError } from '../errors.ts';
+import { firstError } from '../store/first-error.ts';
+import { migrate } from '../store/migrate.ts';
+import { sqlState } from '../store/sql-errors.ts';
 
 export const migrateCommand = () =>
   new Command('migrate')

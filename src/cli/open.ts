@@ -4,9 +4,6 @@ import type { Drift } from '../catalog/drift.ts';
 import { type Declaration, loadCatalog } from '../catalog/load.ts';
 import type { Catalog } from '../catalog/types.ts';
 import { loadConfig } from '../config.ts';
-import { connect, type Database } from '../db/client.ts';
-import { firstError } from '../db/first-error.ts';
-import { pendingMigrations } from '../db/migrate.ts';
 import { keepCatalog } from '../erasure/catalog-of.ts';
 import type { Context } from '../erasure/context.ts';
 import { LetheError, UsageError } from '../errors.ts';
@@ -14,6 +11,9 @@ import { openProducers } from '../jobs/connection.ts';
 import { createEnqueue, type Enqueue } from '../jobs/enqueue.ts';
 import { createLogger } from '../logger.ts';
 import { type Closable, closeAll, settingsOf } from '../resources.ts';
+import { connect, type Database } from '../store/client.ts';
+import { firstError } from '../store/first-error.ts';
+import { pendingMigrations } from '../store/migrate.ts';
 import type { Terminal } from './terminal.ts';
 
 /** What a command works with. */

@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { MultiBar, type SingleBar } from 'cli-progress';
-import { sanitize } from '../db/sql-errors.ts';
 import type { Context } from '../erasure/context.ts';
 import type { Erasure } from '../erasure/states.ts';
 import type { Progress } from '../erasure/status.ts';
 import { LetheError } from '../errors.ts';
 import { erasureResource } from '../http/representation.ts';
+import { sanitize } from '../store/sql-errors.ts';
 import { heldWords, progressWords, readErasure } from './erasure-words.ts';
 import { number, time, width } from './format.ts';
 import { json, printable, type Terminal } from './terminal.ts';

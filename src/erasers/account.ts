@@ -1,7 +1,7 @@
 import { type SQL, sql } from 'drizzle-orm';
 import type { AccountTable, KeyValue } from '../catalog/types.ts';
-import type { Executor } from '../db/client.ts';
-import { keptText } from '../db/kept-text.ts';
+import type { Executor } from '../store/client.ts';
+import { keptText } from '../store/kept-text.ts';
 import { refuseIgnored } from './hooks.ts';
 import { about, affected, asText, belongsTo, relation } from './sql.ts';
 

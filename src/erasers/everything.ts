@@ -1,8 +1,8 @@
 import { sql } from 'drizzle-orm';
 import type { Catalog, KeyValue, Location } from '../catalog/types.ts';
-import type { Transaction } from '../db/client.ts';
-import { keptText } from '../db/kept-text.ts';
-import { pipeline } from '../db/transaction.ts';
+import type { Transaction } from '../store/client.ts';
+import { keptText } from '../store/kept-text.ts';
+import { pipeline } from '../store/transaction.ts';
 import { deleteAccountRow } from './account.ts';
 import { isVetoed } from './hooks.ts';
 import { findRemaining } from './probe.ts';

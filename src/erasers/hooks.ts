@@ -2,8 +2,8 @@ import { insteadError } from '../catalog/check-hooks.ts';
 import { inspectHooks } from '../catalog/inspect-hooks.ts';
 import { qualified } from '../catalog/names.ts';
 import type { Catalog, Hook, TableName } from '../catalog/types.ts';
-import type { Executor } from '../db/client.ts';
 import { LetheError } from '../errors.ts';
+import type { Executor } from '../store/client.ts';
 
 /** What was found later than the catalog was checked. */
 const learned = new WeakMap<Catalog, readonly Hook[]>();

@@ -1,10 +1,10 @@
 import { eq, sql } from 'drizzle-orm';
 import type { KeyValue } from '../catalog/types.ts';
-import { erasure } from '../db/schema.ts';
-import { sanitize } from '../db/sql-errors.ts';
-import { transaction } from '../db/transaction.ts';
 import { countEachUpTo } from '../erasers/probe.ts';
 import { LetheError } from '../errors.ts';
+import { erasure } from '../store/schema.ts';
+import { sanitize } from '../store/sql-errors.ts';
+import { transaction } from '../store/transaction.ts';
 import { adoptCatalog, withCatalogOf } from './catalog-of.ts';
 import { accountTuple, type Context, PROBING } from './context.ts';
 import { type Dispatch, dispatchWindow } from './dispatch.ts';

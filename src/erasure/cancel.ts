@@ -1,10 +1,10 @@
 import { sql } from 'drizzle-orm';
-import { task } from '../db/schema.ts';
-import { isContended } from '../db/sql-errors.ts';
-import { transaction } from '../db/transaction.ts';
 import { findAccount, flagAccount } from '../erasers/account.ts';
 import { LetheError } from '../errors.ts';
 import { forgetAddress } from '../mail/forget-address.ts';
+import { task } from '../store/schema.ts';
+import { isContended } from '../store/sql-errors.ts';
+import { transaction } from '../store/transaction.ts';
 import { withCatalogOrCurrent } from './catalog-of.ts';
 import { accountTuple, type Context } from './context.ts';
 import { hasNewerAccount } from './newer-account.ts';

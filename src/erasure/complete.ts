@@ -1,10 +1,10 @@
 import { sql } from 'drizzle-orm';
 import type { Catalog } from '../catalog/types.ts';
-import type { Transaction } from '../db/client.ts';
-import { task } from '../db/schema.ts';
-import { pipeline } from '../db/transaction.ts';
 import type { Happened } from '../events/append.ts';
 import { insertNotification } from '../mail/insert-notification.ts';
+import type { Transaction } from '../store/client.ts';
+import { task } from '../store/schema.ts';
+import { pipeline } from '../store/transaction.ts';
 import type { Context } from './context.ts';
 import { Rollback } from './finish-outcome.ts';
 import { OUTSIDE, recordOutside } from './ledger.ts';

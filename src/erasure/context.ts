@@ -1,8 +1,8 @@
 import type { Drift } from '../catalog/drift.ts';
 import type { Declaration } from '../catalog/load.ts';
 import type { Catalog, KeyValue } from '../catalog/types.ts';
-import type { Database } from '../db/client.ts';
 import type { Logger } from '../logger.ts';
+import type { Database } from '../store/client.ts';
 import type { PastCatalogs } from './catalog-of.ts';
 import type { PaceSchedule } from './pace-schedule.ts';
 

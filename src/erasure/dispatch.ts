@@ -1,6 +1,6 @@
 import { and, eq, inArray, or, sql } from 'drizzle-orm';
-import { chunk, erasure } from '../db/schema.ts';
-import { transaction } from '../db/transaction.ts';
+import { chunk, erasure } from '../store/schema.ts';
+import { transaction } from '../store/transaction.ts';
 import { type Context, OWN_TABLES } from './context.ts';
 import { type Erasure, isRunning, signsOut } from './states.ts';
 

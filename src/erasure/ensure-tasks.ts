@@ -1,6 +1,6 @@
 import { type SQL, sql } from 'drizzle-orm';
 import type { Catalog } from '../catalog/types.ts';
-import type { Executor } from '../db/client.ts';
+import type { Executor } from '../store/client.ts';
 import type { Erasure } from './states.ts';
 
 type Dated = Pick<Erasure, 'id' | 'requestedAt' | 'dueAt'>;

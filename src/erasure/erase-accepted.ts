@@ -1,9 +1,9 @@
 import type { KeyValue } from '../catalog/types.ts';
-import type { Transaction } from '../db/client.ts';
-import { sanitize } from '../db/sql-errors.ts';
-import { Again, afterCommit, limitStatements, pipeline, written } from '../db/transaction.ts';
 import { findAccount } from '../erasers/account.ts';
 import { LetheError } from '../errors.ts';
+import type { Transaction } from '../store/client.ts';
+import { sanitize } from '../store/sql-errors.ts';
+import { Again, afterCommit, limitStatements, pipeline, written } from '../store/transaction.ts';
 import { type Context, GIVE_WAY_MS } from './context.ts';
 import { eraseRest } from './erase-rest.ts';
 import { Rollback } from './finish-outcome.ts';

@@ -1,10 +1,10 @@
 import { and, eq, sql } from 'drizzle-orm';
 import type { KeyValue, Location } from '../catalog/types.ts';
-import { erasure } from '../db/schema.ts';
-import { transaction } from '../db/transaction.ts';
 import { findRemaining } from '../erasers/probe.ts';
 import type { LetheError } from '../errors.ts';
 import { appendEvent } from '../events/append.ts';
+import { erasure } from '../store/schema.ts';
+import { transaction } from '../store/transaction.ts';
 import { type Context, OWN_TABLES, PROBING } from './context.ts';
 import { type Dispatch, dispatchWindow } from './dispatch.ts';
 import { MAX_PASSES, nextWindow, readTasks, startPass } from './next-window.ts';

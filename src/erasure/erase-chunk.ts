@@ -1,11 +1,11 @@
 import { and, eq, ne, sql } from 'drizzle-orm';
 import type { Location } from '../catalog/types.ts';
-import { chunk, task } from '../db/schema.ts';
-import { isContended } from '../db/sql-errors.ts';
-import { afterCommit, type Limits, pipeline, readBy, setLimits, transaction } from '../db/transaction.ts';
 import { type Deleted, eraseRows, findBound, walkReferences } from '../erasers/table.ts';
 import { LetheError } from '../errors.ts';
 import { appendEvent } from '../events/append.ts';
+import { chunk, task } from '../store/schema.ts';
+import { isContended } from '../store/sql-errors.ts';
+import { afterCommit, type Limits, pipeline, readBy, setLimits, transaction } from '../store/transaction.ts';
 import { withCatalogOf } from './catalog-of.ts';
 import { accountTuple, type Context, GIVE_WAY_MS } from './context.ts';
 import { JOIN_PACE, paceOrOwn } from './current-pace.ts';

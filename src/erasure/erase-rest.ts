@@ -1,12 +1,12 @@
 import type { KeyValue, Location } from '../catalog/types.ts';
-import type { Transaction } from '../db/client.ts';
-import { pipeline } from '../db/transaction.ts';
 import { deleteAccountRow } from '../erasers/account.ts';
 import { canEraseEverything, eraseEverything } from '../erasers/everything.ts';
 import { isHooked, refuseIgnored } from '../erasers/hooks.ts';
 import { findLeft, findOwn, findRemaining } from '../erasers/probe.ts';
 import { eraseRows } from '../erasers/table.ts';
 import { LetheError } from '../errors.ts';
+import type { Transaction } from '../store/client.ts';
+import { pipeline } from '../store/transaction.ts';
 import type { Context } from './context.ts';
 import { Rollback } from './finish-outcome.ts';
 import { refuseNewReferences, refuseUnusable, whereRowsAre, whereRowsWent } from './refuse-new-references.ts';

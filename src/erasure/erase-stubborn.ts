@@ -1,8 +1,8 @@
 import type { KeyValue, Location } from '../catalog/types.ts';
-import { isContended } from '../db/sql-errors.ts';
-import { afterCommit, setLimits, transaction } from '../db/transaction.ts';
 import { findRemaining } from '../erasers/probe.ts';
 import { eraseRows, lockFirst } from '../erasers/table.ts';
+import { isContended } from '../store/sql-errors.ts';
+import { afterCommit, setLimits, transaction } from '../store/transaction.ts';
 import { type Context, GIVE_WAY_MS, PROBING } from './context.ts';
 import { claimStep } from './finish.ts';
 import { Rollback } from './finish-outcome.ts';

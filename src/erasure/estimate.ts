@@ -1,11 +1,11 @@
 import { sql } from 'drizzle-orm';
 import type { AccountTable, KeyValue, Location } from '../catalog/types.ts';
-import { readClock } from '../db/clock.ts';
-import { isContended } from '../db/sql-errors.ts';
-import { transaction } from '../db/transaction.ts';
 import { findAccount } from '../erasers/account.ts';
 import { countAll } from '../erasers/probe.ts';
 import { LetheError } from '../errors.ts';
+import { readClock } from '../store/clock.ts';
+import { isContended } from '../store/sql-errors.ts';
+import { transaction } from '../store/transaction.ts';
 import type { Context } from './context.ts';
 import { currentSlots } from './current-pace.ts';
 import { findStrays, type Strays } from './look-for-strays.ts';

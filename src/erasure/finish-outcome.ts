@@ -1,5 +1,5 @@
-import { isContended, sqlState } from '../db/sql-errors.ts';
 import { LetheError } from '../errors.ts';
+import { isContended, sqlState } from '../store/sql-errors.ts';
 import type { Context } from './context.ts';
 import { causeOf } from './refuse-new-references.ts';
 

@@ -1,9 +1,9 @@
 import { and, eq, isNull } from 'drizzle-orm';
-import type { Transaction } from '../db/client.ts';
-import { erasure } from '../db/schema.ts';
-import { afterCommit, pipeline, readBy, setLimits, transaction } from '../db/transaction.ts';
 import { findAccount } from '../erasers/account.ts';
 import { countEachUpTo } from '../erasers/probe.ts';
+import type { Transaction } from '../store/client.ts';
+import { erasure } from '../store/schema.ts';
+import { afterCommit, pipeline, readBy, setLimits, transaction } from '../store/transaction.ts';
 import { complete } from './complete.ts';
 import { accountTuple, type Context, GIVE_WAY_MS } from './context.ts';
 import { eraseRest, type FinishLimits } from './erase-rest.ts';

@@ -1,6 +1,6 @@
 import { asc, eq } from 'drizzle-orm';
-import type { Executor } from '../db/client.ts';
-import { event } from '../db/schema.ts';
+import type { Executor } from '../store/client.ts';
+import { event } from '../store/schema.ts';
 
 export type HistoryEntry = { at: Date; type: string; data: Record<string, unknown> };
 

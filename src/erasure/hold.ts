@@ -1,10 +1,10 @@
 import { and, asc, eq, gt, inArray, isNotNull, isNull, sql } from 'drizzle-orm';
-import type { Executor } from '../db/client.ts';
-import { erasure } from '../db/schema.ts';
-import { transaction } from '../db/transaction.ts';
 import { isOnHold } from '../erasers/account.ts';
 import { LetheError } from '../errors.ts';
 import { appendEvent } from '../events/append.ts';
+import type { Executor } from '../store/client.ts';
+import { erasure } from '../store/schema.ts';
+import { transaction } from '../store/transaction.ts';
 import { withCatalogOrCurrent } from './catalog-of.ts';
 import { accountTuple, type Context, OWN_TABLES, PROBING } from './context.ts';
 import { type Dispatch, dispatchWindow } from './dispatch.ts';

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { and, eq, isNull, type SQL, sql } from 'drizzle-orm';
-import type { Database } from '../db/client.ts';
-import { idempotency } from '../db/schema.ts';
 import { LetheError } from '../errors.ts';
+import type { Database } from '../store/client.ts';
+import { idempotency } from '../store/schema.ts';
 
 /** A request that was in flight for this long has died with its process. */
 const ABANDONED = sql`now() - interval '30 seconds'`;

@@ -1,13 +1,13 @@
 import { is, SQL, sql } from 'drizzle-orm';
 import { v7 as uuidv7 } from 'uuid';
 import type { Catalog } from '../catalog/types.ts';
-import type { Transaction } from '../db/client.ts';
-import { keptText } from '../db/kept-text.ts';
-import { columnsOf, insertRow, readRow } from '../db/rows.ts';
-import { erasure } from '../db/schema.ts';
 import type { AccountRow } from '../erasers/account.ts';
 import { eventsFrom, type Happened, happenedInOrder } from '../events/append.ts';
 import { notificationOf } from '../mail/insert-notification.ts';
+import type { Transaction } from '../store/client.ts';
+import { keptText } from '../store/kept-text.ts';
+import { columnsOf, insertRow, readRow } from '../store/rows.ts';
+import { erasure } from '../store/schema.ts';
 import { accountDigest } from '../tokens.ts';
 import { firstCompletion } from './complete.ts';
 import type { Context } from './context.ts';

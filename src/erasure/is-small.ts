@@ -1,8 +1,8 @@
 import type { KeyValue } from '../catalog/types.ts';
-import type { Transaction } from '../db/client.ts';
-import { sqlState } from '../db/sql-errors.ts';
-import { limitStatements, pipeline } from '../db/transaction.ts';
 import { countEachUpTo, countUpTo } from '../erasers/probe.ts';
+import type { Transaction } from '../store/client.ts';
+import { sqlState } from '../store/sql-errors.ts';
+import { limitStatements, pipeline } from '../store/transaction.ts';
 import type { Context } from './context.ts';
 import { MOST_IN_A_REQUEST, readRates, rowLimit } from './throughput.ts';
 

@@ -1,7 +1,7 @@
 import { type SQL, sql } from 'drizzle-orm';
-import type { Executor } from '../db/client.ts';
 import { affected } from '../erasers/sql.ts';
 import { LetheError } from '../errors.ts';
+import type { Executor } from '../store/client.ts';
 
 /** Ledger entries for rows that were deleted outside a planned chunk. */
 export const OUTSIDE = 0;

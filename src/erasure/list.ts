@@ -1,6 +1,6 @@
 import { and, between, desc, eq, inArray, isNotNull, isNull, lt, or, type SQL, sql } from 'drizzle-orm';
-import type { Executor } from '../db/client.ts';
-import { erasure } from '../db/schema.ts';
+import type { Executor } from '../store/client.ts';
+import { erasure } from '../store/schema.ts';
 import { type Erasure, LIVE, type State } from './states.ts';
 
 export type Filter = {

@@ -3,10 +3,10 @@ import { inspectForeignKeys } from '../catalog/inspect.ts';
 import { identifiers, qualified } from '../catalog/names.ts';
 import { findStrayPaths } from '../catalog/strays.ts';
 import type { KeyValue } from '../catalog/types.ts';
-import { isContended } from '../db/sql-errors.ts';
-import { transaction } from '../db/transaction.ts';
 import { countStrays } from '../erasers/strays.ts';
 import { LetheError } from '../errors.ts';
+import { isContended } from '../store/sql-errors.ts';
+import { transaction } from '../store/transaction.ts';
 import { type Context, PROBING } from './context.ts';
 import type { Task } from './plan.ts';
 

@@ -1,6 +1,6 @@
 import { eq, getTableColumns, sql } from 'drizzle-orm';
-import type { Database } from '../db/client.ts';
-import { erasure } from '../db/schema.ts';
+import type { Database } from '../store/client.ts';
+import { erasure } from '../store/schema.ts';
 import type { Context } from './context.ts';
 import type { Erasure } from './states.ts';
 import { type Progress, type ProgressRow, progressOf } from './status.ts';

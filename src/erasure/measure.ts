@@ -1,6 +1,6 @@
 import { sql } from 'drizzle-orm';
-import type { Database } from '../db/client.ts';
-import { transaction } from '../db/transaction.ts';
+import type { Database } from '../store/client.ts';
+import { transaction } from '../store/transaction.ts';
 import { LIVE } from './states.ts';
 
 /** What the whole cluster has to do; ages and times in seconds. */

@@ -1,12 +1,12 @@
 import { type SQL, sql } from 'drizzle-orm';
 import type { AccountTable, KeyValue } from '../catalog/types.ts';
-import type { Executor, Transaction } from '../db/client.ts';
-import { keptText } from '../db/kept-text.ts';
-import { isContended } from '../db/sql-errors.ts';
-import { afterCommit, transaction } from '../db/transaction.ts';
 import { createdOf } from '../erasers/account.ts';
 import { belongsTo, relation } from '../erasers/sql.ts';
 import { forgetAddress } from '../mail/forget-address.ts';
+import type { Executor, Transaction } from '../store/client.ts';
+import { keptText } from '../store/kept-text.ts';
+import { isContended } from '../store/sql-errors.ts';
+import { afterCommit, transaction } from '../store/transaction.ts';
 import { withCatalogOrCurrent } from './catalog-of.ts';
 import { accountTuple, type Context, OWN_TABLES } from './context.ts';
 import { type Erasure, type State, transition } from './states.ts';

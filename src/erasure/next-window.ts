@@ -1,8 +1,8 @@
 import { and, asc, eq, inArray, isNull, sql } from 'drizzle-orm';
-import { chunk, erasure, task } from '../db/schema.ts';
-import { transaction } from '../db/transaction.ts';
 import { LetheError } from '../errors.ts';
 import { appendEvent } from '../events/append.ts';
+import { chunk, erasure, task } from '../store/schema.ts';
+import { transaction } from '../store/transaction.ts';
 import { type Context, OWN_TABLES } from './context.ts';
 import { type Dispatch, dispatchWindow } from './dispatch.ts';
 import type { Task } from './plan.ts';

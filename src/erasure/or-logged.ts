@@ -1,4 +1,4 @@
-import { sanitize } from '../db/sql-errors.ts';
+import { sanitize } from '../store/sql-errors.ts';
 import type { Context } from './context.ts';
 
 /** Sorts before every id: where paging begins. */

@@ -1,6 +1,6 @@
 import { asc, eq, inArray, sql } from 'drizzle-orm';
-import type { Executor } from '../db/client.ts';
-import { duty, notification, task } from '../db/schema.ts';
+import type { Executor } from '../store/client.ts';
+import { duty, notification, task } from '../store/schema.ts';
 import type { State } from './states.ts';
 
 /** Live erasures by state. `held` and `overdue` are among them. `mails`: those that were refused and wait. `sweptAt`: end of the last sweep, or null. */

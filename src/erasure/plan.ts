@@ -1,11 +1,11 @@
 import { and, eq, inArray, sql } from 'drizzle-orm';
 import type { KeyValue, Location } from '../catalog/types.ts';
-import type { Transaction } from '../db/client.ts';
-import { chunk, task } from '../db/schema.ts';
-import { transaction } from '../db/transaction.ts';
 import { countAll } from '../erasers/probe.ts';
 import { planRanges } from '../erasers/ranges.ts';
 import { LetheError } from '../errors.ts';
+import type { Transaction } from '../store/client.ts';
+import { chunk, task } from '../store/schema.ts';
+import { transaction } from '../store/transaction.ts';
 import { type Context, PROBING } from './context.ts';
 
 export type Task = typeof task.$inferSelect;

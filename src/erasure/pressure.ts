@@ -1,7 +1,7 @@
 import { sql } from 'drizzle-orm';
 import type { Catalog, TableName } from '../catalog/types.ts';
-import type { Database } from '../db/client.ts';
-import { transaction } from '../db/transaction.ts';
+import type { Database } from '../store/client.ts';
+import { transaction } from '../store/transaction.ts';
 
 /** What the database says about itself at one moment. Null: this role may not see it. */
 export type Pressure = {

@@ -1,8 +1,8 @@
 import { and, asc, eq, gt, isNotNull, lte, sql } from 'drizzle-orm';
-import { erasure, task } from '../db/schema.ts';
-import { transaction } from '../db/transaction.ts';
 import { findAccount } from '../erasers/account.ts';
 import { findRemaining } from '../erasers/probe.ts';
+import { erasure, task } from '../store/schema.ts';
+import { transaction } from '../store/transaction.ts';
 import { withCatalogOrCurrent } from './catalog-of.ts';
 import { accountTuple, type Context, OWN_TABLES, PROBING } from './context.ts';
 import { type Dispatch, dispatchWindow } from './dispatch.ts';

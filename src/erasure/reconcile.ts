@@ -1,5 +1,5 @@
 import { and, asc, gt, inArray, lte, type SQL, sql } from 'drizzle-orm';
-import { erasure, notification } from '../db/schema.ts';
+import { erasure, notification } from '../store/schema.ts';
 import type { Context } from './context.ts';
 import { type Dispatch, dispatchWindow } from './dispatch.ts';
 import { NIL, orLogged } from './or-logged.ts';

@@ -2,14 +2,14 @@ import { sql } from 'drizzle-orm';
 import { describeForeignKey, type ForeignKey, inspectForeignKeys } from '../catalog/inspect.ts';
 import { qualified } from '../catalog/names.ts';
 import type { Catalog, Hook, KeyValue, TableName } from '../catalog/types.ts';
-import type { Database, Executor } from '../db/client.ts';
-import { keptText } from '../db/kept-text.ts';
-import { sanitize, sqlState } from '../db/sql-errors.ts';
-import { Again } from '../db/transaction.ts';
 import { findHooks, learnHooks, wentByOthers } from '../erasers/hooks.ts';
 import { findRemaining } from '../erasers/probe.ts';
 import { quoted } from '../erasers/sql.ts';
 import { LetheError } from '../errors.ts';
+import type { Database, Executor } from '../store/client.ts';
+import { keptText } from '../store/kept-text.ts';
+import { sanitize, sqlState } from '../store/sql-errors.ts';
+import { Again } from '../store/transaction.ts';
 import type { Context } from './context.ts';
 
 /** Foreign keys that the catalog does not know (none where all is in order), and the triggers and rules. */

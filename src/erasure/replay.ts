@@ -1,9 +1,9 @@
 import { and, eq, inArray, ne, notInArray, type SQL, sql } from 'drizzle-orm';
 import type { Catalog } from '../catalog/types.ts';
-import type { Transaction } from '../db/client.ts';
-import { task } from '../db/schema.ts';
-import { transaction } from '../db/transaction.ts';
 import { appendEvent } from '../events/append.ts';
+import type { Transaction } from '../store/client.ts';
+import { task } from '../store/schema.ts';
+import { transaction } from '../store/transaction.ts';
 import { keepCatalog, withCatalogOrCurrent } from './catalog-of.ts';
 import { type Context, OWN_TABLES } from './context.ts';
 import { type Dispatch, dispatchWindow } from './dispatch.ts';

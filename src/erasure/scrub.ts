@@ -1,6 +1,6 @@
 import { sql } from 'drizzle-orm';
-import { transaction } from '../db/transaction.ts';
 import { affected } from '../erasers/sql.ts';
+import { transaction } from '../store/transaction.ts';
 import type { Context } from './context.ts';
 
 /** Chunk rows are scrubbed with their erasure: a page of large ones must fit a transaction. */

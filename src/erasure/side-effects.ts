@@ -1,10 +1,10 @@
 import { sql } from 'drizzle-orm';
 import { qualified } from '../catalog/names.ts';
 import type { Catalog, TableName } from '../catalog/types.ts';
-import type { Transaction } from '../db/client.ts';
 import { goByHooks, hooksOf, isHooked } from '../erasers/hooks.ts';
 import { about, quoted } from '../erasers/sql.ts';
 import { LetheError } from '../errors.ts';
+import type { Transaction } from '../store/client.ts';
 
 /** Rows that this session has deleted, and written in any way, by location; `schema.table` for what is in no catalog. */
 type Tally = Map<string, { deleted: number; written: number }>;

@@ -1,8 +1,8 @@
 import { and, eq, isNotNull, sql } from 'drizzle-orm';
-import { erasure } from '../db/schema.ts';
-import { transaction } from '../db/transaction.ts';
 import type { SignOutCall } from '../erasers/sign-out-call.ts';
 import { appendEvent, type EventType } from '../events/append.ts';
+import { erasure } from '../store/schema.ts';
+import { transaction } from '../store/transaction.ts';
 import { type Context, OWN_TABLES } from './context.ts';
 import { isOfEarlierAccount } from './newer-account.ts';
 

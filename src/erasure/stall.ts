@@ -1,8 +1,8 @@
 import { and, eq, sql } from 'drizzle-orm';
-import { erasure, task } from '../db/schema.ts';
-import { transaction } from '../db/transaction.ts';
 import type { LetheError } from '../errors.ts';
 import { appendEvent } from '../events/append.ts';
+import { erasure, task } from '../store/schema.ts';
+import { transaction } from '../store/transaction.ts';
 import { type Context, OWN_TABLES } from './context.ts';
 import { type Erasure, transition } from './states.ts';
 

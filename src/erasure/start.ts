@@ -1,6 +1,6 @@
 import { and, eq, isNull, lte, type SQL, sql } from 'drizzle-orm';
-import { erasure } from '../db/schema.ts';
-import { transaction } from '../db/transaction.ts';
+import { erasure } from '../store/schema.ts';
+import { transaction } from '../store/transaction.ts';
 import { withCatalogOrCurrent } from './catalog-of.ts';
 import { type Context, OWN_TABLES } from './context.ts';
 import { type Dispatch, dispatchWindow, nextStep } from './dispatch.ts';

@@ -1,11 +1,11 @@
 import { and, eq, inArray, type SQL, sql } from 'drizzle-orm';
 import type { AccountTable, Catalog, KeyValue } from '../catalog/types.ts';
-import type { Executor } from '../db/client.ts';
-import { fromMs, inMs } from '../db/clock.ts';
-import { keptText } from '../db/kept-text.ts';
-import { assignments, type Change, columnsOf, readRow } from '../db/rows.ts';
-import { erasure } from '../db/schema.ts';
 import { eventsFrom, type Happened, happenedInOrder } from '../events/append.ts';
+import type { Executor } from '../store/client.ts';
+import { fromMs, inMs } from '../store/clock.ts';
+import { keptText } from '../store/kept-text.ts';
+import { assignments, type Change, columnsOf, readRow } from '../store/rows.ts';
+import { erasure } from '../store/schema.ts';
 
 export const STATES = ['scheduled', 'running', 'awaiting', 'stalled', 'completed', 'cancelled'] as const;
 export type State = (typeof STATES)[number];

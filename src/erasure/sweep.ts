@@ -1,5 +1,5 @@
 import { and, asc, eq, gt, isNull, lte, sql } from 'drizzle-orm';
-import { duty, erasure } from '../db/schema.ts';
+import { duty, erasure } from '../store/schema.ts';
 import type { Context } from './context.ts';
 import type { Dispatch } from './dispatch.ts';
 import { releaseLifted } from './hold.ts';

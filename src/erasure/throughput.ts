@@ -1,6 +1,6 @@
 import { sql } from 'drizzle-orm';
-import type { Executor } from '../db/client.ts';
-import { throughput } from '../db/schema.ts';
+import type { Executor } from '../store/client.ts';
+import { throughput } from '../store/schema.ts';
 
 /** Rows after which a measurement counts about a third: a changed disk or index shows within one large account. */
 const MEMORY_ROWS = 500_000;

@@ -1,7 +1,7 @@
 import { sql } from 'drizzle-orm';
-import { sanitize } from '../db/sql-errors.ts';
-import { pipeline, readBy, transaction } from '../db/transaction.ts';
 import { walkDeleted } from '../erasers/table.ts';
+import { sanitize } from '../store/sql-errors.ts';
+import { pipeline, readBy, transaction } from '../store/transaction.ts';
 import { accountTuple, type Context, OWN_TABLES } from './context.ts';
 
 export type ChunkTask = {

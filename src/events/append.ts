@@ -1,6 +1,6 @@
 import { type SQL, sql } from 'drizzle-orm';
-import type { Executor } from '../db/client.ts';
-import { event } from '../db/schema.ts';
+import type { Executor } from '../store/client.ts';
+import { event } from '../store/schema.ts';
 
 /** What can happen to an erasure. State changes are `erasure.<new state>`. */
 export type EventType =

@@ -3,8 +3,8 @@ import type { Context as HonoContext } from 'hono';
 import { HTTPException } from 'hono/http-exception';
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
 import type { z } from 'zod';
-import { sanitize } from '../db/sql-errors.ts';
 import { ERRORS, type ErrorCode, LetheError } from '../errors.ts';
+import { sanitize } from '../store/sql-errors.ts';
 
 /** Seconds after which a caller should try again. */
 const RETRY_AFTER = 2;

@@ -1,7 +1,7 @@
 import { sql } from 'drizzle-orm';
-import { pendingMigrations } from '../db/migrate.ts';
 import type { Context } from '../erasure/context.ts';
 import type { Producers } from '../jobs/connection.ts';
+import { pendingMigrations } from '../store/migrate.ts';
 import { withDeadline } from './deadline.ts';
 
 const DEADLINE_MS = 1_500;

@@ -3,7 +3,7 @@ import { inArray } from 'drizzle-orm';
 import type { Context as HonoContext } from 'hono';
 import { deleteCookie, setSignedCookie } from 'hono/cookie';
 import type { Config, DashboardRole } from '../config.ts';
-import { idempotency } from '../db/schema.ts';
+import { idempotency } from '../store/schema.ts';
 import { deriveToken, verifyToken } from '../tokens.ts';
 import type { Api } from './api.ts';
 import { basePath } from './base-path.ts';

@@ -1,7 +1,7 @@
-import { sanitize } from '../db/sql-errors.ts';
 import type { Context } from '../erasure/context.ts';
 import { look } from '../erasure/look.ts';
 import { LetheError } from '../errors.ts';
+import { sanitize } from '../store/sql-errors.ts';
 import { withDeadline } from './deadline.ts';
 import { type Connection, type EventStream, openEventStream, type StreamTimes } from './event-stream.ts';
 import { createReading, type Reading } from './reading.ts';

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import { setTimeout as pause } from 'node:timers/promises';
-import type { Database } from '../db/client.ts';
-import { releaseLease, takeLease } from '../db/lease.ts';
+import type { Database } from '../store/client.ts';
+import { releaseLease, takeLease } from '../store/lease.ts';
 
 /** Reading takes at most a twentieth of the time: with a million live erasures it is no longer quick. */
 const REST = 20;

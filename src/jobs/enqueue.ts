@@ -1,8 +1,8 @@
 import { and, eq, lte, sql } from 'drizzle-orm';
-import type { Database } from '../db/client.ts';
-import { notification } from '../db/schema.ts';
 import type { Dispatch } from '../erasure/dispatch.ts';
 import type { Logger } from '../logger.ts';
+import type { Database } from '../store/client.ts';
+import { notification } from '../store/schema.ts';
 import { addOnce } from './add-once.ts';
 import type { Producers } from './connection.ts';
 import { CONTRACTS, type JobName, type Payload } from './contracts.ts';

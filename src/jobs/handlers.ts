@@ -1,6 +1,5 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { DelayedError, type Job, UnrecoverableError } from 'bullmq';
-import { sanitize } from '../db/sql-errors.ts';
 import type { SignOutCall } from '../erasers/sign-out-call.ts';
 import { advanceErasure } from '../erasure/advance.ts';
 import type { Context } from '../erasure/context.ts';
@@ -12,6 +11,7 @@ import { recordThroughput } from '../erasure/throughput.ts';
 import { stackOf } from '../errors.ts';
 import { type MailContext, sendMail } from '../mail/send.ts';
 import type { Metrics } from '../metrics.ts';
+import { sanitize } from '../store/sql-errors.ts';
 import { CONTRACTS, type JobName, type Payload, readPayload } from './contracts.ts';
 import type { Enqueue } from './enqueue.ts';
 import type { ShowProgress } from './show-progress.ts';

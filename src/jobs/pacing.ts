@@ -1,11 +1,11 @@
-import { readRole } from '../db/grants.ts';
-import { isContended, sanitize } from '../db/sql-errors.ts';
 import type { Context } from '../erasure/context.ts';
 import { type CurrentPace, keepPace, paceOrOwn, readPace, storePace } from '../erasure/current-pace.ts';
 import { allowanceOf, decide, type Signal, type Standing, slowedWords } from '../erasure/pace.ts';
 import { paceAt } from '../erasure/pace-schedule.ts';
 import { readPressure } from '../erasure/pressure.ts';
 import { Signals } from '../erasure/signals.ts';
+import { readRole } from '../store/grants.ts';
+import { isContended, sanitize } from '../store/sql-errors.ts';
 import type { Producers } from './connection.ts';
 import { Duty } from './duty.ts';
 import { limitSlots } from './limit-slots.ts';

@@ -1,10 +1,10 @@
 import { setInterval } from 'node:timers';
-import { readClock } from '../db/clock.ts';
-import { sanitize } from '../db/sql-errors.ts';
 import type { Context } from '../erasure/context.ts';
 import { currentSlots } from '../erasure/current-pace.ts';
 import { reconcile } from '../erasure/reconcile.ts';
 import { nextSweep } from '../erasure/schedule.ts';
+import { readClock } from '../store/clock.ts';
+import { sanitize } from '../store/sql-errors.ts';
 import type { Producers } from './connection.ts';
 import { CONTRACTS } from './contracts.ts';
 import type { Enqueue } from './enqueue.ts';

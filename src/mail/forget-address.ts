@@ -1,7 +1,7 @@
 import { and, eq, sql } from 'drizzle-orm';
-import type { Executor } from '../db/client.ts';
-import { erasure, notification } from '../db/schema.ts';
 import { appendEvent } from '../events/append.ts';
+import type { Executor } from '../store/client.ts';
+import { erasure, notification } from '../store/schema.ts';
 
 /** Sets the address to null and skips mails that have not been sent. */
 export async function forgetAddress(db: Executor, erasureId: string): Promise<void> {

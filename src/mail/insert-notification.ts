@@ -1,7 +1,7 @@
 import { type SQL, sql } from 'drizzle-orm';
 import { v7 as uuidv7 } from 'uuid';
-import type { Executor } from '../db/client.ts';
-import { notification } from '../db/schema.ts';
+import type { Executor } from '../store/client.ts';
+import { notification } from '../store/schema.ts';
 
 type Kind = 'received' | 'completed';
 

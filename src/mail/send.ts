@@ -1,10 +1,10 @@
 import { and, eq, lte, sql } from 'drizzle-orm';
-import type { Database, Transaction } from '../db/client.ts';
-import { erasure, notification } from '../db/schema.ts';
-import { transaction } from '../db/transaction.ts';
 import { LetheError } from '../errors.ts';
 import { appendEvent } from '../events/append.ts';
 import type { Logger } from '../logger.ts';
+import type { Database, Transaction } from '../store/client.ts';
+import { erasure, notification } from '../store/schema.ts';
+import { transaction } from '../store/transaction.ts';
 import { isAddress } from './address.ts';
 import { forgetAddress } from './forget-address.ts';
 import { MailError, type MailProvider } from './provider.ts';

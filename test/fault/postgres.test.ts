@@ -1,8 +1,8 @@
 import postgres from 'postgres';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { connect } from '../../src/db/client.ts';
-import { sanitize } from '../../src/db/sql-errors.ts';
 import { type PostgresServer, startPostgres } from '../../src/dev/postgres.ts';
+import { connect } from '../../src/store/client.ts';
+import { sanitize } from '../../src/store/sql-errors.ts';
 import { Wire } from '../harness/wire.ts';
 import { checksum, expectErased, rowsOf } from '../support/evidence.ts';
 import { finishedChunks, stateOf } from '../support/progress.ts';

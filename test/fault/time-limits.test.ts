@@ -1,6 +1,5 @@
 import postgres from 'postgres';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { transaction } from '../../src/db/transaction.ts';
 import { populate } from '../../src/dev/reader.ts';
 import { advanceErasure } from '../../src/erasure/advance.ts';
 import { eraseChunk } from '../../src/erasure/erase-chunk.ts';
@@ -8,6 +7,7 @@ import { finishErasure } from '../../src/erasure/finish.ts';
 import { SliceSize } from '../../src/erasure/slice-size.ts';
 import { type Erasure, findErasure } from '../../src/erasure/states.ts';
 import type { Resources } from '../../src/resources.ts';
+import { transaction } from '../../src/store/transaction.ts';
 import { expectErased } from '../support/evidence.ts';
 import { begin, request, run } from '../support/run-by-hand.ts';
 import { SMALL, subject } from '../support/subject.ts';

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { transaction } from '../../src/db/transaction.ts';
 import { eraseRows } from '../../src/erasers/table.ts';
+import { transaction } from '../../src/store/transaction.ts';
 import { checksum, expectErased, ledger, rowsOf } from '../support/evidence.ts';
 import { accepted, LARGE, SMALL, subject } from '../support/subject.ts';
 import { until } from '../support/until.ts';

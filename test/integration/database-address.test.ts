@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { sql } from 'drizzle-orm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { connect } from '../../src/db/client.ts';
-import { sqlState } from '../../src/db/sql-errors.ts';
 import { type PostgresServer, startPostgres } from '../../src/dev/postgres.ts';
+import { connect } from '../../src/store/client.ts';
+import { sqlState } from '../../src/store/sql-errors.ts';
 import { CERTIFICATE } from '../support/redis-tls.ts';
 
 /** Every character that ends a part of a URL. */

@@ -1,11 +1,11 @@
 import { appendFileSync } from 'node:fs';
 import postgres from 'postgres';
 import { afterEach, expect, inject, it } from 'vitest';
-import { migrate } from '../../src/db/migrate.ts';
 import { measureBacklog } from '../../src/erasure/measure.ts';
 import { readOverview } from '../../src/erasure/overview.ts';
 import { readPressure } from '../../src/erasure/pressure.ts';
 import { sweep } from '../../src/erasure/sweep.ts';
+import { migrate } from '../../src/store/migrate.ts';
 import { type Pooler, startPooler } from '../harness/pooler.ts';
 import { runVerb } from '../support/command-line.ts';
 import { checksum, expectErased, mails, rowsOf } from '../support/evidence.ts';

@@ -1,12 +1,12 @@
 import { sql } from 'drizzle-orm';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { sqlState } from '../../src/db/sql-errors.ts';
-import { pipeline, transaction } from '../../src/db/transaction.ts';
 import { replayErasure } from '../../src/erasure/replay.ts';
 import { requestErasure } from '../../src/erasure/request.ts';
 import { eraseNow, startErasure } from '../../src/erasure/start.ts';
 import { findErasure } from '../../src/erasure/states.ts';
 import type { Resources } from '../../src/resources.ts';
+import { sqlState } from '../../src/store/sql-errors.ts';
+import { pipeline, transaction } from '../../src/store/transaction.ts';
 import { expectErased } from '../support/evidence.ts';
 import { begin, run, step } from '../support/run-by-hand.ts';
 import { LARGE, SMALL, subject } from '../support/subject.ts';

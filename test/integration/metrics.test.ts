@@ -1,7 +1,6 @@
 import type { Job } from 'bullmq';
 import postgres from 'postgres';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { connect } from '../../src/db/client.ts';
 import { type RedisServer, startRedis } from '../../src/dev/redis.ts';
 import { measureBacklog } from '../../src/erasure/measure.ts';
 import { LetheError } from '../../src/errors.ts';
@@ -13,6 +12,7 @@ import { handle, type Work } from '../../src/jobs/handlers.ts';
 import { startReconciling } from '../../src/jobs/schedule.ts';
 import { type Started, startApi, startWorker } from '../../src/main.ts';
 import { createMetrics } from '../../src/metrics.ts';
+import { connect } from '../../src/store/client.ts';
 import { ledger, mails } from '../support/evidence.ts';
 import { LARGE, SMALL, subject } from '../support/subject.ts';
 import { until } from '../support/until.ts';

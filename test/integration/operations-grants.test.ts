@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 import postgres from 'postgres';
 import { afterAll, expect, it } from 'vitest';
-import { connect } from '../../src/db/client.ts';
-import { missingGrants } from '../../src/db/grants.ts';
-import { migrate } from '../../src/db/migrate.ts';
+import { connect } from '../../src/store/client.ts';
+import { missingGrants } from '../../src/store/grants.ts';
+import { migrate } from '../../src/store/migrate.ts';
 import { expectErased } from '../support/evidence.ts';
 import { accepted, SMALL, subject } from '../support/subject.ts';
 import { until } from '../support/until.ts';

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { releaseLease, takeLease } from '../../src/db/lease.ts';
 import { advanceErasure } from '../../src/erasure/advance.ts';
 import { readPace, storePace } from '../../src/erasure/current-pace.ts';
 import { eraseChunk } from '../../src/erasure/erase-chunk.ts';
 import { SliceSize } from '../../src/erasure/slice-size.ts';
 import type { Resources } from '../../src/resources.ts';
+import { releaseLease, takeLease } from '../../src/store/lease.ts';
 import { expectErased } from '../support/evidence.ts';
 import { begin, run } from '../support/run-by-hand.ts';
 import { subject } from '../support/subject.ts';

@@ -1,6 +1,5 @@
 import { type AddressInfo, createServer } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { transaction } from '../../src/db/transaction.ts';
 import { OWN_TABLES } from '../../src/erasure/context.ts';
 import { readHistory } from '../../src/erasure/history.ts';
 import { holdErasure, releaseErasure } from '../../src/erasure/hold.ts';
@@ -9,6 +8,7 @@ import { appendEvent } from '../../src/events/append.ts';
 import { shortId } from '../../src/http/pages/support-layout.ts';
 import { hashPassword } from '../../src/http/password.ts';
 import type { Resources } from '../../src/resources.ts';
+import { transaction } from '../../src/store/transaction.ts';
 import { runVerb } from '../support/command-line.ts';
 import { cookieOf } from '../support/dashboard.ts';
 import { request } from '../support/run-by-hand.ts';

@@ -87,7 +87,7 @@ export const ERASERS: readonly Mutation[] = [
     breaks: 'nothing is left: a policy that hides rows is an error, not an empty table',
     edits: [
       {
-        file: 'src/db/transaction.ts',
+        file: 'src/store/transaction.ts',
         find: "set_config('row_security', 'off', true)",
         replace: "set_config('row_security', 'on', true)",
       },

@@ -70,7 +70,7 @@ export const FINISH: readonly Mutation[] = [
     breaks: 'nobody else is touched: a text that is kept holds no value of its first caller',
     edits: [
       {
-        file: 'src/db/kept-text.ts',
+        file: 'src/store/kept-text.ts',
         find: 'throw new Error(`${name}: a value in a text that is kept`);',
         replace: 'return { name, column: undefined };',
       },
@@ -80,14 +80,14 @@ export const FINISH: readonly Mutation[] = [
   {
     name: 'prepared-behind-a-pooler',
     breaks: 'a transaction pooler may stand between: nothing is prepared then',
-    edits: [{ file: 'src/db/prepared.ts', find: 'if (!direct) pooled.add(db);', replace: '' }],
+    edits: [{ file: 'src/store/prepared.ts', find: 'if (!direct) pooled.add(db);', replace: '' }],
     tests: [PREPARED],
   },
   {
     name: 'commit-prepared',
     breaks: 'what was answered has been committed: no COMMIT is lost with what a session forgot',
     edits: [
-      { file: 'src/db/prepared.ts', find: '{ asked: !pooled.has(db) }', replace: '{ prepare: !pooled.has(db) }' },
+      { file: 'src/store/prepared.ts', find: '{ asked: !pooled.has(db) }', replace: '{ prepare: !pooled.has(db) }' },
     ],
     tests: [PREPARED],
   },
@@ -96,7 +96,7 @@ export const FINISH: readonly Mutation[] = [
     breaks: 'a session that has lost what was prepared costs nobody an erasure',
     edits: [
       {
-        file: 'src/db/transaction.ts',
+        file: 'src/store/transaction.ts',
         find: '} else if (!prepared || !failedPrepared(db, error)) throw error;',
         replace: '} else throw error;',
       },
@@ -132,7 +132,7 @@ export const FINISH: readonly Mutation[] = [
     breaks: 'an operator is told why: the first failure of a transaction, and not what it led to',
     edits: [
       {
-        file: 'src/db/transaction.ts',
+        file: 'src/store/transaction.ts',
         find: '(failed.find((e) => !failedBefore(e.reason)) ?? failed[0])',
         replace: 'failed[0]',
       },

@@ -84,7 +84,7 @@ export const MAILS: readonly Mutation[] = [
     breaks: 'no personal data in queues and logs: an error holds no value of the database',
     edits: [
       {
-        file: 'src/db/sql-errors.ts',
+        file: 'src/store/sql-errors.ts',
         find: '`SQLSTATE ${code}${placeOf(fields, about?.table)}`',
         replace: '`SQLSTATE ${code}${placeOf(fields, about?.table)} ${(error as Error).message}`',
       },
@@ -96,7 +96,7 @@ export const MAILS: readonly Mutation[] = [
     breaks: 'no personal data in queues and logs: an error names only tables and constraints that exist',
     edits: [
       {
-        file: 'src/db/sql-errors.ts',
+        file: 'src/store/sql-errors.ts',
         find: 'const named = isKnownTable(table) ?',
         replace: 'const named = table_name ?',
       },

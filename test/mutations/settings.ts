@@ -15,7 +15,7 @@ export const SETTINGS_MUTATIONS: readonly Mutation[] = [
     breaks: 'durable: an acceptance and a mail never outlive the commit that they tell of',
     edits: [
       {
-        file: 'src/db/transaction.ts',
+        file: 'src/store/transaction.ts',
         find: "set_config('synchronous_commit', 'on', true)",
         replace: "current_setting('synchronous_commit')",
       },
@@ -27,7 +27,7 @@ export const SETTINGS_MUTATIONS: readonly Mutation[] = [
     breaks: 'sslmode=verify-full: the server is the one that was asked for, also by its address',
     edits: [
       {
-        file: 'src/db/database-address.ts',
+        file: 'src/store/database-address.ts',
         find: 'return { ...own, rejectUnauthorized: true, host };',
         replace: 'return { ...own, rejectUnauthorized: true };',
       },

@@ -116,7 +116,7 @@ export const STEPS: readonly Mutation[] = [
     breaks: 'gentle: one process at a time decides the pace',
     edits: [
       {
-        file: 'src/db/lease.ts',
+        file: 'src/store/lease.ts',
         find: "WHERE lethe.duty.holder = excluded.holder OR coalesce(lethe.duty.held_until, '-infinity') < now()",
         replace: '',
       },

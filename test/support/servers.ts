@@ -1,9 +1,9 @@
 import postgres from 'postgres';
 import type { TestProject } from 'vitest/node';
-import { migrate } from '../../src/db/migrate.ts';
 import { type PostgresServer, startPostgres } from '../../src/dev/postgres.ts';
 import { createReader } from '../../src/dev/reader.ts';
 import { startRedis } from '../../src/dev/redis.ts';
+import { migrate } from '../../src/store/migrate.ts';
 
 declare module 'vitest' {
   interface ProvidedContext {

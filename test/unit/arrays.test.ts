@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { ARRAYS, readArray, writeArray } from '../../src/db/arrays.ts';
+import { ARRAYS, readArray, writeArray } from '../../src/store/arrays.ts';
 
 describe('arrays as Postgres writes them', () => {
   it('are read as they were written, whatever is in them', () => {

@@ -1,8 +1,8 @@
 import { sql } from 'drizzle-orm';
 import { PgDialect } from 'drizzle-orm/pg-core';
 import { describe, expect, it } from 'vitest';
-import { keptText } from '../../src/db/kept-text.ts';
-import { erasure } from '../../src/db/schema.ts';
+import { keptText } from '../../src/store/kept-text.ts';
+import { erasure } from '../../src/store/schema.ts';
 
 const queryOf = (statement: ReturnType<typeof keptText>) => {
   const { sql: text, params } = new PgDialect().sqlToQuery(statement);

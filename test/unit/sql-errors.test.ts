@@ -1,9 +1,9 @@
 import { DrizzleQueryError } from 'drizzle-orm/errors';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { rememberNames } from '../../src/db/known-names.ts';
-import { isContended, sanitize, sqlState } from '../../src/db/sql-errors.ts';
 import { LetheError, stackOf } from '../../src/errors.ts';
+import { rememberNames } from '../../src/store/known-names.ts';
+import { isContended, sanitize, sqlState } from '../../src/store/sql-errors.ts';
 
 const SECRET = 'ada@example.com';
 

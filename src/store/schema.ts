@@ -21,7 +21,7 @@ export const TIME = 'timestamp with time zone';
 /** Lethe's own tables. They live in the application's database so that evidence commits with the deletion. */
 export const lethe = pgSchema('lethe');
 
-/** A time. It is sent as ISO 8601, which every DateStyle reads alike, and read as `db/client.ts` selects it. */
+/** A time. It is sent as ISO 8601, which every DateStyle reads alike, and read as `store/client.ts` selects it. */
 const at = customType<{ data: Date; driverData: unknown }>({
   dataType: () => TIME,
   toDriver: (time) => time.toISOString(),
