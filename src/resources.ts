@@ -1,6 +1,6 @@
 import { checkCatalog, readDeadlockTimeout } from './catalog/check.ts';
+import type { Catalog } from './catalog/live/types.ts';
 import { loadCatalog } from './catalog/load.ts';
-import type { Catalog } from './catalog/types.ts';
 import { watchCatalog } from './catalog/watch.ts';
 import { type Config, droppedParts } from './config.ts';
 import { keepCatalog } from './erasure/catalog-of.ts';

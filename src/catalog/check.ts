@@ -4,14 +4,14 @@ import type { Database, Executor } from '../store/client.ts';
 import { hiddenTables, missingGrants } from '../store/grants.ts';
 import { sqlState } from '../store/sql-errors.ts';
 import { NO_TRIGGERS } from '../store/transaction.ts';
-import { checkPublications } from './check-publications.ts';
+import { checkPublications } from './checks/check-publications.ts';
 import { type Drift, NO_DRIFT, resolveDrifted } from './drift.ts';
-import { inspectForeignKeys, inspectTables } from './inspect.ts';
-import { inspectHooks } from './inspect-hooks.ts';
+import { inspectForeignKeys, inspectTables } from './live/inspect.ts';
+import { inspectHooks } from './live/inspect-hooks.ts';
+import { tableName } from './live/names.ts';
+import type { Catalog } from './live/types.ts';
 import type { Declaration } from './load.ts';
-import { tableName } from './names.ts';
 import { type Resolution, resolveCatalog } from './resolve.ts';
-import type { Catalog } from './types.ts';
 
 /** Compares the catalog with the live schema; see `resolveCatalog` for what is an error. */
 export async function inspectCatalog(db: Executor, declared: Declaration): Promise<Resolution> {

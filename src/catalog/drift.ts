@@ -1,8 +1,8 @@
-import type { ForeignKey, TableFacts } from './inspect.ts';
+import type { ForeignKey, TableFacts } from './live/inspect.ts';
+import { fullName } from './live/names.ts';
+import type { Hook } from './live/types.ts';
 import type { Declaration } from './load.ts';
-import { fullName } from './names.ts';
 import { type Resolution, resolveCatalog } from './resolve.ts';
-import type { Hook } from './types.ts';
 
 /** How far the live schema has moved away from a catalog that has fitted it. In words that say what to do. */
 export type Drift = {

@@ -1,6 +1,6 @@
 import ms, { type StringValue } from 'ms';
 import { z } from 'zod';
-import { nameParts } from './names.ts';
+import { nameParts } from './live/names.ts';
 
 const identifier = z.string().min(1).max(63);
 const table = z

@@ -3,10 +3,10 @@ import { readFileSync } from 'node:fs';
 import { parseDocument } from 'yaml';
 import type { z } from 'zod';
 import { UsageError } from '../errors.ts';
-import { columnName, splitColumn } from './ignored.ts';
+import { columnName, splitColumn } from './checks/ignored.ts';
 import { issueWords, nearest, partOf, valueAt } from './issue-words.ts';
 import { declaration, KNOWN_KEYS } from './language.ts';
-import { fullName, locationName, tableName } from './names.ts';
+import { fullName, locationName, tableName } from './live/names.ts';
 
 /** The catalog as written (`source`) and as understood: shape and values are checked, the live schema is not. */
 export type Declaration = z.infer<typeof declaration> & { digest: string; source: unknown };

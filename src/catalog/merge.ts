@@ -1,5 +1,5 @@
+import { fullName, locationName } from './live/names.ts';
 import { type Declaration, parseDeclaration } from './load.ts';
-import { fullName, locationName } from './names.ts';
 
 type Written = { account: Record<string, unknown>; locations: Record<string, unknown>[]; ignore?: unknown };
 

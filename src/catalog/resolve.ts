@@ -1,17 +1,17 @@
-import { checkAccount } from './check-account.ts';
-import { checkHolder } from './check-holder.ts';
-import { checkHooks } from './check-hooks.ts';
-import { hasOrder, lookUpWarning, orderWarning } from './check-indexes.ts';
-import { checkKey } from './check-key.ts';
-import { checkReference } from './check-references.ts';
-import { checkTable } from './check-table.ts';
-import { ignoredOf } from './ignored.ts';
-import { describeForeignKey, type ForeignKey, type TableFacts } from './inspect.ts';
-import { followKeys } from './key-columns.ts';
+import { checkAccount } from './checks/check-account.ts';
+import { checkHolder } from './checks/check-holder.ts';
+import { checkHooks } from './checks/check-hooks.ts';
+import { hasOrder, lookUpWarning, orderWarning } from './checks/check-indexes.ts';
+import { checkKey } from './checks/check-key.ts';
+import { checkReference } from './checks/check-references.ts';
+import { checkTable } from './checks/check-table.ts';
+import { ignoredOf } from './checks/ignored.ts';
+import { followKeys } from './checks/key-columns.ts';
+import { orderTables } from './checks/order.ts';
+import { describeForeignKey, type ForeignKey, type TableFacts } from './live/inspect.ts';
+import { locationName, qualified, tableName } from './live/names.ts';
+import type { Catalog, Hook, Location } from './live/types.ts';
 import type { Declaration } from './load.ts';
-import { locationName, qualified, tableName } from './names.ts';
-import { orderTables } from './order.ts';
-import type { Catalog, Hook, Location } from './types.ts';
 
 /** Errors are all that could delete too much, too little or unseen; warnings are what makes it slow or surprising. */
 export type Problems = { errors: string[]; warnings: string[] };

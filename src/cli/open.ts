@@ -1,8 +1,8 @@
 import { sql } from 'drizzle-orm';
 import { checkCatalog, ownProblems, readDeadlockTimeout } from '../catalog/check.ts';
 import type { Drift } from '../catalog/drift.ts';
+import type { Catalog } from '../catalog/live/types.ts';
 import { type Declaration, loadCatalog } from '../catalog/load.ts';
-import type { Catalog } from '../catalog/types.ts';
 import { loadConfig } from '../config.ts';
 import { keepCatalog } from '../erasure/catalog-of.ts';
 import type { Context } from '../erasure/context.ts';

@@ -1,5 +1,5 @@
 import { type SQL, sql } from 'drizzle-orm';
-import type { AccountTable, KeyValue } from '../catalog/types.ts';
+import type { AccountTable, KeyValue } from '../catalog/live/types.ts';
 import type { Executor } from '../store/client.ts';
 import { keptText } from '../store/kept-text.ts';
 import { refuseIgnored } from './hooks.ts';

@@ -1,5 +1,5 @@
 import { sql } from 'drizzle-orm';
-import type { Catalog, KeyValue, Location } from '../catalog/types.ts';
+import type { Catalog, KeyValue, Location } from '../catalog/live/types.ts';
 import type { Transaction } from '../store/client.ts';
 import { keptText } from '../store/kept-text.ts';
 import { pipeline } from '../store/transaction.ts';

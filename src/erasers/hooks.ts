@@ -1,7 +1,7 @@
-import { insteadError } from '../catalog/check-hooks.ts';
-import { inspectHooks } from '../catalog/inspect-hooks.ts';
-import { qualified } from '../catalog/names.ts';
-import type { Catalog, Hook, TableName } from '../catalog/types.ts';
+import { insteadError } from '../catalog/checks/check-hooks.ts';
+import { inspectHooks } from '../catalog/live/inspect-hooks.ts';
+import { qualified } from '../catalog/live/names.ts';
+import type { Catalog, Hook, TableName } from '../catalog/live/types.ts';
 import { LetheError } from '../errors.ts';
 import type { Executor } from '../store/client.ts';
 

@@ -1,5 +1,5 @@
 import { type SQL, sql } from 'drizzle-orm';
-import type { Catalog, KeyValue, Location, TableName } from '../catalog/types.ts';
+import type { Catalog, KeyValue, Location, TableName } from '../catalog/live/types.ts';
 import type { Executor, Transaction } from '../store/client.ts';
 import { keptText } from '../store/kept-text.ts';
 import { about, belongsTo, inOrder, relation, walks } from './sql.ts';

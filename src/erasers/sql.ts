@@ -1,6 +1,6 @@
 import { SQL, type SQLChunk, StringChunk, sql } from 'drizzle-orm';
-import { qualified } from '../catalog/names.ts';
-import type { KeyColumns, KeyValue, TableName } from '../catalog/types.ts';
+import { qualified } from '../catalog/live/names.ts';
+import type { KeyColumns, KeyValue, TableName } from '../catalog/live/types.ts';
 import { LetheError } from '../errors.ts';
 import type { Executor } from '../store/client.ts';
 import { AboutTable } from '../store/sql-errors.ts';

@@ -1,6 +1,6 @@
 import { sql } from 'drizzle-orm';
-import type { StrayPath } from '../catalog/strays.ts';
-import type { KeyValue } from '../catalog/types.ts';
+import type { StrayPath } from '../catalog/checks/strays.ts';
+import type { KeyValue } from '../catalog/live/types.ts';
 import type { Transaction } from '../store/client.ts';
 import { readBy } from '../store/transaction.ts';
 import { asText, belongsTo, joins, relation, walks } from './sql.ts';

@@ -1,4 +1,4 @@
-import type { Catalog, KeyType } from '../catalog/types.ts';
+import type { Catalog, KeyType } from '../catalog/live/types.ts';
 import { LetheError } from '../errors.ts';
 
 const RANGES: Record<Exclude<KeyType, 'uuid'>, bigint> = {

@@ -1,5 +1,5 @@
 import { eq, sql } from 'drizzle-orm';
-import type { KeyValue } from '../catalog/types.ts';
+import type { KeyValue } from '../catalog/live/types.ts';
 import { countEachUpTo } from '../erasers/probe.ts';
 import { LetheError } from '../errors.ts';
 import { erasure } from '../store/schema.ts';

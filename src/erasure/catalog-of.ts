@@ -1,8 +1,8 @@
 import { and, eq } from 'drizzle-orm';
 import { inspectDrifted } from '../catalog/check.ts';
+import type { Catalog } from '../catalog/live/types.ts';
 import { type Declaration, parseDeclaration } from '../catalog/load.ts';
 import { mergeDeclarations, sameAccounts } from '../catalog/merge.ts';
-import type { Catalog } from '../catalog/types.ts';
 import { LetheError, UsageError } from '../errors.ts';
 import type { Executor } from '../store/client.ts';
 import { catalog as catalogs, erasure } from '../store/schema.ts';

@@ -1,5 +1,5 @@
 import { sql } from 'drizzle-orm';
-import type { Catalog } from '../catalog/types.ts';
+import type { Catalog } from '../catalog/live/types.ts';
 import type { Happened } from '../events/append.ts';
 import { insertNotification } from '../mail/insert-notification.ts';
 import type { Transaction } from '../store/client.ts';

@@ -1,6 +1,6 @@
 import type { Drift } from '../catalog/drift.ts';
+import type { Catalog, KeyValue } from '../catalog/live/types.ts';
 import type { Declaration } from '../catalog/load.ts';
-import type { Catalog, KeyValue } from '../catalog/types.ts';
 import type { Logger } from '../logger.ts';
 import type { Database } from '../store/client.ts';
 import type { PastCatalogs } from './catalog-of.ts';

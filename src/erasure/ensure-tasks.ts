@@ -1,5 +1,5 @@
 import { type SQL, sql } from 'drizzle-orm';
-import type { Catalog } from '../catalog/types.ts';
+import type { Catalog } from '../catalog/live/types.ts';
 import type { Executor } from '../store/client.ts';
 import type { Erasure } from './states.ts';
 

@@ -1,4 +1,4 @@
-import type { KeyValue } from '../catalog/types.ts';
+import type { KeyValue } from '../catalog/live/types.ts';
 import { findAccount } from '../erasers/account.ts';
 import { LetheError } from '../errors.ts';
 import type { Transaction } from '../store/client.ts';

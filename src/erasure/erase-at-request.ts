@@ -1,5 +1,5 @@
 import { and, eq, sql } from 'drizzle-orm';
-import type { KeyValue, Location } from '../catalog/types.ts';
+import type { KeyValue, Location } from '../catalog/live/types.ts';
 import { findRemaining } from '../erasers/probe.ts';
 import type { LetheError } from '../errors.ts';
 import { appendEvent } from '../events/append.ts';

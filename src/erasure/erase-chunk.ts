@@ -1,5 +1,5 @@
 import { and, eq, ne, sql } from 'drizzle-orm';
-import type { Location } from '../catalog/types.ts';
+import type { Location } from '../catalog/live/types.ts';
 import { type Deleted, eraseRows, findBound, walkReferences } from '../erasers/table.ts';
 import { LetheError } from '../errors.ts';
 import { appendEvent } from '../events/append.ts';

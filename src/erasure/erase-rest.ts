@@ -1,4 +1,4 @@
-import type { KeyValue, Location } from '../catalog/types.ts';
+import type { KeyValue, Location } from '../catalog/live/types.ts';
 import { deleteAccountRow } from '../erasers/account.ts';
 import { canEraseEverything, eraseEverything } from '../erasers/everything.ts';
 import { isHooked, refuseIgnored } from '../erasers/hooks.ts';

@@ -1,4 +1,4 @@
-import type { KeyValue, Location } from '../catalog/types.ts';
+import type { KeyValue, Location } from '../catalog/live/types.ts';
 import { findRemaining } from '../erasers/probe.ts';
 import { eraseRows, lockFirst } from '../erasers/table.ts';
 import { isContended } from '../store/sql-errors.ts';

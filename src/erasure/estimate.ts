@@ -1,5 +1,5 @@
 import { sql } from 'drizzle-orm';
-import type { AccountTable, KeyValue, Location } from '../catalog/types.ts';
+import type { AccountTable, KeyValue, Location } from '../catalog/live/types.ts';
 import { findAccount } from '../erasers/account.ts';
 import { countAll } from '../erasers/probe.ts';
 import { LetheError } from '../errors.ts';

@@ -1,6 +1,6 @@
 import { is, SQL, sql } from 'drizzle-orm';
 import { v7 as uuidv7 } from 'uuid';
-import type { Catalog } from '../catalog/types.ts';
+import type { Catalog } from '../catalog/live/types.ts';
 import type { AccountRow } from '../erasers/account.ts';
 import { eventsFrom, type Happened, happenedInOrder } from '../events/append.ts';
 import { notificationOf } from '../mail/insert-notification.ts';

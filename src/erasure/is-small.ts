@@ -1,4 +1,4 @@
-import type { KeyValue } from '../catalog/types.ts';
+import type { KeyValue } from '../catalog/live/types.ts';
 import { countEachUpTo, countUpTo } from '../erasers/probe.ts';
 import type { Transaction } from '../store/client.ts';
 import { sqlState } from '../store/sql-errors.ts';

@@ -1,8 +1,8 @@
 import { sql } from 'drizzle-orm';
-import { inspectForeignKeys } from '../catalog/inspect.ts';
-import { identifiers, qualified } from '../catalog/names.ts';
-import { findStrayPaths } from '../catalog/strays.ts';
-import type { KeyValue } from '../catalog/types.ts';
+import { findStrayPaths } from '../catalog/checks/strays.ts';
+import { inspectForeignKeys } from '../catalog/live/inspect.ts';
+import { identifiers, qualified } from '../catalog/live/names.ts';
+import type { KeyValue } from '../catalog/live/types.ts';
 import { countStrays } from '../erasers/strays.ts';
 import { LetheError } from '../errors.ts';
 import { isContended } from '../store/sql-errors.ts';

@@ -1,5 +1,5 @@
 import { type SQL, sql } from 'drizzle-orm';
-import type { AccountTable, KeyValue } from '../catalog/types.ts';
+import type { AccountTable, KeyValue } from '../catalog/live/types.ts';
 import { createdOf } from '../erasers/account.ts';
 import { belongsTo, relation } from '../erasers/sql.ts';
 import { forgetAddress } from '../mail/forget-address.ts';

@@ -1,5 +1,5 @@
 import { and, eq, inArray, sql } from 'drizzle-orm';
-import type { KeyValue, Location } from '../catalog/types.ts';
+import type { KeyValue, Location } from '../catalog/live/types.ts';
 import { countAll } from '../erasers/probe.ts';
 import { planRanges } from '../erasers/ranges.ts';
 import { LetheError } from '../errors.ts';

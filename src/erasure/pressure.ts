@@ -1,5 +1,5 @@
 import { sql } from 'drizzle-orm';
-import type { Catalog, TableName } from '../catalog/types.ts';
+import type { Catalog, TableName } from '../catalog/live/types.ts';
 import type { Database } from '../store/client.ts';
 import { transaction } from '../store/transaction.ts';
 

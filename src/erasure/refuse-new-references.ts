@@ -1,7 +1,7 @@
 import { sql } from 'drizzle-orm';
-import { describeForeignKey, type ForeignKey, inspectForeignKeys } from '../catalog/inspect.ts';
-import { qualified } from '../catalog/names.ts';
-import type { Catalog, Hook, KeyValue, TableName } from '../catalog/types.ts';
+import { describeForeignKey, type ForeignKey, inspectForeignKeys } from '../catalog/live/inspect.ts';
+import { qualified } from '../catalog/live/names.ts';
+import type { Catalog, Hook, KeyValue, TableName } from '../catalog/live/types.ts';
 import { findHooks, learnHooks, wentByOthers } from '../erasers/hooks.ts';
 import { findRemaining } from '../erasers/probe.ts';
 import { quoted } from '../erasers/sql.ts';

@@ -1,5 +1,5 @@
 import { and, eq, inArray, ne, notInArray, type SQL, sql } from 'drizzle-orm';
-import type { Catalog } from '../catalog/types.ts';
+import type { Catalog } from '../catalog/live/types.ts';
 import { appendEvent } from '../events/append.ts';
 import type { Transaction } from '../store/client.ts';
 import { task } from '../store/schema.ts';

@@ -1,7 +1,7 @@
 import { and, desc, eq, isNull, sql } from 'drizzle-orm';
 import { v7 as uuidv7 } from 'uuid';
-import { qualified } from '../catalog/names.ts';
-import type { KeyValue } from '../catalog/types.ts';
+import { qualified } from '../catalog/live/names.ts';
+import type { KeyValue } from '../catalog/live/types.ts';
 import { findAccount, flagAccount } from '../erasers/account.ts';
 import { eraseRows } from '../erasers/table.ts';
 import { LetheError } from '../errors.ts';

@@ -1,6 +1,6 @@
 import { sql } from 'drizzle-orm';
-import { qualified } from '../catalog/names.ts';
-import type { Catalog, TableName } from '../catalog/types.ts';
+import { qualified } from '../catalog/live/names.ts';
+import type { Catalog, TableName } from '../catalog/live/types.ts';
 import { goByHooks, hooksOf, isHooked } from '../erasers/hooks.ts';
 import { about, quoted } from '../erasers/sql.ts';
 import { LetheError } from '../errors.ts';

@@ -1,5 +1,5 @@
 import { and, eq, inArray, type SQL, sql } from 'drizzle-orm';
-import type { AccountTable, Catalog, KeyValue } from '../catalog/types.ts';
+import type { AccountTable, Catalog, KeyValue } from '../catalog/live/types.ts';
 import { eventsFrom, type Happened, happenedInOrder } from '../events/append.ts';
 import type { Executor } from '../store/client.ts';
 import { fromMs, inMs } from '../store/clock.ts';

@@ -1,7 +1,7 @@
 import type { SQL } from 'drizzle-orm';
 import { PgDialect } from 'drizzle-orm/pg-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { describeForeignKey, inspectForeignKeys } from '../../src/catalog/inspect.ts';
+import { describeForeignKey, inspectForeignKeys } from '../../src/catalog/live/inspect.ts';
 import { findAccount } from '../../src/erasers/account.ts';
 import { advanceErasure } from '../../src/erasure/advance.ts';
 import { eraseChunk } from '../../src/erasure/erase-chunk.ts';

@@ -5,7 +5,7 @@ export const CATALOG: readonly Mutation[] = [
   {
     name: 'unlisted-table-unseen',
     breaks: 'nothing is deleted unseen: a table that references the account must be in the catalog',
-    edits: [{ file: 'src/catalog/check-references.ts', find: 'errors.push(unlistedError(fk));', replace: '' }],
+    edits: [{ file: 'src/catalog/checks/check-references.ts', find: 'errors.push(unlistedError(fk));', replace: '' }],
     tests: ['test/integration/catalog.test.ts'],
   },
   {
@@ -25,7 +25,7 @@ export const CATALOG: readonly Mutation[] = [
     breaks: 'nobody else is touched: an account column whose foreign key leads elsewhere is refused',
     edits: [
       {
-        file: 'src/catalog/check-holder.ts',
+        file: 'src/catalog/checks/check-holder.ts',
         find: 'if (fk && fk.parent !== account.name) {',
         replace: 'if (!fk && !found) {',
       },
@@ -37,7 +37,7 @@ export const CATALOG: readonly Mutation[] = [
     breaks: 'the catalog covers the database: a second account column of a listed table is found',
     edits: [
       {
-        file: 'src/catalog/coverage.ts',
+        file: 'src/catalog/checks/coverage.ts',
         find: '...open.map(([c, fk]) =>',
         replace: '...open.slice(1).map(([c, fk]) =>',
       },
@@ -47,7 +47,7 @@ export const CATALOG: readonly Mutation[] = [
   {
     name: 'index-of-another-order',
     breaks: 'an index whose columns run in two directions is not the order that slices walk',
-    edits: [{ file: 'src/catalog/inspect.ts', find: "ELSE 'other' END", replace: "ELSE 'asc' END" }],
+    edits: [{ file: 'src/catalog/live/inspect.ts', find: "ELSE 'other' END", replace: "ELSE 'asc' END" }],
     tests: ['test/integration/printed-statements.test.ts'],
   },
   {
@@ -92,7 +92,7 @@ export const CATALOG: readonly Mutation[] = [
     breaks: 'in order: children are erased before their parents',
     edits: [
       {
-        file: 'src/catalog/order.ts',
+        file: 'src/catalog/checks/order.ts',
         find: 'stage = Math.max(stage, (stages.get(child) as number) + 1);',
         replace: 'stage = Math.max(stage, stages.get(child) as number);',
       },

@@ -38,7 +38,11 @@ export const SETTINGS_MUTATIONS: readonly Mutation[] = [
     name: 'publications-not-asked',
     breaks: 'what cannot be deleted is said at start, not in the middle of an erasure',
     edits: [
-      { file: 'src/catalog/check-publications.ts', find: '  if (!any) return [];', replace: '  if (any) return [];' },
+      {
+        file: 'src/catalog/checks/check-publications.ts',
+        find: '  if (!any) return [];',
+        replace: '  if (any) return [];',
+      },
     ],
     tests: ['test/integration/publications.test.ts'],
   },

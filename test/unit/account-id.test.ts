@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Catalog, KeyType } from '../../src/catalog/types.ts';
+import type { Catalog, KeyType } from '../../src/catalog/live/types.ts';
 import { parseAccountId } from '../../src/erasure/account-id.ts';
 import { LetheError } from '../../src/errors.ts';
 

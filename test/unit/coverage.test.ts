@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
+import { singular } from '../../src/catalog/checks/words.ts';
 import { parseCatalog } from '../../src/catalog/load.ts';
-import { singular } from '../../src/catalog/words.ts';
 import { UsageError } from '../../src/errors.ts';
 
 const CATALOG =

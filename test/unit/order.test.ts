@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type Edge, orderTables } from '../../src/catalog/order.ts';
+import { type Edge, orderTables } from '../../src/catalog/checks/order.ts';
 
 function stagesOf(tables: readonly string[], edges: readonly Edge[]): Record<string, number> {
   const { stages, cycles } = orderTables(tables, edges);

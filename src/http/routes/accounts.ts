@@ -1,7 +1,7 @@
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
 import type { Context as HonoContext } from 'hono';
 import { createMiddleware } from 'hono/factory';
-import type { KeyValue } from '../../catalog/types.ts';
+import type { KeyValue } from '../../catalog/live/types.ts';
 import { parseAccountId } from '../../erasure/account-id.ts';
 import {
   type Claimed,

@@ -1,9 +1,9 @@
 import { type SQL, sql } from 'drizzle-orm';
-import type { Database } from '../store/client.ts';
-import { sanitize, sqlState } from '../store/sql-errors.ts';
-import { transaction } from '../store/transaction.ts';
-import type { Declaration } from './load.ts';
-import { identifier, qualified, tableName } from './names.ts';
+import type { Database } from '../../store/client.ts';
+import { sanitize, sqlState } from '../../store/sql-errors.ts';
+import { transaction } from '../../store/transaction.ts';
+import { identifier, qualified, tableName } from '../live/names.ts';
+import type { Declaration } from '../load.ts';
 
 /** A lock on a table is taken for the moment that it takes to plan a statement. */
 const ASKING = { statementMs: 5_000, lockMs: 1_000 } as const;

@@ -1,5 +1,5 @@
+import type { Relation } from '../live/relation.ts';
 import type { Like } from './account-like.ts';
-import type { Relation } from './relation.ts';
 import { isBy } from './words.ts';
 
 /** The advice that ends most findings. */

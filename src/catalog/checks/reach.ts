@@ -1,9 +1,9 @@
+import type { ForeignKey } from '../live/inspect.ts';
+import type { Relation } from '../live/relation.ts';
 import { family } from './account-like.ts';
 import { changesRows } from './check-references.ts';
 import { columnName, type Ignored } from './ignored.ts';
-import type { ForeignKey } from './inspect.ts';
 import type { KeyOwners } from './key-columns.ts';
-import type { Relation } from './relation.ts';
 import { endsWithWords, singular, word } from './words.ts';
 
 /** For each table that references one of `roots`, at any distance, the foreign key that leads there. */

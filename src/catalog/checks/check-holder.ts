@@ -1,11 +1,11 @@
+import type { TableFacts } from '../live/inspect.ts';
+import { identifier } from '../live/names.ts';
+import type { Column } from '../live/types.ts';
 import { isKeyType, keyFamily, typeInWords } from './check-key.ts';
 import { reference } from './check-references.ts';
 import { columnName, type Ignored } from './ignored.ts';
-import type { TableFacts } from './inspect.ts';
 import type { KeyOwners } from './key-columns.ts';
-import { identifier } from './names.ts';
 import { kindColumnOf } from './polymorphic.ts';
-import type { Column } from './types.ts';
 
 /**
  * A location's account column: it exists, can hold the account's key, and nothing says that it holds the key of

@@ -1,9 +1,9 @@
+import { fullName, tableName } from '../live/names.ts';
+import type { Relation } from '../live/relation.ts';
+import type { Declaration } from '../load.ts';
 import { columnName, type Ignored } from './ignored.ts';
 import type { KeyOwners } from './key-columns.ts';
-import type { Declaration } from './load.ts';
-import { fullName, tableName } from './names.ts';
 import { kindColumnOf } from './polymorphic.ts';
-import type { Relation } from './relation.ts';
 import { endsWithWords, namesSomebody, singular, word } from './words.ts';
 
 /**

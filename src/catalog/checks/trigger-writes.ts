@@ -1,12 +1,12 @@
 import { sql } from 'drizzle-orm';
-import type { Executor } from '../store/client.ts';
+import type { Executor } from '../../store/client.ts';
+import { named } from '../live/inspect.ts';
+import { fullName, nameParts, qualified, tableName } from '../live/names.ts';
+import type { Relation } from '../live/relation.ts';
+import type { TableName } from '../live/types.ts';
+import type { Declaration } from '../load.ts';
 import type { Coverage, Finding } from './coverage.ts';
 import { ignoredOf } from './ignored.ts';
-import { named } from './inspect.ts';
-import type { Declaration } from './load.ts';
-import { fullName, nameParts, qualified, tableName } from './names.ts';
-import type { Relation } from './relation.ts';
-import type { TableName } from './types.ts';
 
 /** What an erasure sets off: `by` in words, and the text that the server runs. */
 export type Effect = { by: string; text: string; language: string };

@@ -1,9 +1,9 @@
+import type { TableFacts } from '../live/inspect.ts';
+import { identifier } from '../live/names.ts';
+import type { KeyColumns } from '../live/types.ts';
+import type { Declaration } from '../load.ts';
+import type { Problems } from '../resolve.ts';
 import { checkKey, typeInWords } from './check-key.ts';
-import type { TableFacts } from './inspect.ts';
-import type { Declaration } from './load.ts';
-import { identifier } from './names.ts';
-import type { Problems } from './resolve.ts';
-import type { KeyColumns } from './types.ts';
 
 /** The account's table: its key names one row, and the other columns are what they are declared to be. */
 export function checkAccount(

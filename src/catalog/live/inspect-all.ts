@@ -1,5 +1,5 @@
 import { sql } from 'drizzle-orm';
-import type { Executor } from '../store/client.ts';
+import type { Executor } from '../../store/client.ts';
 import { NUMBERS, typeName } from './inspect.ts';
 import { qualified } from './names.ts';
 import type { Relation } from './relation.ts';

@@ -1,6 +1,6 @@
+import type { ForeignKey, IndexColumn, TableFacts } from '../live/inspect.ts';
+import { identifiers } from '../live/names.ts';
 import { reference } from './check-references.ts';
-import type { ForeignKey, IndexColumn, TableFacts } from './inspect.ts';
-import { identifiers } from './names.ts';
 
 /** Each column once: where the account's key is the table's own key as well, one column says both. */
 const distinct = (columns: readonly string[]): string[] => [...new Set(columns)];

@@ -1,6 +1,6 @@
 import { type SQL, sql } from 'drizzle-orm';
-import type { Executor } from '../store/client.ts';
-import { rememberNames } from '../store/known-names.ts';
+import type { Executor } from '../../store/client.ts';
+import { rememberNames } from '../../store/known-names.ts';
 import { identifiers, qualified } from './names.ts';
 import type { TableName } from './types.ts';
 

@@ -1,5 +1,5 @@
+import type { ForeignKey } from '../live/inspect.ts';
 import { columnName } from './ignored.ts';
-import type { ForeignKey } from './inspect.ts';
 
 /** What the foreign keys say about the columns that may hold the account's key. */
 export type KeyOwners = {

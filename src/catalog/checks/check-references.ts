@@ -1,7 +1,7 @@
+import type { ForeignKey } from '../live/inspect.ts';
+import { identifier, identifiers } from '../live/names.ts';
+import type { Problems } from '../resolve.ts';
 import { columnName, type Ignored } from './ignored.ts';
-import type { ForeignKey } from './inspect.ts';
-import { identifier, identifiers } from './names.ts';
-import type { Problems } from './resolve.ts';
 
 /** True when deleting a parent deletes or changes the rows that reference it. */
 export const changesRows = (fk: ForeignKey) => ['CASCADE', 'SET NULL', 'SET DEFAULT'].includes(fk.onDelete);

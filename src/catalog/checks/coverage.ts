@@ -1,14 +1,14 @@
+import type { ForeignKey } from '../live/inspect.ts';
+import { fullName, identifier } from '../live/names.ts';
+import type { Relation } from '../live/relation.ts';
+import type { Declaration } from '../load.ts';
 import { accountLike, type Like } from './account-like.ts';
 import { entryFor, helpFor, ignoreColumn, OR_IGNORE, throughParent } from './advice.ts';
 import { changesRows, reference } from './check-references.ts';
 import { columnName, type Ignored, ignoredOf } from './ignored.ts';
-import type { ForeignKey } from './inspect.ts';
 import { followKeys } from './key-columns.ts';
-import type { Declaration } from './load.ts';
-import { fullName, identifier } from './names.ts';
 import { kindColumnOf } from './polymorphic.ts';
 import { type Below, walkNames, walkReferences } from './reach.ts';
-import type { Relation } from './relation.ts';
 
 /**
  * Why a table may hold an account's data that is not covered. `reference`: a foreign key; `key`, `email`, `parent`: a column
