@@ -1,5 +1,5 @@
 import type { Config } from './config.ts';
-import { type SignOutCall, signOutCall } from './erasers/sign-out-call.ts';
+import { type SignOutCall, signOutCall } from './erasure/sign-out/sign-out-call.ts';
 import { SliceSize } from './erasure/slice-size.ts';
 import { statusUrl } from './http/api.ts';
 import { createApp } from './http/app.ts';

@@ -1,7 +1,7 @@
 import { eq, sql } from 'drizzle-orm';
 import type { KeyValue } from '../catalog/live/types.ts';
-import { countEachUpTo } from '../erasers/probe.ts';
 import { LetheError } from '../errors.ts';
+import { countEachUpTo } from '../locations/table/probe.ts';
 import { erasure } from '../store/schema.ts';
 import { sanitize } from '../store/sql-errors.ts';
 import { transaction } from '../store/transaction.ts';

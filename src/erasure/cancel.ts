@@ -1,6 +1,6 @@
 import { sql } from 'drizzle-orm';
-import { findAccount, flagAccount } from '../erasers/account.ts';
 import { LetheError } from '../errors.ts';
+import { findAccount, flagAccount } from '../locations/account/row.ts';
 import { forgetAddress } from '../mail/forget-address.ts';
 import { task } from '../store/schema.ts';
 import { isContended } from '../store/sql-errors.ts';

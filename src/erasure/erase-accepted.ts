@@ -1,6 +1,6 @@
 import type { KeyValue } from '../catalog/live/types.ts';
-import { findAccount } from '../erasers/account.ts';
 import { LetheError } from '../errors.ts';
+import { findAccount } from '../locations/account/row.ts';
 import type { Transaction } from '../store/client.ts';
 import { sanitize } from '../store/sql-errors.ts';
 import { Again, afterCommit, limitStatements, pipeline, written } from '../store/transaction.ts';

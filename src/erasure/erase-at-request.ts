@@ -1,8 +1,8 @@
 import { and, eq, sql } from 'drizzle-orm';
 import type { KeyValue, Location } from '../catalog/live/types.ts';
-import { findRemaining } from '../erasers/probe.ts';
 import type { LetheError } from '../errors.ts';
 import { appendEvent } from '../events/append.ts';
+import { findRemaining } from '../locations/table/probe.ts';
 import { erasure } from '../store/schema.ts';
 import { transaction } from '../store/transaction.ts';
 import { type Context, OWN_TABLES, PROBING } from './context.ts';

@@ -1,8 +1,8 @@
 import { and, eq, ne, sql } from 'drizzle-orm';
 import type { Location } from '../catalog/live/types.ts';
-import { type Deleted, eraseRows, findBound, walkReferences } from '../erasers/table.ts';
 import { LetheError } from '../errors.ts';
 import { appendEvent } from '../events/append.ts';
+import { type Deleted, eraseRows, findBound, walkReferences } from '../locations/table/erase-rows.ts';
 import { chunk, task } from '../store/schema.ts';
 import { isContended } from '../store/sql-errors.ts';
 import { afterCommit, type Limits, pipeline, readBy, setLimits, transaction } from '../store/transaction.ts';

@@ -1,10 +1,10 @@
 import type { KeyValue, Location } from '../catalog/live/types.ts';
-import { deleteAccountRow } from '../erasers/account.ts';
-import { canEraseEverything, eraseEverything } from '../erasers/everything.ts';
-import { isHooked, refuseIgnored } from '../erasers/hooks.ts';
-import { findLeft, findOwn, findRemaining } from '../erasers/probe.ts';
-import { eraseRows } from '../erasers/table.ts';
 import { LetheError } from '../errors.ts';
+import { deleteAccountRow } from '../locations/account/row.ts';
+import { eraseRows } from '../locations/table/erase-rows.ts';
+import { canEraseEverything, eraseEverything } from '../locations/table/everything.ts';
+import { isHooked, refuseIgnored } from '../locations/table/hooks.ts';
+import { findLeft, findOwn, findRemaining } from '../locations/table/probe.ts';
 import type { Transaction } from '../store/client.ts';
 import { pipeline } from '../store/transaction.ts';
 import type { Context } from './context.ts';

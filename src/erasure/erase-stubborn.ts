@@ -1,6 +1,6 @@
 import type { KeyValue, Location } from '../catalog/live/types.ts';
-import { findRemaining } from '../erasers/probe.ts';
-import { eraseRows, lockFirst } from '../erasers/table.ts';
+import { eraseRows, lockFirst } from '../locations/table/erase-rows.ts';
+import { findRemaining } from '../locations/table/probe.ts';
 import { isContended } from '../store/sql-errors.ts';
 import { afterCommit, setLimits, transaction } from '../store/transaction.ts';
 import { type Context, GIVE_WAY_MS, PROBING } from './context.ts';

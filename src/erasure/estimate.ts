@@ -1,8 +1,8 @@
 import { sql } from 'drizzle-orm';
 import type { AccountTable, KeyValue, Location } from '../catalog/live/types.ts';
-import { findAccount } from '../erasers/account.ts';
-import { countAll } from '../erasers/probe.ts';
 import { LetheError } from '../errors.ts';
+import { findAccount } from '../locations/account/row.ts';
+import { countAll } from '../locations/table/probe.ts';
 import { readClock } from '../store/clock.ts';
 import { isContended } from '../store/sql-errors.ts';
 import { transaction } from '../store/transaction.ts';

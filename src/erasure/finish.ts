@@ -1,6 +1,6 @@
 import { and, eq, isNull } from 'drizzle-orm';
-import { findAccount } from '../erasers/account.ts';
-import { countEachUpTo } from '../erasers/probe.ts';
+import { findAccount } from '../locations/account/row.ts';
+import { countEachUpTo } from '../locations/table/probe.ts';
 import type { Transaction } from '../store/client.ts';
 import { erasure } from '../store/schema.ts';
 import { afterCommit, pipeline, readBy, setLimits, transaction } from '../store/transaction.ts';

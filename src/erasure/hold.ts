@@ -1,7 +1,7 @@
 import { and, asc, eq, gt, inArray, isNotNull, isNull, sql } from 'drizzle-orm';
-import { isOnHold } from '../erasers/account.ts';
 import { LetheError } from '../errors.ts';
 import { appendEvent } from '../events/append.ts';
+import { isOnHold } from '../locations/account/row.ts';
 import type { Executor } from '../store/client.ts';
 import { erasure } from '../store/schema.ts';
 import { transaction } from '../store/transaction.ts';

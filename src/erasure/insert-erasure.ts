@@ -1,8 +1,8 @@
 import { is, SQL, sql } from 'drizzle-orm';
 import { v7 as uuidv7 } from 'uuid';
 import type { Catalog } from '../catalog/live/types.ts';
-import type { AccountRow } from '../erasers/account.ts';
 import { eventsFrom, type Happened, happenedInOrder } from '../events/append.ts';
+import type { AccountRow } from '../locations/account/row.ts';
 import { notificationOf } from '../mail/insert-notification.ts';
 import type { Transaction } from '../store/client.ts';
 import { keptText } from '../store/kept-text.ts';

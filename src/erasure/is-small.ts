@@ -1,5 +1,5 @@
 import type { KeyValue } from '../catalog/live/types.ts';
-import { countEachUpTo, countUpTo } from '../erasers/probe.ts';
+import { countEachUpTo, countUpTo } from '../locations/table/probe.ts';
 import type { Transaction } from '../store/client.ts';
 import { sqlState } from '../store/sql-errors.ts';
 import { limitStatements, pipeline } from '../store/transaction.ts';

@@ -1,7 +1,7 @@
 import { type SQL, sql } from 'drizzle-orm';
 import type { AccountTable, KeyValue } from '../catalog/live/types.ts';
-import { createdOf } from '../erasers/account.ts';
-import { belongsTo, relation } from '../erasers/sql.ts';
+import { createdOf } from '../locations/account/row.ts';
+import { belongsTo, relation } from '../locations/table/sql.ts';
 import { forgetAddress } from '../mail/forget-address.ts';
 import type { Executor, Transaction } from '../store/client.ts';
 import { keptText } from '../store/kept-text.ts';

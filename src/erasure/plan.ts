@@ -1,8 +1,8 @@
 import { and, eq, inArray, sql } from 'drizzle-orm';
 import type { KeyValue, Location } from '../catalog/live/types.ts';
-import { countAll } from '../erasers/probe.ts';
-import { planRanges } from '../erasers/ranges.ts';
 import { LetheError } from '../errors.ts';
+import { countAll } from '../locations/table/probe.ts';
+import { planRanges } from '../locations/table/ranges.ts';
 import type { Transaction } from '../store/client.ts';
 import { chunk, task } from '../store/schema.ts';
 import { transaction } from '../store/transaction.ts';

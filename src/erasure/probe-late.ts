@@ -1,6 +1,6 @@
 import { and, asc, eq, gt, isNotNull, lte, sql } from 'drizzle-orm';
-import { findAccount } from '../erasers/account.ts';
-import { findRemaining } from '../erasers/probe.ts';
+import { findAccount } from '../locations/account/row.ts';
+import { findRemaining } from '../locations/table/probe.ts';
 import { erasure, task } from '../store/schema.ts';
 import { transaction } from '../store/transaction.ts';
 import { withCatalogOrCurrent } from './catalog-of.ts';

@@ -1,5 +1,5 @@
 import { sql } from 'drizzle-orm';
-import { affected } from '../erasers/sql.ts';
+import { affected } from '../locations/table/sql.ts';
 import { transaction } from '../store/transaction.ts';
 import type { Context } from './context.ts';
 

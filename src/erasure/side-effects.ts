@@ -1,9 +1,9 @@
 import { sql } from 'drizzle-orm';
 import { qualified } from '../catalog/live/names.ts';
 import type { Catalog, TableName } from '../catalog/live/types.ts';
-import { goByHooks, hooksOf, isHooked } from '../erasers/hooks.ts';
-import { about, quoted } from '../erasers/sql.ts';
 import { LetheError } from '../errors.ts';
+import { goByHooks, hooksOf, isHooked } from '../locations/table/hooks.ts';
+import { about, quoted } from '../locations/table/sql.ts';
 import type { Transaction } from '../store/client.ts';
 
 /** Rows that this session has deleted, and written in any way, by location; `schema.table` for what is in no catalog. */

@@ -1,10 +1,10 @@
 import { and, eq, isNotNull, sql } from 'drizzle-orm';
-import type { SignOutCall } from '../erasers/sign-out-call.ts';
 import { appendEvent, type EventType } from '../events/append.ts';
 import { erasure } from '../store/schema.ts';
 import { transaction } from '../store/transaction.ts';
 import { type Context, OWN_TABLES } from './context.ts';
 import { isOfEarlierAccount } from './newer-account.ts';
+import type { SignOutCall } from './sign-out/sign-out-call.ts';
 
 export type SignOutOutcome = 'signed out' | 'skipped' | 'given up';
 

@@ -1,5 +1,5 @@
 import { sql } from 'drizzle-orm';
-import { walkDeleted } from '../erasers/table.ts';
+import { walkDeleted } from '../locations/table/erase-rows.ts';
 import { sanitize } from '../store/sql-errors.ts';
 import { pipeline, readBy, transaction } from '../store/transaction.ts';
 import { accountTuple, type Context, OWN_TABLES } from './context.ts';

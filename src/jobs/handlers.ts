@@ -1,9 +1,9 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { DelayedError, type Job, UnrecoverableError } from 'bullmq';
-import type { SignOutCall } from '../erasers/sign-out-call.ts';
 import { advanceErasure } from '../erasure/advance.ts';
 import type { Context } from '../erasure/context.ts';
 import { eraseChunk } from '../erasure/erase-chunk.ts';
+import type { SignOutCall } from '../erasure/sign-out/sign-out-call.ts';
 import { signOutAccount } from '../erasure/sign-out.ts';
 import type { SliceSize } from '../erasure/slice-size.ts';
 import { sweep } from '../erasure/sweep.ts';

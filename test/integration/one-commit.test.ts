@@ -2,7 +2,6 @@ import type { SQL } from 'drizzle-orm';
 import { PgDialect } from 'drizzle-orm/pg-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { describeForeignKey, inspectForeignKeys } from '../../src/catalog/live/inspect.ts';
-import { findAccount } from '../../src/erasers/account.ts';
 import { advanceErasure } from '../../src/erasure/advance.ts';
 import { eraseChunk } from '../../src/erasure/erase-chunk.ts';
 import { eraseRest } from '../../src/erasure/erase-rest.ts';
@@ -11,6 +10,7 @@ import { refuseNewReferences } from '../../src/erasure/refuse-new-references.ts'
 import { requestErasure } from '../../src/erasure/request.ts';
 import { SliceSize } from '../../src/erasure/slice-size.ts';
 import { eraseNow } from '../../src/erasure/start.ts';
+import { findAccount } from '../../src/locations/account/row.ts';
 import type { Resources } from '../../src/resources.ts';
 import { transaction } from '../../src/store/transaction.ts';
 import { expectErased, rowsOf } from '../support/evidence.ts';

@@ -87,7 +87,11 @@ export const ACCOUNTS: readonly Mutation[] = [
     name: 'sign-out-refused-is-signed-out',
     breaks: 'signed out: the application is asked until it took it',
     edits: [
-      { file: 'src/erasers/sign-out-call.ts', find: 'if (status < 200 || status > 299)', replace: 'if (status < 0)' },
+      {
+        file: 'src/erasure/sign-out/sign-out-call.ts',
+        find: 'if (status < 200 || status > 299)',
+        replace: 'if (status < 0)',
+      },
     ],
     tests: [SIGN_OUT],
   },

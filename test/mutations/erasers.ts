@@ -1,8 +1,8 @@
 import type { Mutation } from './mutation.ts';
 
-const SQL = 'src/erasers/sql.ts';
-const TABLE = 'src/erasers/table.ts';
-const EVERYTHING = 'src/erasers/everything.ts';
+const SQL = 'src/locations/table/sql.ts';
+const TABLE = 'src/locations/table/erase-rows.ts';
+const EVERYTHING = 'src/locations/table/everything.ts';
 const EXACT = 'test/integration/exact.test.ts';
 const IN_THE_WAY = 'test/integration/in-the-way.test.ts';
 const SMALL = 'test/fault/small-accounts.test.ts';

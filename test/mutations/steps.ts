@@ -1,6 +1,6 @@
 import type { Mutation } from './mutation.ts';
 
-const RANGES = 'src/erasers/ranges.ts';
+const RANGES = 'src/locations/table/ranges.ts';
 const MANY_SESSIONS = 'test/integration/many-sessions.test.ts';
 const WINDOW = 'src/erasure/next-window.ts';
 const ADVANCE = 'src/erasure/advance.ts';
@@ -34,7 +34,13 @@ export const STEPS: readonly Mutation[] = [
   {
     name: 'others-below-of-anybody',
     breaks: 'nobody else stops an erasure: the account’s own rows are not in its way',
-    edits: [{ file: 'src/erasers/strays.ts', find: ' IS NOT TRUE` : sql`true`', replace: ' IS NOT NULL` : sql`true`' }],
+    edits: [
+      {
+        file: 'src/locations/table/count-strays.ts',
+        find: ' IS NOT TRUE` : sql`true`',
+        replace: ' IS NOT NULL` : sql`true`',
+      },
+    ],
     tests: ['test/integration/strays.test.ts'],
   },
   {

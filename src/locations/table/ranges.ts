@@ -1,6 +1,6 @@
 import { type SQL, sql } from 'drizzle-orm';
-import type { KeyValue, Location } from '../catalog/live/types.ts';
-import type { Executor } from '../store/client.ts';
+import type { KeyValue, Location } from '../../catalog/live/types.ts';
+import type { Executor } from '../../store/client.ts';
 import { about, inOrder, relation, tuple, values, walks } from './sql.ts';
 
 /**

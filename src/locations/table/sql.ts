@@ -1,9 +1,9 @@
 import { SQL, type SQLChunk, StringChunk, sql } from 'drizzle-orm';
-import { qualified } from '../catalog/live/names.ts';
-import type { KeyColumns, KeyValue, TableName } from '../catalog/live/types.ts';
-import { LetheError } from '../errors.ts';
-import type { Executor } from '../store/client.ts';
-import { AboutTable } from '../store/sql-errors.ts';
+import { qualified } from '../../catalog/live/names.ts';
+import type { KeyColumns, KeyValue, TableName } from '../../catalog/live/types.ts';
+import { LetheError } from '../../errors.ts';
+import type { Executor } from '../../store/client.ts';
+import { AboutTable } from '../../store/sql-errors.ts';
 
 /** An identifier, whatever its characters. */
 export const quoted = (name: string): string => `"${name.replaceAll('"', '""')}"`;

@@ -1,6 +1,6 @@
 import { SignJWT } from 'jose';
 import { v7 as uuidv7 } from 'uuid';
-import { LetheError } from '../errors.ts';
+import { LetheError } from '../../errors.ts';
 
 /** Asks the application to revoke an account's tokens. Throws `sign_out_deferred` unless it says 2xx. */
 export type SignOutCall = (accountKey: string) => Promise<void>;

@@ -1,7 +1,7 @@
 import { type SQL, sql } from 'drizzle-orm';
-import type { Catalog, KeyValue, Location, TableName } from '../catalog/live/types.ts';
-import type { Executor, Transaction } from '../store/client.ts';
-import { keptText } from '../store/kept-text.ts';
+import type { Catalog, KeyValue, Location, TableName } from '../../catalog/live/types.ts';
+import type { Executor, Transaction } from '../../store/client.ts';
+import { keptText } from '../../store/kept-text.ts';
 import { about, belongsTo, inOrder, relation, walks } from './sql.ts';
 
 /** Rows of the account in a location, counted up to `limit` only: never a full count of a large account. */

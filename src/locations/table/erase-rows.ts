@@ -1,8 +1,8 @@
 import { type SQL, sql } from 'drizzle-orm';
-import { qualified } from '../catalog/live/names.ts';
-import type { Catalog, KeyValue, Location, Reference } from '../catalog/live/types.ts';
-import { LetheError } from '../errors.ts';
-import type { Transaction } from '../store/client.ts';
+import { qualified } from '../../catalog/live/names.ts';
+import type { Catalog, KeyValue, Location, Reference } from '../../catalog/live/types.ts';
+import { LetheError } from '../../errors.ts';
+import type { Transaction } from '../../store/client.ts';
 import { isVetoed, refuseIgnored } from './hooks.ts';
 import {
   about,

@@ -1,9 +1,9 @@
 import { sql } from 'drizzle-orm';
-import type { Catalog, KeyValue, Location } from '../catalog/live/types.ts';
-import type { Transaction } from '../store/client.ts';
-import { keptText } from '../store/kept-text.ts';
-import { pipeline } from '../store/transaction.ts';
-import { deleteAccountRow } from './account.ts';
+import type { Catalog, KeyValue, Location } from '../../catalog/live/types.ts';
+import type { Transaction } from '../../store/client.ts';
+import { keptText } from '../../store/kept-text.ts';
+import { pipeline } from '../../store/transaction.ts';
+import { deleteAccountRow } from '../account/row.ts';
 import { isVetoed } from './hooks.ts';
 import { findRemaining } from './probe.ts';
 import { about, affected, belongsTo, joins, relation, walks } from './sql.ts';
