@@ -2,11 +2,11 @@ import { readFileSync } from 'node:fs';
 import { CronExpressionParser } from 'cron-parser';
 import ms, { type StringValue } from 'ms';
 import { z } from 'zod';
-import { parsePaceSchedule } from './erasure/pace-schedule.ts';
 import { startsTooLate } from './erasure/schedule.ts';
 import { UsageError } from './errors.ts';
 import { parseRedisUrl } from './jobs/redis-address.ts';
 import { isSender } from './mail/address.ts';
+import { parsePaceSchedule } from './pace/pace-schedule.ts';
 import { parseDatabaseUrl } from './store/database-address.ts';
 
 export const SCOPES = ['erasures:write', 'erasures:read', 'admin'] as const;

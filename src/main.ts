@@ -1,6 +1,5 @@
 import type { Config } from './config.ts';
 import { type SignOutCall, signOutCall } from './erasure/sign-out/sign-out-call.ts';
-import { SliceSize } from './erasure/slice-size.ts';
 import { statusUrl } from './http/api.ts';
 import { createApp } from './http/app.ts';
 import { withoutBase } from './http/base-path.ts';
@@ -23,6 +22,7 @@ import { outboxProvider } from './mail/outbox.ts';
 import type { MailProvider } from './mail/provider.ts';
 import { resendProvider } from './mail/resend.ts';
 import { createMetrics } from './metrics.ts';
+import { SliceSize } from './pace/slice-size.ts';
 import { closeAll, openResources, type Resources } from './resources.ts';
 
 /** Redis gets this long for what a request leaves behind, and a stop waits for it; after that reconcile delivers. */

@@ -1,10 +1,10 @@
-import { parseAccountId } from '../erasure/account-id.ts';
 import type { Context } from '../erasure/context.ts';
 import { listErasures } from '../erasure/list.ts';
 import { markEarlier } from '../erasure/newer-account.ts';
 import { canonicalKey } from '../erasure/request.ts';
 import { type Erasure, findErasure, findLive } from '../erasure/states.ts';
 import { LetheError, UsageError } from '../errors.ts';
+import { parseAccountId } from '../keys/parse.ts';
 import { accountDigest } from '../tokens.ts';
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;

@@ -1,11 +1,11 @@
 import { createInterface } from 'node:readline/promises';
 import { Command } from 'commander';
-import { parseAccountId } from '../erasure/account-id.ts';
 import { requestErasure } from '../erasure/request.ts';
 import { type Erasure, isSigningOut } from '../erasure/states.ts';
 import { UsageError } from '../errors.ts';
 import { acceptedResource } from '../http/representation.ts';
 import { beginErasure } from '../jobs/begin-erasure.ts';
+import { parseAccountId } from '../keys/parse.ts';
 import { time } from './format.ts';
 import { withSession } from './open.ts';
 import { json, painter, printable, type Terminal } from './terminal.ts';

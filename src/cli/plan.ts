@@ -1,8 +1,8 @@
 import { Command } from 'commander';
-import { parseAccountId } from '../erasure/account-id.ts';
 import { type Estimate, estimateErasure, type LocationEstimate } from '../erasure/estimate.ts';
 import { strayWords } from '../erasure/look-for-strays.ts';
 import { erasureSummary } from '../http/representation.ts';
+import { parseAccountId } from '../keys/parse.ts';
 import { duration, number, table, time } from './format.ts';
 import { withSession } from './open.ts';
 import { json, painter, printable, type Terminal } from './terminal.ts';

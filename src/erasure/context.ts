@@ -2,9 +2,9 @@ import type { Drift } from '../catalog/drift.ts';
 import type { Catalog, KeyValue } from '../catalog/live/types.ts';
 import type { Declaration } from '../catalog/load.ts';
 import type { Logger } from '../logger.ts';
+import type { PaceSchedule } from '../pace/pace-schedule.ts';
 import type { Database } from '../store/client.ts';
 import type { PastCatalogs } from './catalog-of.ts';
-import type { PaceSchedule } from './pace-schedule.ts';
 
 /** Numbers that the verbs work by; times in milliseconds. */
 export type Settings = {

@@ -1,7 +1,7 @@
+import { paceOrOwn, readPace } from '../pace/current-pace.ts';
+import { allowanceOf } from '../pace/pace.ts';
 import type { Context } from './context.ts';
-import { paceOrOwn, readPace } from './current-pace.ts';
 import { finishErasure } from './finish.ts';
-import { allowanceOf } from './pace.ts';
 import type { Erasure } from './states.ts';
 
 /** Rows per location that the last transaction may take at least and at most, whatever the pace allows a slice. */

@@ -3,11 +3,11 @@ import type { AccountTable, KeyValue, Location } from '../catalog/live/types.ts'
 import { LetheError } from '../errors.ts';
 import { findAccount } from '../locations/account/row.ts';
 import { countAll } from '../locations/table/probe.ts';
+import { currentSlots } from '../pace/current-pace.ts';
 import { readClock } from '../store/clock.ts';
 import { isContended } from '../store/sql-errors.ts';
 import { transaction } from '../store/transaction.ts';
 import type { Context } from './context.ts';
-import { currentSlots } from './current-pace.ts';
 import { findStrays, type Strays } from './look-for-strays.ts';
 import { rowsPerChunk } from './plan.ts';
 import { canonicalKey } from './request.ts';

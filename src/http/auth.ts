@@ -1,12 +1,12 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { Context as HonoContext } from 'hono';
 import type { Config, Scope } from '../config.ts';
-import { parseAccountId } from '../erasure/account-id.ts';
 import type { Context } from '../erasure/context.ts';
 import { isOfEarlierAccount } from '../erasure/newer-account.ts';
 import { canonicalKey } from '../erasure/request.ts';
 import type { Erasure } from '../erasure/states.ts';
 import { LetheError } from '../errors.ts';
+import { parseAccountId } from '../keys/parse.ts';
 import { verifyToken } from '../tokens.ts';
 import { type Claims, NotOurs, type VerifyJwt } from './jwt.ts';
 

@@ -1,7 +1,6 @@
 import { Hono, type Context as HonoContext } from 'hono';
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
 import { validate as isUuid } from 'uuid';
-import { readPaceWords } from '../erasure/current-pace.ts';
 import { readHistory } from '../erasure/history.ts';
 import { holdErasure, releaseErasure } from '../erasure/hold.ts';
 import { parseReason, REASON_EXPECTED } from '../erasure/hold-reason.ts';
@@ -12,6 +11,7 @@ import { notHeld, startErasure } from '../erasure/start.ts';
 import { type Erasure, findErasure } from '../erasure/states.ts';
 import { readProgress } from '../erasure/status.ts';
 import { ERRORS, LetheError, stackOf } from '../errors.ts';
+import { readPaceWords } from '../pace/current-pace.ts';
 import { deriveToken, verifyToken } from '../tokens.ts';
 import type { Api } from './api.ts';
 import type { Assets } from './assets.ts';

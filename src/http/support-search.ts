@@ -1,12 +1,12 @@
 import { validate as isUuid } from 'uuid';
-import { parseAccountId } from '../erasure/account-id.ts';
-import { readPaceWords } from '../erasure/current-pace.ts';
 import { type Filter, listErasures } from '../erasure/list.ts';
 import { markEarlier } from '../erasure/newer-account.ts';
 import { readMails, readOverview } from '../erasure/overview.ts';
 import { canonicalKey } from '../erasure/request.ts';
 import { type Erasure, findErasure, isFinal, STATES, type State } from '../erasure/states.ts';
 import { readProgress } from '../erasure/status.ts';
+import { parseAccountId } from '../keys/parse.ts';
+import { readPaceWords } from '../pace/current-pace.ts';
 import { accountDigests } from '../tokens.ts';
 import type { Api } from './api.ts';
 import type { ListView, Row, Search } from './pages/support-list.ts';

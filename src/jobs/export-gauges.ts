@@ -1,8 +1,8 @@
 import type { Context } from '../erasure/context.ts';
-import { readPace } from '../erasure/current-pace.ts';
 import { measureBacklog } from '../erasure/measure.ts';
-import { PACES, ratioOf } from '../erasure/pace.ts';
 import type { Metrics } from '../metrics.ts';
+import { readPace } from '../pace/current-pace.ts';
+import { PACES, ratioOf } from '../pace/pace.ts';
 import { isContended, sanitize } from '../store/sql-errors.ts';
 import type { Producers } from './connection.ts';
 import { QUEUES } from './contracts.ts';

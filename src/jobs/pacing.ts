@@ -1,9 +1,9 @@
 import type { Context } from '../erasure/context.ts';
-import { type CurrentPace, keepPace, paceOrOwn, readPace, storePace } from '../erasure/current-pace.ts';
-import { allowanceOf, decide, type Signal, type Standing, slowedWords } from '../erasure/pace.ts';
-import { paceAt } from '../erasure/pace-schedule.ts';
-import { readPressure } from '../erasure/pressure.ts';
-import { Signals } from '../erasure/signals.ts';
+import { type CurrentPace, keepPace, paceOrOwn, readPace, storePace } from '../pace/current-pace.ts';
+import { allowanceOf, decide, type Signal, type Standing, slowedWords } from '../pace/pace.ts';
+import { paceAt } from '../pace/pace-schedule.ts';
+import { readPressure } from '../pace/pressure.ts';
+import { Signals } from '../pace/signals.ts';
 import { readRole } from '../store/grants.ts';
 import { isContended, sanitize } from '../store/sql-errors.ts';
 import type { Producers } from './connection.ts';

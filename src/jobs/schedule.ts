@@ -1,8 +1,8 @@
 import { setInterval } from 'node:timers';
 import type { Context } from '../erasure/context.ts';
-import { currentSlots } from '../erasure/current-pace.ts';
 import { reconcile } from '../erasure/reconcile.ts';
 import { nextSweep } from '../erasure/schedule.ts';
+import { currentSlots } from '../pace/current-pace.ts';
 import { readClock } from '../store/clock.ts';
 import { sanitize } from '../store/sql-errors.ts';
 import type { Producers } from './connection.ts';

@@ -1,7 +1,7 @@
 import postgres, { type Sql } from 'postgres';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type PostgresServer, startPostgres, startStandby } from '../../src/dev/postgres.ts';
-import { readPressure } from '../../src/erasure/pressure.ts';
+import { readPressure } from '../../src/pace/pressure.ts';
 import { connect } from '../../src/store/client.ts';
 import { checksum, expectErased } from '../support/evidence.ts';
 import { paceIn, sliceRows, untilRecovered, untilSlowed } from '../support/pace.ts';

@@ -1,8 +1,8 @@
 import postgres, { type Sql } from 'postgres';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type PostgresServer, startPostgres } from '../../src/dev/postgres.ts';
-import { readPressure } from '../../src/erasure/pressure.ts';
 import { startPacing } from '../../src/jobs/pacing.ts';
+import { readPressure } from '../../src/pace/pressure.ts';
 import { checksum, expectErased } from '../support/evidence.ts';
 import { paceIn, untilRecovered, untilSlowed } from '../support/pace.ts';
 import { stateOf } from '../support/progress.ts';

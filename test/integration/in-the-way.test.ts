@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { advanceErasure } from '../../src/erasure/advance.ts';
 import { eraseChunk } from '../../src/erasure/erase-chunk.ts';
-import { SliceSize } from '../../src/erasure/slice-size.ts';
 import { findErasure } from '../../src/erasure/states.ts';
+import { SliceSize } from '../../src/pace/slice-size.ts';
 import type { Resources } from '../../src/resources.ts';
 import { checksum, expectErased, ledger, rowsOf } from '../support/evidence.ts';
 import { begin, run, step } from '../support/run-by-hand.ts';

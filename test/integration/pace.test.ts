@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { advanceErasure } from '../../src/erasure/advance.ts';
-import { readPace, storePace } from '../../src/erasure/current-pace.ts';
 import { eraseChunk } from '../../src/erasure/erase-chunk.ts';
-import { SliceSize } from '../../src/erasure/slice-size.ts';
+import { readPace, storePace } from '../../src/pace/current-pace.ts';
+import { SliceSize } from '../../src/pace/slice-size.ts';
 import type { Resources } from '../../src/resources.ts';
 import { releaseLease, takeLease } from '../../src/store/lease.ts';
 import { expectErased } from '../support/evidence.ts';

@@ -14,7 +14,7 @@ const LIFECYCLE = 'test/integration/lifecycle.test.ts';
 const PACE = 'test/integration/pace.test.ts';
 const BOUNDED = 'test/integration/bounded.test.ts';
 const SLICE_SIZE = 'test/unit/slice-size.test.ts';
-const SLICE = 'src/erasure/slice-size.ts';
+const SLICE = 'src/pace/slice-size.ts';
 const CONTEXT = 'src/erasure/context.ts';
 
 /** Plan, windows, chunks, and what keeps them going. */

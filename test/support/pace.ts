@@ -1,5 +1,5 @@
 import type { Sql } from 'postgres';
-import type { CurrentPace } from '../../src/erasure/current-pace.ts';
+import type { CurrentPace } from '../../src/pace/current-pace.ts';
 import { until } from './until.ts';
 
 /** What the cluster goes by, as it is stored; undefined before the first reading. */

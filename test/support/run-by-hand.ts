@@ -2,9 +2,9 @@ import { advanceErasure, type Next } from '../../src/erasure/advance.ts';
 import type { Context } from '../../src/erasure/context.ts';
 import { eraseChunk } from '../../src/erasure/erase-chunk.ts';
 import { requestErasure } from '../../src/erasure/request.ts';
-import { SliceSize } from '../../src/erasure/slice-size.ts';
 import { startErasure } from '../../src/erasure/start.ts';
 import { findErasure } from '../../src/erasure/states.ts';
+import { SliceSize } from '../../src/pace/slice-size.ts';
 
 /** Accepts an erasure; a small one is left as the accepting transaction leaves it. */
 export async function request(ctx: Context, account: string): Promise<string> {

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Catalog, KeyType } from '../../src/catalog/live/types.ts';
-import { parseAccountId } from '../../src/erasure/account-id.ts';
 import { LetheError } from '../../src/errors.ts';
+import { parseAccountId } from '../../src/keys/parse.ts';
 
 const catalogOf = (type: KeyType): Catalog => ({
   digest: '',

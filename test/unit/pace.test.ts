@@ -11,7 +11,7 @@ import {
   type Signal,
   type Standing,
   slowedWords,
-} from '../../src/erasure/pace.ts';
+} from '../../src/pace/pace.ts';
 
 const settings = { slots: 8, sliceMs: 200 };
 const at = (step: number, more: Partial<Standing> = {}): Standing => ({

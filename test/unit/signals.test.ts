@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { ratioOf, type Signal } from '../../src/erasure/pace.ts';
-import type { Pressure } from '../../src/erasure/pressure.ts';
-import { Signals } from '../../src/erasure/signals.ts';
+import { ratioOf, type Signal } from '../../src/pace/pace.ts';
+import type { Pressure } from '../../src/pace/pressure.ts';
+import { Signals } from '../../src/pace/signals.ts';
 
 const QUIET: Pressure = {
   lsn: 1000,

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { LARGEST_SLICE, SliceSize, SMALLEST_SLICE } from '../../src/erasure/slice-size.ts';
+import { LARGEST_SLICE, SliceSize, SMALLEST_SLICE } from '../../src/pace/slice-size.ts';
 
 const TARGET = 200;
 afterEach(() => vi.useRealTimers());

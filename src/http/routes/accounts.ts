@@ -2,7 +2,6 @@ import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
 import type { Context as HonoContext } from 'hono';
 import { createMiddleware } from 'hono/factory';
 import type { KeyValue } from '../../catalog/live/types.ts';
-import { parseAccountId } from '../../erasure/account-id.ts';
 import {
   type Claimed,
   claimIdempotencyKey,
@@ -17,6 +16,7 @@ import { notHeld, startErasure } from '../../erasure/start.ts';
 import { type Erasure, findErasure } from '../../erasure/states.ts';
 import { LetheError } from '../../errors.ts';
 import { beginErasure } from '../../jobs/begin-erasure.ts';
+import { parseAccountId } from '../../keys/parse.ts';
 import type { Api } from '../api.ts';
 import { authenticate, type Caller, requireRecentSignIn, requireScope } from '../auth.ts';
 import { basePath } from '../base-path.ts';

@@ -1,7 +1,6 @@
 import { OpenAPIHono } from '@hono/zod-openapi';
 import type { Context as HonoContext } from 'hono';
 import { createMiddleware } from 'hono/factory';
-import { parseAccountId } from '../../erasure/account-id.ts';
 import { cancelErasure } from '../../erasure/cancel.ts';
 import { holdErasure, releaseErasure } from '../../erasure/hold.ts';
 import { type Filter, listErasures } from '../../erasure/list.ts';
@@ -12,6 +11,7 @@ import { canonicalKey } from '../../erasure/request.ts';
 import { notHeld, startErasure } from '../../erasure/start.ts';
 import { type Erasure, findErasure, isFinal } from '../../erasure/states.ts';
 import { LetheError } from '../../errors.ts';
+import { parseAccountId } from '../../keys/parse.ts';
 import { accountDigest } from '../../tokens.ts';
 import type { Api } from '../api.ts';
 import { authenticate, requireScope } from '../auth.ts';

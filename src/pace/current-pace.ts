@@ -1,7 +1,7 @@
 import { eq, sql } from 'drizzle-orm';
+import type { Context } from '../erasure/context.ts';
 import type { Executor } from '../store/client.ts';
 import { pace } from '../store/schema.ts';
-import type { Context } from './context.ts';
 import { allowanceOf, type Pace, paceWords, type Signal } from './pace.ts';
 import { paceAt } from './pace-schedule.ts';
 
