@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { CronExpressionParser } from 'cron-parser';
 import ms, { type StringValue } from 'ms';
 import { z } from 'zod';
-import { startsTooLate } from './erasure/schedule.ts';
+import { startsTooLate } from './erasure/model/schedule.ts';
 import { UsageError } from './errors.ts';
 import { parseRedisUrl } from './jobs/redis-address.ts';
 import { isSender } from './mail/address.ts';

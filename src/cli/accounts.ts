@@ -1,8 +1,8 @@
-import type { Context } from '../erasure/context.ts';
-import { listErasures } from '../erasure/list.ts';
-import { markEarlier } from '../erasure/newer-account.ts';
-import { canonicalKey } from '../erasure/request.ts';
-import { type Erasure, findErasure, findLive } from '../erasure/states.ts';
+import { canonicalKey } from '../erasure/accept/request.ts';
+import type { Context } from '../erasure/model/context.ts';
+import { markEarlier } from '../erasure/model/newer-account.ts';
+import { type Erasure, findErasure, findLive } from '../erasure/model/states.ts';
+import { listErasures } from '../erasure/progress/list.ts';
 import { LetheError, UsageError } from '../errors.ts';
 import { parseAccountId } from '../keys/parse.ts';
 import { accountDigest } from '../tokens.ts';

@@ -1,7 +1,7 @@
 import { createInterface } from 'node:readline/promises';
 import { Command } from 'commander';
-import { requestErasure } from '../erasure/request.ts';
-import { type Erasure, isSigningOut } from '../erasure/states.ts';
+import { requestErasure } from '../erasure/accept/request.ts';
+import { type Erasure, isSigningOut } from '../erasure/model/states.ts';
 import { UsageError } from '../errors.ts';
 import { acceptedResource } from '../http/representation.ts';
 import { beginErasure } from '../jobs/begin-erasure.ts';

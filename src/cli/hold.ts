@@ -1,6 +1,6 @@
 import { Command } from 'commander';
-import { holdErasure } from '../erasure/hold.ts';
-import { parseReason, REASON_EXPECTED } from '../erasure/hold-reason.ts';
+import { holdErasure } from '../erasure/model/hold.ts';
+import { parseReason, REASON_EXPECTED } from '../erasure/model/hold-reason.ts';
 import { UsageError } from '../errors.ts';
 import { erasureId } from './accounts.ts';
 import { withSession } from './open.ts';

@@ -1,6 +1,6 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { listErasures } from '../erasure/list.ts';
-import { type Erasure, STATES, type State } from '../erasure/states.ts';
+import { type Erasure, STATES, type State } from '../erasure/model/states.ts';
+import { listErasures } from '../erasure/progress/list.ts';
 import { erasureSummary } from '../http/representation.ts';
 import { erasureId, marked, ofAccount } from './accounts.ts';
 import { stateIn } from './erasure-words.ts';

@@ -1,6 +1,6 @@
 import { Command } from 'commander';
-import { type Estimate, estimateErasure, type LocationEstimate } from '../erasure/estimate.ts';
-import { strayWords } from '../erasure/look-for-strays.ts';
+import { type Estimate, estimateErasure, type LocationEstimate } from '../erasure/accept/estimate.ts';
+import { strayWords } from '../erasure/steps/look-for-strays.ts';
 import { erasureSummary } from '../http/representation.ts';
 import { parseAccountId } from '../keys/parse.ts';
 import { duration, number, table, time } from './format.ts';

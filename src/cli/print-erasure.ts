@@ -1,4 +1,4 @@
-import type { Context } from '../erasure/context.ts';
+import type { Context } from '../erasure/model/context.ts';
 import { erasureResource } from '../http/representation.ts';
 import { heldWords, readErasure, stateIn } from './erasure-words.ts';
 import { json, painter, type Terminal } from './terminal.ts';

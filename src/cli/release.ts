@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import { releaseErasure } from '../erasure/hold.ts';
+import { releaseErasure } from '../erasure/model/hold.ts';
 import { requireErasure } from './accounts.ts';
 import { withSession } from './open.ts';
 import { printErasure } from './print-erasure.ts';

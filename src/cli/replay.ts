@@ -1,6 +1,6 @@
 import { Command } from 'commander';
-import { replayErasure } from '../erasure/replay.ts';
-import { notHeld } from '../erasure/start.ts';
+import { replayErasure } from '../erasure/accept/replay.ts';
+import { notHeld } from '../erasure/accept/start.ts';
 import { LetheError } from '../errors.ts';
 import { requireErasure } from './accounts.ts';
 import { withSession } from './open.ts';

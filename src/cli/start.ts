@@ -1,6 +1,6 @@
 import { Command } from 'commander';
-import { notHeld, startErasure } from '../erasure/start.ts';
-import { findErasure } from '../erasure/states.ts';
+import { notHeld, startErasure } from '../erasure/accept/start.ts';
+import { findErasure } from '../erasure/model/states.ts';
 import { LetheError } from '../errors.ts';
 import { requireErasure } from './accounts.ts';
 import { withSession } from './open.ts';

@@ -1,6 +1,6 @@
 import { Command } from 'commander';
-import type { Erasure } from '../erasure/states.ts';
-import type { Progress } from '../erasure/status.ts';
+import type { Erasure } from '../erasure/model/states.ts';
+import type { Progress } from '../erasure/progress/status.ts';
 import { erasureResource } from '../http/representation.ts';
 import { findByIdOrAccount, marked } from './accounts.ts';
 import { heldWords, progressWords, readErasure, stateIn } from './erasure-words.ts';

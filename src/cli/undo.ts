@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import { cancelErasure } from '../erasure/cancel.ts';
+import { cancelErasure } from '../erasure/accept/cancel.ts';
 import { requireErasure } from './accounts.ts';
 import { withSession } from './open.ts';
 import { printErasure } from './print-erasure.ts';

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { MultiBar, type SingleBar } from 'cli-progress';
-import type { Context } from '../erasure/context.ts';
-import type { Erasure } from '../erasure/states.ts';
-import type { Progress } from '../erasure/status.ts';
+import type { Context } from '../erasure/model/context.ts';
+import type { Erasure } from '../erasure/model/states.ts';
+import type { Progress } from '../erasure/progress/status.ts';
 import { LetheError } from '../errors.ts';
 import { erasureResource } from '../http/representation.ts';
 import { sanitize } from '../store/sql-errors.ts';

@@ -1,5 +1,5 @@
 import type { Config } from '../config.ts';
-import type { Context } from '../erasure/context.ts';
+import type { Context } from '../erasure/model/context.ts';
 import type { Producers } from '../jobs/connection.ts';
 import type { Enqueue } from '../jobs/enqueue.ts';
 import type { Metrics } from '../metrics.ts';

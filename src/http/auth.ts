@@ -1,10 +1,10 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { Context as HonoContext } from 'hono';
 import type { Config, Scope } from '../config.ts';
-import type { Context } from '../erasure/context.ts';
-import { isOfEarlierAccount } from '../erasure/newer-account.ts';
-import { canonicalKey } from '../erasure/request.ts';
-import type { Erasure } from '../erasure/states.ts';
+import { canonicalKey } from '../erasure/accept/request.ts';
+import type { Context } from '../erasure/model/context.ts';
+import { isOfEarlierAccount } from '../erasure/model/newer-account.ts';
+import type { Erasure } from '../erasure/model/states.ts';
 import { LetheError } from '../errors.ts';
 import { parseAccountId } from '../keys/parse.ts';
 import { verifyToken } from '../tokens.ts';

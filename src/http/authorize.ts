@@ -1,7 +1,7 @@
 import type { Context as HonoContext } from 'hono';
 import { z } from 'zod';
 import type { Scope } from '../config.ts';
-import { type Erasure, findErasure } from '../erasure/states.ts';
+import { type Erasure, findErasure } from '../erasure/model/states.ts';
 import { LetheError } from '../errors.ts';
 import type { Api } from './api.ts';
 import {

@@ -7,7 +7,7 @@ import { serveStatic } from '@hono/node-server/serve-static';
 import { Hono } from 'hono';
 import { getPathNoStrict } from 'hono/utils/url';
 import type { DashboardRole } from '../config.ts';
-import type { ChunkWords } from '../erasure/dispatch.ts';
+import type { ChunkWords } from '../erasure/model/dispatch.ts';
 import { LetheError } from '../errors.ts';
 import type { Api } from './api.ts';
 import type { Assets, Href } from './assets.ts';

@@ -1,5 +1,5 @@
 import { sql } from 'drizzle-orm';
-import type { Context } from '../erasure/context.ts';
+import type { Context } from '../erasure/model/context.ts';
 import type { Producers } from '../jobs/connection.ts';
 import { pendingMigrations } from '../store/migrate.ts';
 import { withDeadline } from './deadline.ts';

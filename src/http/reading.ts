@@ -1,5 +1,5 @@
-import { type Erasure, isFinal } from '../erasure/states.ts';
-import type { Progress } from '../erasure/status.ts';
+import { type Erasure, isFinal } from '../erasure/model/states.ts';
+import type { Progress } from '../erasure/progress/status.ts';
 import { erasureResource } from './representation.ts';
 
 /** Milliseconds after which a browser comes back. */

@@ -1,5 +1,5 @@
-import { type Erasure, isSigningOut } from '../erasure/states.ts';
-import type { Progress } from '../erasure/status.ts';
+import { type Erasure, isSigningOut } from '../erasure/model/states.ts';
+import type { Progress } from '../erasure/progress/status.ts';
 import type * as schemas from './schemas.ts';
 
 const iso = (date: Date) => date.toISOString();

@@ -1,6 +1,6 @@
 import { z } from '@hono/zod-openapi';
-import { isReason, REASON_EXPECTED } from '../erasure/hold-reason.ts';
-import { STATES } from '../erasure/states.ts';
+import { isReason, REASON_EXPECTED } from '../erasure/model/hold-reason.ts';
+import { STATES } from '../erasure/model/states.ts';
 import { ERRORS, type ErrorCode } from '../errors.ts';
 
 // The bodies of the API, in one place: validators read requests with them, the document describes

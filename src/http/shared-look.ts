@@ -1,5 +1,5 @@
-import type { Context } from '../erasure/context.ts';
-import { look, type Seen } from '../erasure/look.ts';
+import type { Context } from '../erasure/model/context.ts';
+import { look, type Seen } from '../erasure/progress/look.ts';
 
 /** `erasure/look`, shared by those who ask at the same time. */
 export type SharedLook = (id: string) => Promise<Seen | null>;

@@ -1,8 +1,8 @@
 import { Hono, type Context as HonoContext, type MiddlewareHandler } from 'hono';
-import { cancelErasure } from '../erasure/cancel.ts';
-import { look } from '../erasure/look.ts';
-import { notHeld, startErasure } from '../erasure/start.ts';
-import { type Erasure, findErasure } from '../erasure/states.ts';
+import { cancelErasure } from '../erasure/accept/cancel.ts';
+import { notHeld, startErasure } from '../erasure/accept/start.ts';
+import { type Erasure, findErasure } from '../erasure/model/states.ts';
+import { look } from '../erasure/progress/look.ts';
 import { type ErrorCode, LetheError } from '../errors.ts';
 import { verifyToken } from '../tokens.ts';
 import type { Api } from './api.ts';

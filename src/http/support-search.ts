@@ -1,10 +1,10 @@
 import { validate as isUuid } from 'uuid';
-import { type Filter, listErasures } from '../erasure/list.ts';
-import { markEarlier } from '../erasure/newer-account.ts';
-import { readMails, readOverview } from '../erasure/overview.ts';
-import { canonicalKey } from '../erasure/request.ts';
-import { type Erasure, findErasure, isFinal, STATES, type State } from '../erasure/states.ts';
-import { readProgress } from '../erasure/status.ts';
+import { canonicalKey } from '../erasure/accept/request.ts';
+import { markEarlier } from '../erasure/model/newer-account.ts';
+import { type Erasure, findErasure, isFinal, STATES, type State } from '../erasure/model/states.ts';
+import { type Filter, listErasures } from '../erasure/progress/list.ts';
+import { readMails, readOverview } from '../erasure/progress/overview.ts';
+import { readProgress } from '../erasure/progress/status.ts';
 import { parseAccountId } from '../keys/parse.ts';
 import { readPaceWords } from '../pace/current-pace.ts';
 import { accountDigests } from '../tokens.ts';

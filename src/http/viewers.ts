@@ -1,5 +1,5 @@
-import type { Context } from '../erasure/context.ts';
-import { look } from '../erasure/look.ts';
+import type { Context } from '../erasure/model/context.ts';
+import { look } from '../erasure/progress/look.ts';
 import { LetheError } from '../errors.ts';
 import { sanitize } from '../store/sql-errors.ts';
 import { withDeadline } from './deadline.ts';

@@ -1,8 +1,8 @@
-import type { Context } from '../erasure/context.ts';
-import type { Dispatch } from '../erasure/dispatch.ts';
-import type { Accepted } from '../erasure/request.ts';
-import { eraseNow, notHeld, startErasure } from '../erasure/start.ts';
-import { type Erasure, findErasure } from '../erasure/states.ts';
+import type { Accepted } from '../erasure/accept/request.ts';
+import { eraseNow, notHeld, startErasure } from '../erasure/accept/start.ts';
+import type { Context } from '../erasure/model/context.ts';
+import type { Dispatch } from '../erasure/model/dispatch.ts';
+import { type Erasure, findErasure } from '../erasure/model/states.ts';
 import type { Enqueue } from './enqueue.ts';
 
 /**

@@ -1,5 +1,5 @@
 import { and, eq, lte, sql } from 'drizzle-orm';
-import type { Dispatch } from '../erasure/dispatch.ts';
+import type { Dispatch } from '../erasure/model/dispatch.ts';
 import type { Logger } from '../logger.ts';
 import type { Database } from '../store/client.ts';
 import { notification } from '../store/schema.ts';

@@ -1,5 +1,5 @@
-import type { Context } from '../erasure/context.ts';
-import { measureBacklog } from '../erasure/measure.ts';
+import type { Context } from '../erasure/model/context.ts';
+import { measureBacklog } from '../erasure/progress/measure.ts';
 import type { Metrics } from '../metrics.ts';
 import { readPace } from '../pace/current-pace.ts';
 import { PACES, ratioOf } from '../pace/pace.ts';

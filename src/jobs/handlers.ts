@@ -1,12 +1,12 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { DelayedError, type Job, UnrecoverableError } from 'bullmq';
-import { advanceErasure } from '../erasure/advance.ts';
-import type { Context } from '../erasure/context.ts';
-import { eraseChunk } from '../erasure/erase-chunk.ts';
+import type { Context } from '../erasure/model/context.ts';
+import { recordThroughput } from '../erasure/model/throughput.ts';
+import { signOutAccount } from '../erasure/sign-out/sign-out.ts';
 import type { SignOutCall } from '../erasure/sign-out/sign-out-call.ts';
-import { signOutAccount } from '../erasure/sign-out.ts';
-import { sweep } from '../erasure/sweep.ts';
-import { recordThroughput } from '../erasure/throughput.ts';
+import { advanceErasure } from '../erasure/steps/advance.ts';
+import { eraseChunk } from '../erasure/steps/erase-chunk.ts';
+import { sweep } from '../erasure/upkeep/sweep.ts';
 import { stackOf } from '../errors.ts';
 import { type MailContext, sendMail } from '../mail/send.ts';
 import type { Metrics } from '../metrics.ts';

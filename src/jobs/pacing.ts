@@ -1,4 +1,4 @@
-import type { Context } from '../erasure/context.ts';
+import type { Context } from '../erasure/model/context.ts';
 import { type CurrentPace, keepPace, paceOrOwn, readPace, storePace } from '../pace/current-pace.ts';
 import { allowanceOf, decide, type Signal, type Standing, slowedWords } from '../pace/pace.ts';
 import { paceAt } from '../pace/pace-schedule.ts';

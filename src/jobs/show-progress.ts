@@ -1,5 +1,5 @@
-import type { Context } from '../erasure/context.ts';
-import { look } from '../erasure/look.ts';
+import type { Context } from '../erasure/model/context.ts';
+import { look } from '../erasure/progress/look.ts';
 import type { Producers } from './connection.ts';
 
 /** Copies an erasure's progress to its parent job, where the dashboard shows it. */

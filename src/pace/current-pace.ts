@@ -1,5 +1,5 @@
 import { eq, sql } from 'drizzle-orm';
-import type { Context } from '../erasure/context.ts';
+import type { Context } from '../erasure/model/context.ts';
 import type { Executor } from '../store/client.ts';
 import { pace } from '../store/schema.ts';
 import { allowanceOf, type Pace, paceWords, type Signal } from './pace.ts';

@@ -1,4 +1,4 @@
-import type { Settings } from '../erasure/context.ts';
+import type { Settings } from '../erasure/model/context.ts';
 import { LARGEST_SLICE, SMALLEST_SLICE } from './slice-size.ts';
 
 export const PACES = ['gentle', 'balanced', 'full'] as const;

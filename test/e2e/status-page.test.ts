@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { freePort } from '../../src/dev/free-port.ts';
 import { startPostgres } from '../../src/dev/postgres.ts';
 import { stop, waitForOutput } from '../../src/dev/process.ts';
-import { holdErasure, releaseErasure } from '../../src/erasure/hold.ts';
+import { holdErasure, releaseErasure } from '../../src/erasure/model/hold.ts';
 import type { Resources } from '../../src/resources.ts';
 import { deriveToken } from '../../src/tokens.ts';
 import { complaintsOf, findViolations, openBrowser, overflowOf, takePicture } from '../support/browser.ts';

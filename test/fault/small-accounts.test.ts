@@ -1,8 +1,8 @@
 import postgres from 'postgres';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { refuseNewReferences } from '../../src/erasure/refuse-new-references.ts';
-import { requestErasure } from '../../src/erasure/request.ts';
-import { eraseNow } from '../../src/erasure/start.ts';
+import { requestErasure } from '../../src/erasure/accept/request.ts';
+import { eraseNow } from '../../src/erasure/accept/start.ts';
+import { refuseNewReferences } from '../../src/erasure/steps/refuse-new-references.ts';
 import type { Resources } from '../../src/resources.ts';
 import { checksum, expectErased, rowsOf } from '../support/evidence.ts';
 import { whileDeletionsLinger } from '../support/linger.ts';

@@ -1,10 +1,10 @@
 import postgres from 'postgres';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { populate } from '../../src/dev/reader.ts';
-import { advanceErasure } from '../../src/erasure/advance.ts';
-import { eraseChunk } from '../../src/erasure/erase-chunk.ts';
-import { finishErasure } from '../../src/erasure/finish.ts';
-import { type Erasure, findErasure } from '../../src/erasure/states.ts';
+import { type Erasure, findErasure } from '../../src/erasure/model/states.ts';
+import { advanceErasure } from '../../src/erasure/steps/advance.ts';
+import { eraseChunk } from '../../src/erasure/steps/erase-chunk.ts';
+import { finishErasure } from '../../src/erasure/steps/finish.ts';
 import { SliceSize } from '../../src/pace/slice-size.ts';
 import type { Resources } from '../../src/resources.ts';
 import { transaction } from '../../src/store/transaction.ts';

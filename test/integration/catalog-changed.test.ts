@@ -1,11 +1,11 @@
 import { writeFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { cancelErasure } from '../../src/erasure/cancel.ts';
-import { readHistory } from '../../src/erasure/history.ts';
-import { probeLate } from '../../src/erasure/probe-late.ts';
-import { replayErasure } from '../../src/erasure/replay.ts';
-import { startErasure } from '../../src/erasure/start.ts';
-import { findErasure } from '../../src/erasure/states.ts';
+import { cancelErasure } from '../../src/erasure/accept/cancel.ts';
+import { replayErasure } from '../../src/erasure/accept/replay.ts';
+import { startErasure } from '../../src/erasure/accept/start.ts';
+import { findErasure } from '../../src/erasure/model/states.ts';
+import { readHistory } from '../../src/erasure/progress/history.ts';
+import { probeLate } from '../../src/erasure/upkeep/probe-late.ts';
 import type { Resources } from '../../src/resources.ts';
 import { checksum, expectErased, ledger, rowsOf } from '../support/evidence.ts';
 import { begin, request, run, step } from '../support/run-by-hand.ts';

@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { recordThroughput } from '../../src/erasure/throughput.ts';
+import { recordThroughput } from '../../src/erasure/model/throughput.ts';
 import type { Resources } from '../../src/resources.ts';
 import { application, CATALOG } from '../support/application.ts';
 import { runVerb } from '../support/command-line.ts';

@@ -1,9 +1,9 @@
 import { appendFileSync } from 'node:fs';
 import postgres from 'postgres';
 import { afterEach, expect, inject, it } from 'vitest';
-import { measureBacklog } from '../../src/erasure/measure.ts';
-import { readOverview } from '../../src/erasure/overview.ts';
-import { sweep } from '../../src/erasure/sweep.ts';
+import { measureBacklog } from '../../src/erasure/progress/measure.ts';
+import { readOverview } from '../../src/erasure/progress/overview.ts';
+import { sweep } from '../../src/erasure/upkeep/sweep.ts';
 import { readPressure } from '../../src/pace/pressure.ts';
 import { migrate } from '../../src/store/migrate.ts';
 import { type Pooler, startPooler } from '../harness/pooler.ts';

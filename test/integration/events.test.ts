@@ -2,7 +2,7 @@ import diagnostics from 'node:diagnostics_channel';
 import type { ServerResponse } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { holdErasure, releaseErasure } from '../../src/erasure/hold.ts';
+import { holdErasure, releaseErasure } from '../../src/erasure/model/hold.ts';
 import type { ViewerLimits } from '../../src/http/viewers.ts';
 import { startApi } from '../../src/main.ts';
 import type { Resources } from '../../src/resources.ts';

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { advanceErasure } from '../../src/erasure/advance.ts';
-import { eraseChunk } from '../../src/erasure/erase-chunk.ts';
-import { requestErasure } from '../../src/erasure/request.ts';
-import { startErasure } from '../../src/erasure/start.ts';
+import { requestErasure } from '../../src/erasure/accept/request.ts';
+import { startErasure } from '../../src/erasure/accept/start.ts';
+import { advanceErasure } from '../../src/erasure/steps/advance.ts';
+import { eraseChunk } from '../../src/erasure/steps/erase-chunk.ts';
 import { SliceSize } from '../../src/pace/slice-size.ts';
 import type { Resources } from '../../src/resources.ts';
 import { checksum, expectErased, ledger, rowsOf } from '../support/evidence.ts';

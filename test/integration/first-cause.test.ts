@@ -1,9 +1,9 @@
 import { sql } from 'drizzle-orm';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { replayErasure } from '../../src/erasure/replay.ts';
-import { requestErasure } from '../../src/erasure/request.ts';
-import { eraseNow, startErasure } from '../../src/erasure/start.ts';
-import { findErasure } from '../../src/erasure/states.ts';
+import { replayErasure } from '../../src/erasure/accept/replay.ts';
+import { requestErasure } from '../../src/erasure/accept/request.ts';
+import { eraseNow, startErasure } from '../../src/erasure/accept/start.ts';
+import { findErasure } from '../../src/erasure/model/states.ts';
 import type { Resources } from '../../src/resources.ts';
 import { sqlState } from '../../src/store/sql-errors.ts';
 import { pipeline, transaction } from '../../src/store/transaction.ts';

@@ -1,7 +1,7 @@
 import postgres from 'postgres';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { populate } from '../../src/dev/reader.ts';
-import { requestErasure } from '../../src/erasure/request.ts';
+import { requestErasure } from '../../src/erasure/accept/request.ts';
 import type { Resources } from '../../src/resources.ts';
 import { createTally, readTally } from '../harness/application.ts';
 import {

@@ -4,8 +4,8 @@ import {
   idempotencyKeyHash,
   releaseIdempotencyKey,
   requestFingerprint,
-} from '../../src/erasure/idempotency.ts';
-import { requestErasure } from '../../src/erasure/request.ts';
+} from '../../src/erasure/accept/idempotency.ts';
+import { requestErasure } from '../../src/erasure/accept/request.ts';
 import type { Resources } from '../../src/resources.ts';
 import { rowsOf } from '../support/evidence.ts';
 import { erasuresOf, expectProblem, isFlagged, SMALL, subject } from '../support/subject.ts';

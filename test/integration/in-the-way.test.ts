@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { advanceErasure } from '../../src/erasure/advance.ts';
-import { eraseChunk } from '../../src/erasure/erase-chunk.ts';
-import { findErasure } from '../../src/erasure/states.ts';
+import { findErasure } from '../../src/erasure/model/states.ts';
+import { advanceErasure } from '../../src/erasure/steps/advance.ts';
+import { eraseChunk } from '../../src/erasure/steps/erase-chunk.ts';
 import { SliceSize } from '../../src/pace/slice-size.ts';
 import type { Resources } from '../../src/resources.ts';
 import { checksum, expectErased, ledger, rowsOf } from '../support/evidence.ts';

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { finishErasure } from '../../src/erasure/finish.ts';
-import { holdErasure, releaseErasure } from '../../src/erasure/hold.ts';
-import { reconcile } from '../../src/erasure/reconcile.ts';
-import { requestErasure } from '../../src/erasure/request.ts';
-import { startDue, sweep } from '../../src/erasure/sweep.ts';
+import { requestErasure } from '../../src/erasure/accept/request.ts';
+import { holdErasure, releaseErasure } from '../../src/erasure/model/hold.ts';
+import { finishErasure } from '../../src/erasure/steps/finish.ts';
+import { reconcile } from '../../src/erasure/upkeep/reconcile.ts';
+import { startDue, sweep } from '../../src/erasure/upkeep/sweep.ts';
 import type { Resources } from '../../src/resources.ts';
 import { checksum, expectErased, rowsOf } from '../support/evidence.ts';
 import { run } from '../support/run-by-hand.ts';

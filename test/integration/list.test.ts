@@ -1,6 +1,6 @@
 import { sql } from 'drizzle-orm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { listErasures, selectErasures } from '../../src/erasure/list.ts';
+import { listErasures, selectErasures } from '../../src/erasure/progress/list.ts';
 import type { Resources } from '../../src/resources.ts';
 import { accountDigest } from '../../src/tokens.ts';
 import { createWorld, SECRET, type World } from '../support/world.ts';

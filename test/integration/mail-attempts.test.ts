@@ -1,9 +1,9 @@
 import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import type { Context } from '../../src/erasure/context.ts';
-import { requestErasure } from '../../src/erasure/request.ts';
-import { scrubExpired } from '../../src/erasure/scrub.ts';
-import { eraseNow } from '../../src/erasure/start.ts';
+import { requestErasure } from '../../src/erasure/accept/request.ts';
+import { eraseNow } from '../../src/erasure/accept/start.ts';
+import type { Context } from '../../src/erasure/model/context.ts';
+import { scrubExpired } from '../../src/erasure/upkeep/scrub.ts';
 import { statusUrl } from '../../src/http/api.ts';
 import { resendProvider } from '../../src/mail/resend.ts';
 import { sendMail } from '../../src/mail/send.ts';

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { readOverview } from '../../src/erasure/overview.ts';
+import { readOverview } from '../../src/erasure/progress/overview.ts';
 import type { Resources } from '../../src/resources.ts';
 import { checksum, expectErased } from '../support/evidence.ts';
 import {

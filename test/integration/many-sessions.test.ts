@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { holdErasure, releaseErasure } from '../../src/erasure/hold.ts';
-import { reconcile } from '../../src/erasure/reconcile.ts';
-import { requestErasure } from '../../src/erasure/request.ts';
-import { startErasure } from '../../src/erasure/start.ts';
-import { type Erasure, findErasure } from '../../src/erasure/states.ts';
+import { requestErasure } from '../../src/erasure/accept/request.ts';
+import { startErasure } from '../../src/erasure/accept/start.ts';
+import { holdErasure, releaseErasure } from '../../src/erasure/model/hold.ts';
+import { type Erasure, findErasure } from '../../src/erasure/model/states.ts';
+import { reconcile } from '../../src/erasure/upkeep/reconcile.ts';
 import type { Resources } from '../../src/resources.ts';
 import { checksum, expectErased, ledger, rowsOf } from '../support/evidence.ts';
 import { run, step } from '../support/run-by-hand.ts';

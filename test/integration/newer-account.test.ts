@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { advanceErasure } from '../../src/erasure/advance.ts';
-import { eraseChunk } from '../../src/erasure/erase-chunk.ts';
-import { eraseStubborn } from '../../src/erasure/erase-stubborn.ts';
-import { finishErasure } from '../../src/erasure/finish.ts';
-import { holdErasure, releaseErasure } from '../../src/erasure/hold.ts';
-import { type Erasure, findErasure } from '../../src/erasure/states.ts';
-import { sweep } from '../../src/erasure/sweep.ts';
+import { holdErasure, releaseErasure } from '../../src/erasure/model/hold.ts';
+import { type Erasure, findErasure } from '../../src/erasure/model/states.ts';
+import { advanceErasure } from '../../src/erasure/steps/advance.ts';
+import { eraseChunk } from '../../src/erasure/steps/erase-chunk.ts';
+import { eraseStubborn } from '../../src/erasure/steps/erase-stubborn.ts';
+import { finishErasure } from '../../src/erasure/steps/finish.ts';
+import { sweep } from '../../src/erasure/upkeep/sweep.ts';
 import { hashPassword } from '../../src/http/password.ts';
 import { SliceSize } from '../../src/pace/slice-size.ts';
 import type { Resources } from '../../src/resources.ts';

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { advanceErasure } from '../../src/erasure/advance.ts';
-import { eraseChunk } from '../../src/erasure/erase-chunk.ts';
+import { advanceErasure } from '../../src/erasure/steps/advance.ts';
+import { eraseChunk } from '../../src/erasure/steps/erase-chunk.ts';
 import { readPace, storePace } from '../../src/pace/current-pace.ts';
 import { SliceSize } from '../../src/pace/slice-size.ts';
 import type { Resources } from '../../src/resources.ts';

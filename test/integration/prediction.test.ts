@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parseCatalog } from '../../src/catalog/load.ts';
-import { advanceErasure } from '../../src/erasure/advance.ts';
-import { findErasure } from '../../src/erasure/states.ts';
-import { readProgress } from '../../src/erasure/status.ts';
-import { readRates, recordThroughput } from '../../src/erasure/throughput.ts';
+import { findErasure } from '../../src/erasure/model/states.ts';
+import { readRates, recordThroughput } from '../../src/erasure/model/throughput.ts';
+import { readProgress } from '../../src/erasure/progress/status.ts';
+import { advanceErasure } from '../../src/erasure/steps/advance.ts';
 import type { Resources } from '../../src/resources.ts';
 import { rowsOf } from '../support/evidence.ts';
 import { begin, request, run, step } from '../support/run-by-hand.ts';

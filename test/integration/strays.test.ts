@@ -1,10 +1,10 @@
 import { writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { advanceErasure } from '../../src/erasure/advance.ts';
-import { cancelErasure } from '../../src/erasure/cancel.ts';
-import { replayErasure } from '../../src/erasure/replay.ts';
-import { eraseNow } from '../../src/erasure/start.ts';
-import { type Erasure, findErasure } from '../../src/erasure/states.ts';
+import { cancelErasure } from '../../src/erasure/accept/cancel.ts';
+import { replayErasure } from '../../src/erasure/accept/replay.ts';
+import { eraseNow } from '../../src/erasure/accept/start.ts';
+import { type Erasure, findErasure } from '../../src/erasure/model/states.ts';
+import { advanceErasure } from '../../src/erasure/steps/advance.ts';
 import type { Resources } from '../../src/resources.ts';
 import { runVerb } from '../support/command-line.ts';
 import { checksum, expectErased, rowsOf } from '../support/evidence.ts';

@@ -1,9 +1,9 @@
 import { type AddressInfo, createServer } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { OWN_TABLES } from '../../src/erasure/context.ts';
-import { readHistory } from '../../src/erasure/history.ts';
-import { holdErasure, releaseErasure } from '../../src/erasure/hold.ts';
-import { scrubExpired } from '../../src/erasure/scrub.ts';
+import { OWN_TABLES } from '../../src/erasure/model/context.ts';
+import { holdErasure, releaseErasure } from '../../src/erasure/model/hold.ts';
+import { readHistory } from '../../src/erasure/progress/history.ts';
+import { scrubExpired } from '../../src/erasure/upkeep/scrub.ts';
 import { appendEvent } from '../../src/events/append.ts';
 import { shortId } from '../../src/http/pages/support-layout.ts';
 import { hashPassword } from '../../src/http/password.ts';

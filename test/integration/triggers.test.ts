@@ -1,11 +1,11 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { inspectCatalog } from '../../src/catalog/check.ts';
 import { loadCatalog } from '../../src/catalog/load.ts';
-import type { Context } from '../../src/erasure/context.ts';
-import { replayErasure } from '../../src/erasure/replay.ts';
-import { requestErasure } from '../../src/erasure/request.ts';
-import { eraseNow } from '../../src/erasure/start.ts';
-import { findErasure } from '../../src/erasure/states.ts';
+import { replayErasure } from '../../src/erasure/accept/replay.ts';
+import { requestErasure } from '../../src/erasure/accept/request.ts';
+import { eraseNow } from '../../src/erasure/accept/start.ts';
+import type { Context } from '../../src/erasure/model/context.ts';
+import { findErasure } from '../../src/erasure/model/states.ts';
 import type { Resources } from '../../src/resources.ts';
 import { checksum, expectErased, ledger, rowsOf } from '../support/evidence.ts';
 import { begin, run } from '../support/run-by-hand.ts';

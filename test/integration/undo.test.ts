@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { startDue } from '../../src/erasure/sweep.ts';
+import { startDue } from '../../src/erasure/upkeep/sweep.ts';
 import type { Resources } from '../../src/resources.ts';
 import { checksum, expectErased, mails, rowsOf } from '../support/evidence.ts';
 import { accepted, erasuresOf, everything, expectProblem, isFlagged, SMALL, subject } from '../support/subject.ts';

@@ -1,8 +1,8 @@
 import type { Mutation } from './mutation.ts';
 
-const REQUEST = 'src/erasure/request.ts';
-const CANCEL = 'src/erasure/cancel.ts';
-const IDEMPOTENCY = 'src/erasure/idempotency.ts';
+const REQUEST = 'src/erasure/accept/request.ts';
+const CANCEL = 'src/erasure/accept/cancel.ts';
+const IDEMPOTENCY = 'src/erasure/accept/idempotency.ts';
 const API = 'test/integration/api.test.ts';
 const UNDO = 'test/integration/undo.test.ts';
 const HOLD = 'test/integration/hold.test.ts';
@@ -62,7 +62,7 @@ export const ACCOUNTS: readonly Mutation[] = [
   {
     name: 'transition-unconditional',
     breaks: 'one winner: an undo comes too late once the erasure has started',
-    edits: [{ file: 'src/erasure/states.ts', find: 'eq(erasure.state, from), ', replace: '' }],
+    edits: [{ file: 'src/erasure/model/states.ts', find: 'eq(erasure.state, from), ', replace: '' }],
     tests: [UNDO],
   },
   {
@@ -76,7 +76,7 @@ export const ACCOUNTS: readonly Mutation[] = [
     breaks: 'a hold stands until who placed it lifts it',
     edits: [
       {
-        file: 'src/erasure/hold.ts',
+        file: 'src/erasure/model/hold.ts',
         find: 'by === BY_APPLICATION ? eq(erasure.heldBy, BY_APPLICATION) : undefined',
         replace: 'undefined',
       },
@@ -104,7 +104,7 @@ export const ACCOUNTS: readonly Mutation[] = [
   {
     name: 'sign-outs-taken-without-a-lock',
     breaks: 'of two workers that reconcile at once one takes a sign-out',
-    edits: [{ file: 'src/erasure/sign-out.ts', find: ' FOR UPDATE SKIP LOCKED)', replace: ')' }],
+    edits: [{ file: 'src/erasure/sign-out/sign-out.ts', find: ' FOR UPDATE SKIP LOCKED)', replace: ')' }],
     tests: [SIGN_OUT],
   },
   {
@@ -160,7 +160,7 @@ export const ACCOUNTS: readonly Mutation[] = [
     breaks: 'every transition in the log, and nothing else: what changed nothing has not happened',
     edits: [
       {
-        file: 'src/erasure/states.ts',
+        file: 'src/erasure/model/states.ts',
         find: "recorded AS (${eventsFrom('changed', happenedInOrder(happened))})",
         replace:
           "seen AS (SELECT id FROM lethe.erasure WHERE id = ${id}), recorded AS (${eventsFrom('seen', happenedInOrder(happened))})",
@@ -173,7 +173,7 @@ export const ACCOUNTS: readonly Mutation[] = [
     breaks: 'the mail is on its way: what is enqueued is what was recorded',
     edits: [
       {
-        file: 'src/erasure/request.ts',
+        file: 'src/erasure/accept/request.ts',
         find: 'mail: mail?.id }',
         replace: 'mail: mail && uuidv7() }',
       },

@@ -1,7 +1,7 @@
 import type { Mutation } from './mutation.ts';
 
-const FILE = 'src/erasure/finish.ts';
-const REST = 'src/erasure/erase-rest.ts';
+const FILE = 'src/erasure/steps/finish.ts';
+const REST = 'src/erasure/steps/erase-rest.ts';
 const ONE_COMMIT = 'test/integration/one-commit.test.ts';
 const HOLD = 'test/integration/hold.test.ts';
 const NEWER = 'test/integration/newer-account.test.ts';
@@ -28,7 +28,7 @@ export const FINISH: readonly Mutation[] = [
     breaks: 'nothing is left: the account’s lock keeps new rows out, also in the request',
     edits: [
       {
-        file: 'src/erasure/erase-accepted.ts',
+        file: 'src/erasure/accept/erase-accepted.ts',
         find: "findAccount(tx, catalog.account, key, 'FOR UPDATE')",
         replace: 'findAccount(tx, catalog.account, key)',
       },
@@ -62,7 +62,7 @@ export const FINISH: readonly Mutation[] = [
   {
     name: 'counted-before-and-not-compared',
     breaks: 'the ledger holds what was deleted, not what was there a moment before',
-    edits: [{ file: 'src/erasure/erase-accepted.ts', find: 'if (other) throw', replace: 'if (false) throw' }],
+    edits: [{ file: 'src/erasure/accept/erase-accepted.ts', find: 'if (other) throw', replace: 'if (false) throw' }],
     tests: [SMALL],
   },
   {
@@ -143,14 +143,18 @@ export const FINISH: readonly Mutation[] = [
     name: 'refused-for-what-was-in-the-way',
     breaks: 'what fails in the request leaves no trace, and is accepted all the same',
     edits: [
-      { file: 'src/erasure/request.ts', find: '!unerased && !isContended(error)', replace: '!isContended(error)' },
+      {
+        file: 'src/erasure/accept/request.ts',
+        find: '!unerased && !isContended(error)',
+        replace: '!isContended(error)',
+      },
     ],
     tests: [SMALL],
   },
   {
     name: 'erased-again-with-each-attempt',
     breaks: 'what takes longer than the acceptance may is accepted without',
-    edits: [{ file: 'src/erasure/request.ts', find: '      way.erase = false;\n', replace: '' }],
+    edits: [{ file: 'src/erasure/accept/request.ts', find: '      way.erase = false;\n', replace: '' }],
     tests: [SMALL],
   },
   {
@@ -170,7 +174,7 @@ export const FINISH: readonly Mutation[] = [
     breaks: 'nothing is left: locations without a foreign key are probed again',
     edits: [
       {
-        file: 'src/erasure/complete.ts',
+        file: 'src/erasure/steps/complete.ts',
         find: "probeAt: catalog.locations.some((l) => !l.guarded) ? sql`now() + interval '1 hour'` : null",
         replace: 'probeAt: null',
       },
@@ -182,7 +186,7 @@ export const FINISH: readonly Mutation[] = [
     breaks: 'nobody else is touched: an account with the same key is somebody new',
     edits: [
       {
-        file: 'src/erasure/probe-late.ts',
+        file: 'src/erasure/upkeep/probe-late.ts',
         find: 'left: exists ? [] : await findRemaining',
         replace: 'left: await findRemaining',
       },
@@ -194,7 +198,7 @@ export const FINISH: readonly Mutation[] = [
     breaks: 'nobody else is touched: a reopened erasure ends where the account exists again',
     edits: [
       {
-        file: 'src/erasure/advance.ts',
+        file: 'src/erasure/steps/advance.ts',
         find: 'const closed = await closeIfNewerAccount(ctx, running);',
         replace: 'const closed = null as Erasure | null;',
       },
@@ -205,7 +209,11 @@ export const FINISH: readonly Mutation[] = [
     name: 'slice-of-a-newer-account',
     breaks: 'nobody else is touched: a chunk that is out stops where somebody new has the key',
     edits: [
-      { file: 'src/erasure/erase-chunk.ts', find: 'if (isNewer) throw new NewerAccount();', replace: 'void isNewer;' },
+      {
+        file: 'src/erasure/steps/erase-chunk.ts',
+        find: 'if (isNewer) throw new NewerAccount();',
+        replace: 'void isNewer;',
+      },
     ],
     tests: [NEWER],
   },
@@ -220,7 +228,7 @@ export const FINISH: readonly Mutation[] = [
     breaks: 'nobody else is touched, and nobody forgotten: the time of creation tells whose the key is',
     edits: [
       {
-        file: 'src/erasure/newer-account.ts',
+        file: 'src/erasure/model/newer-account.ts',
         find: '${created}::text IS DISTINCT FROM e.account_created AND',
         replace: 'true AND',
       },
@@ -230,7 +238,7 @@ export const FINISH: readonly Mutation[] = [
   {
     name: 'scrub-keeps-the-key',
     breaks: 'forgotten: after the retention nothing says whose erasure it was',
-    edits: [{ file: 'src/erasure/scrub.ts', find: 'SET account_key = NULL, ', replace: 'SET ' }],
+    edits: [{ file: 'src/erasure/upkeep/scrub.ts', find: 'SET account_key = NULL, ', replace: 'SET ' }],
     tests: [LIFECYCLE],
   },
   {
@@ -238,7 +246,7 @@ export const FINISH: readonly Mutation[] = [
     breaks: 'evidence: the ledger is kept for as long as it was promised',
     edits: [
       {
-        file: 'src/erasure/scrub.ts',
+        file: 'src/erasure/upkeep/scrub.ts',
         find: 'AND coalesce(completed_at, cancelled_at) < ${before(ledgerRetentionMs)}',
         replace: '',
       },

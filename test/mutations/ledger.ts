@@ -1,7 +1,7 @@
 import type { Mutation } from './mutation.ts';
 
-const CHUNK = 'src/erasure/erase-chunk.ts';
-const COMPLETE = 'src/erasure/complete.ts';
+const CHUNK = 'src/erasure/steps/erase-chunk.ts';
+const COMPLETE = 'src/erasure/steps/complete.ts';
 const EXACT = 'test/integration/exact.test.ts';
 const ONE_COMMIT = 'test/integration/one-commit.test.ts';
 const HOLD = 'test/integration/hold.test.ts';
@@ -45,7 +45,7 @@ export const LEDGER: readonly Mutation[] = [
     breaks: 'exact evidence: rows deleted at request and at the end add up',
     edits: [
       {
-        file: 'src/erasure/ledger.ts',
+        file: 'src/erasure/model/ledger.ts',
         find: 'SET rows_deleted = lethe.chunk.rows_deleted + excluded.rows_deleted',
         replace: 'SET rows_deleted = excluded.rows_deleted',
       },

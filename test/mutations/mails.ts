@@ -10,7 +10,7 @@ export const MAILS: readonly Mutation[] = [
     breaks: 'the mail says what is true: an erasure that was rolled back is not reported',
     edits: [
       {
-        file: 'src/erasure/complete.ts',
+        file: 'src/erasure/steps/complete.ts',
         find: "insertNotification(tx, running.id, 'completed')",
         replace: "insertNotification(ctx.db, running.id, 'completed')",
       },

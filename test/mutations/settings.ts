@@ -51,7 +51,7 @@ export const SETTINGS_MUTATIONS: readonly Mutation[] = [
     breaks: 'no erasure is planned to start when its legal deadline has passed',
     edits: [
       {
-        file: 'src/erasure/schedule.ts',
+        file: 'src/erasure/model/schedule.ts',
         find: '  if (left > 0 && !pause) return undefined;',
         replace: '  if (left > 0) return undefined;',
       },

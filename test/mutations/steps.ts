@@ -2,11 +2,11 @@ import type { Mutation } from './mutation.ts';
 
 const RANGES = 'src/locations/table/ranges.ts';
 const MANY_SESSIONS = 'test/integration/many-sessions.test.ts';
-const WINDOW = 'src/erasure/next-window.ts';
-const ADVANCE = 'src/erasure/advance.ts';
-const DISPATCH = 'src/erasure/dispatch.ts';
-const RECONCILE = 'src/erasure/reconcile.ts';
-const CHUNK = 'src/erasure/erase-chunk.ts';
+const WINDOW = 'src/erasure/steps/next-window.ts';
+const ADVANCE = 'src/erasure/steps/advance.ts';
+const DISPATCH = 'src/erasure/model/dispatch.ts';
+const RECONCILE = 'src/erasure/upkeep/reconcile.ts';
+const CHUNK = 'src/erasure/steps/erase-chunk.ts';
 const EXACT = 'test/integration/exact.test.ts';
 const IN_THE_WAY = 'test/integration/in-the-way.test.ts';
 const HOLD = 'test/integration/hold.test.ts';
@@ -15,7 +15,7 @@ const PACE = 'test/integration/pace.test.ts';
 const BOUNDED = 'test/integration/bounded.test.ts';
 const SLICE_SIZE = 'test/unit/slice-size.test.ts';
 const SLICE = 'src/pace/slice-size.ts';
-const CONTEXT = 'src/erasure/context.ts';
+const CONTEXT = 'src/erasure/model/context.ts';
 
 /** Plan, windows, chunks, and what keeps them going. */
 export const STEPS: readonly Mutation[] = [
@@ -140,7 +140,9 @@ export const STEPS: readonly Mutation[] = [
   {
     name: 'sweep-starts-what-is-held',
     breaks: 'a hold freezes: what is due does not start',
-    edits: [{ file: 'src/erasure/start.ts', find: 'sql`now()`), notHeld) as SQL', replace: 'sql`now()`)) as SQL' }],
+    edits: [
+      { file: 'src/erasure/accept/start.ts', find: 'sql`now()`), notHeld) as SQL', replace: 'sql`now()`)) as SQL' },
+    ],
     tests: [HOLD],
   },
   {
@@ -194,7 +196,7 @@ export const STEPS: readonly Mutation[] = [
   {
     name: 'signed-out-at-the-start',
     breaks: 'signed out at once: what the request leaves of many sessions does not wait for the start',
-    edits: [{ file: 'src/erasure/reconcile.ts', find: '[signsOut(), isRunning()]', replace: '[isRunning()]' }],
+    edits: [{ file: 'src/erasure/upkeep/reconcile.ts', find: '[signsOut(), isRunning()]', replace: '[isRunning()]' }],
     tests: [MANY_SESSIONS],
   },
   {
@@ -202,12 +204,12 @@ export const STEPS: readonly Mutation[] = [
     breaks: 'a hold freezes: a person’s hold also keeps the sessions',
     edits: [
       {
-        file: 'src/erasure/states.ts',
+        file: 'src/erasure/model/states.ts',
         find: 'isSigningOut(e) ? e.heldAt === null || e.heldBy === BY_APPLICATION',
         replace: 'isSigningOut(e) ? true',
       },
       {
-        file: 'src/erasure/states.ts',
+        file: 'src/erasure/model/states.ts',
         find: "AND (${of}held_at IS NULL OR ${of}held_by = '${BY_APPLICATION}'))",
         replace: ')',
       },

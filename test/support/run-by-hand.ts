@@ -1,9 +1,9 @@
-import { advanceErasure, type Next } from '../../src/erasure/advance.ts';
-import type { Context } from '../../src/erasure/context.ts';
-import { eraseChunk } from '../../src/erasure/erase-chunk.ts';
-import { requestErasure } from '../../src/erasure/request.ts';
-import { startErasure } from '../../src/erasure/start.ts';
-import { findErasure } from '../../src/erasure/states.ts';
+import { requestErasure } from '../../src/erasure/accept/request.ts';
+import { startErasure } from '../../src/erasure/accept/start.ts';
+import type { Context } from '../../src/erasure/model/context.ts';
+import { findErasure } from '../../src/erasure/model/states.ts';
+import { advanceErasure, type Next } from '../../src/erasure/steps/advance.ts';
+import { eraseChunk } from '../../src/erasure/steps/erase-chunk.ts';
 import { SliceSize } from '../../src/pace/slice-size.ts';
 
 /** Accepts an erasure; a small one is left as the accepting transaction leaves it. */

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { estimate, isSmall } from '../../src/erasure/estimate.ts';
+import { estimate, isSmall } from '../../src/erasure/accept/estimate.ts';
 
 const location = (name: string, stage: number, atRequest = false) => ({
   name,

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { STATES } from '../../src/erasure/states.ts';
+import { STATES } from '../../src/erasure/model/states.ts';
 import { clockWords, momentWords, spanWords, whoWords } from '../../src/http/pages/moments.ts';
 import { isHeld, isOverdue, nextStep } from '../../src/http/pages/next-step.ts';
 

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { pauseBefore, priorityFor } from '../../src/erasure/dispatch.ts';
-import { nextSweep } from '../../src/erasure/schedule.ts';
+import { pauseBefore, priorityFor } from '../../src/erasure/model/dispatch.ts';
+import { nextSweep } from '../../src/erasure/model/schedule.ts';
 import { isStuck } from '../../src/jobs/schedule.ts';
 
 const HOUR = 3_600_000;

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { isFinal, LIVE, STATES, TRANSITIONS } from '../../src/erasure/states.ts';
+import { isFinal, LIVE, STATES, TRANSITIONS } from '../../src/erasure/model/states.ts';
 
 const words = (text: string) => [...text.matchAll(/`(\w+)`/g)].map((match) => String(match[1]));
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { Erasure } from '../../src/erasure/states.ts';
-import type { LocationProgress, Progress } from '../../src/erasure/status.ts';
+import type { Erasure } from '../../src/erasure/model/states.ts';
+import type { LocationProgress, Progress } from '../../src/erasure/progress/status.ts';
 import { confirmPage, inUtc, type Links, missingPage, type Site, statusPage } from '../../src/http/pages/status.ts';
 import { barWords, isNotice, labelOf, leftWords, viewStatus } from '../../src/http/pages/status-view.ts';
 

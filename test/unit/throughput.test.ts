@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { predictMs, rowLimit } from '../../src/erasure/throughput.ts';
+import { predictMs, rowLimit } from '../../src/erasure/model/throughput.ts';
 
 const work = (rows: number, rate: number | null) => ({ location: 'posts', rows, rate });
 

@@ -1,4 +1,4 @@
-import type { HistoryEntry } from '../../erasure/history.ts';
+import type { HistoryEntry } from '../../erasure/progress/history.ts';
 import type { EventType } from '../../events/append.ts';
 import { errorWords } from './error-words.ts';
 import { whoWords } from './moments.ts';

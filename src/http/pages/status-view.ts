@@ -1,5 +1,5 @@
-import { type Erasure, isFinal, isSigningOut } from '../../erasure/states.ts';
-import type { LocationProgress, Progress } from '../../erasure/status.ts';
+import { type Erasure, isFinal, isSigningOut } from '../../erasure/model/states.ts';
+import type { LocationProgress, Progress } from '../../erasure/progress/status.ts';
 
 /** What the page shows: the erasure's state, or that it is on hold. */
 export type Shown = 'scheduled' | 'running' | 'held' | 'stalled' | 'awaiting' | 'completed' | 'cancelled';

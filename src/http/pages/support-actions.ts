@@ -1,5 +1,5 @@
 import { html } from 'hono/html';
-import { BY_APPLICATION, type Erasure, isFinal } from '../../erasure/states.ts';
+import { BY_APPLICATION, type Erasure, isFinal } from '../../erasure/model/states.ts';
 import type { ErrorCode } from '../../errors.ts';
 import type { Href } from '../assets.ts';
 import { ERASURES, type Html, layout, shortId, type Viewer } from './support-layout.ts';

@@ -1,8 +1,8 @@
 import { html } from 'hono/html';
-import type { HistoryEntry } from '../../erasure/history.ts';
-import type { Mail, TaskFacts } from '../../erasure/overview.ts';
-import { type Erasure, isFinal, isSigningOut } from '../../erasure/states.ts';
-import type { LocationProgress, Progress } from '../../erasure/status.ts';
+import { type Erasure, isFinal, isSigningOut } from '../../erasure/model/states.ts';
+import type { HistoryEntry } from '../../erasure/progress/history.ts';
+import type { Mail, TaskFacts } from '../../erasure/progress/overview.ts';
+import type { LocationProgress, Progress } from '../../erasure/progress/status.ts';
 import type { Href } from '../assets.ts';
 import { errorWords, outcomeWords } from './error-words.ts';
 import { eventWords } from './history-words.ts';

@@ -1,6 +1,6 @@
 import { html } from 'hono/html';
-import type { Mail, Overview } from '../../erasure/overview.ts';
-import { type Erasure, isFinal, LIVE, STATES } from '../../erasure/states.ts';
+import { type Erasure, isFinal, LIVE, STATES } from '../../erasure/model/states.ts';
+import type { Mail, Overview } from '../../erasure/progress/overview.ts';
 import type { Href } from '../assets.ts';
 import type { QueueHealth } from '../queue-health.ts';
 import { outcomeWords } from './error-words.ts';

@@ -9,11 +9,11 @@ import {
   releaseIdempotencyKey,
   requestFingerprint,
   storeAnswer,
-} from '../../erasure/idempotency.ts';
-import { isOfEarlierAccount } from '../../erasure/newer-account.ts';
-import { canonicalKey, requestErasure } from '../../erasure/request.ts';
-import { notHeld, startErasure } from '../../erasure/start.ts';
-import { type Erasure, findErasure } from '../../erasure/states.ts';
+} from '../../erasure/accept/idempotency.ts';
+import { canonicalKey, requestErasure } from '../../erasure/accept/request.ts';
+import { notHeld, startErasure } from '../../erasure/accept/start.ts';
+import { isOfEarlierAccount } from '../../erasure/model/newer-account.ts';
+import { type Erasure, findErasure } from '../../erasure/model/states.ts';
 import { LetheError } from '../../errors.ts';
 import { beginErasure } from '../../jobs/begin-erasure.ts';
 import { parseAccountId } from '../../keys/parse.ts';

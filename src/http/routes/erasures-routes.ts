@@ -1,5 +1,5 @@
 import { createRoute, z } from '@hono/zod-openapi';
-import { STATES } from '../../erasure/states.ts';
+import { STATES } from '../../erasure/model/states.ts';
 import { API_KEY, erasureParams, JWT, noStore, problems, retryAfter, STATUS_TOKEN } from '../contract.ts';
 import { Erasure, ErasureList, HoldRequest } from '../schemas.ts';
 

@@ -1,0 +1,174 @@
+import { sql } from 'drizzle-orm';
+import type { AccountTable, KeyValue, Location } from '../../catalog/live/types.ts';
+import { LetheError } from '../../errors.ts';
+import { findAccount } from '../../locations/account/row.ts';
+import { countAll } from '../../locations/table/probe.ts';
+import { currentSlots } from '../../pace/current-pace.ts';
+import { readClock } from '../../store/clock.ts';
+import { isContended } from '../../store/sql-errors.ts';
+import { transaction } from '../../store/transaction.ts';
+import type { Context } from '../model/context.ts';
+import { nextSweep } from '../model/schedule.ts';
+import { type Erasure, findLive } from '../model/states.ts';
+import { predictMs, type Rates, readRates, rowLimit } from '../model/throughput.ts';
+import { findStrays, type Strays } from '../steps/look-for-strays.ts';
+import { rowsPerChunk } from '../steps/plan.ts';
+import { canonicalKey } from './request.ts';
+
+/** What one location holds of an account, and what deleting that takes. */
+export type LocationEstimate = {
+  name: string;
+  owner: string;
+  action: string;
+  /** 0 is erased first; the account's own row comes last. */
+  stage: number;
+  /** `request`: by the accepting transaction, whenever the rest starts. */
+  when: 'request' | 'start';
+  /** Null when they could not be counted within the time limit. */
+  rows: number | null;
+  chunks: number | null;
+  /** Null when it is not measured yet, or not counted. */
+  estimatedMs: number | null;
+};
+
+/** What would happen to an account. `mode` and `startsAt` are null where an erasure is live: asking again returns it. */
+export type Estimate = {
+  accountId: string;
+  erasure: Erasure | null;
+  mode: 'immediate' | 'scheduled' | null;
+  startsAt: Date | null;
+  /** The application's own column says that the account must be kept. */
+  onHold: boolean;
+  rows: number | null;
+  estimatedMs: number | null;
+  /** In the order in which they are erased. */
+  locations: LocationEstimate[];
+  /** Rows of others that reference the account's: with one of them an erasure stops before anything is deleted. */
+  strays: Strays[];
+};
+
+type Counted = {
+  location: Pick<Location, 'name' | 'owner' | 'action' | 'stage' | 'atRequest' | 'children'>;
+  rows: number | null;
+};
+type Speed = { rates: Rates; slots: number; chunkRows: number };
+
+/** Counting reads an index from end to end; a snapshot that lives for longer would keep the server from cleaning up. */
+const COUNTING = { statementMs: 60_000, lockMs: 2_000 } as const;
+const READING = { statementMs: 5_000, lockMs: 2_000 } as const;
+
+/**
+ * Counts what an account owns and says what a request would do now. Changes nothing: its transactions
+ * are READ ONLY. Throws `not_found` for an unknown account.
+ */
+export async function estimateErasure(ctx: Context, key: KeyValue): Promise<Estimate> {
+  const { catalog, settings } = ctx;
+  const seen = await transaction(ctx.db, READING, async (tx) => {
+    await tx.execute(sql`SET TRANSACTION READ ONLY`);
+    const account = await findAccount(tx, catalog.account, key);
+    const erasure = await findLive(tx, account?.key[0] ?? (await canonicalKey(tx, ctx, key)));
+    return { account, erasure, rates: await readRates(tx), now: await readClock(tx) };
+  });
+  if (!seen.account && !seen.erasure) throw new LetheError('not_found', 'there is no such account');
+  const accountKey = seen.account?.key ?? key;
+  const counted: Counted[] = [];
+  for (const location of catalog.locations)
+    counted.push({ location, rows: await countOrNull(ctx, location, accountKey) });
+  const speed = { rates: seen.rates, slots: await currentSlots(ctx), chunkRows: settings.chunkRows };
+  const onHold = seen.account?.onHold ?? false;
+  const small = !onHold && isSmall(counted, catalog.account.threshold, seen.rates);
+  const startsAt = small
+    ? seen.now
+    : nextSweep(settings.sweepCron, new Date(seen.now.getTime() + settings.undoWindowMs));
+  return {
+    accountId: seen.erasure?.accountKey ?? (accountKey[0] as string),
+    erasure: seen.erasure,
+    mode: seen.erasure ? null : small ? 'immediate' : 'scheduled',
+    startsAt: seen.erasure ? null : startsAt,
+    onHold,
+    strays: seen.account ? await findStrays(ctx, accountKey, COUNTING.statementMs) : [],
+    ...estimate(counted, catalog.account.table, seen.account ? 1 : 0, speed),
+  };
+}
+
+async function countOrNull(ctx: Context, location: Location, key: KeyValue): Promise<number | null> {
+  try {
+    return await transaction(ctx.db, COUNTING, async (tx) => {
+      await tx.execute(sql`SET TRANSACTION READ ONLY`);
+      return countAll(tx, location, key);
+    });
+  } catch (error) {
+    if (isContended(error)) return null;
+    throw error;
+  }
+}
+
+/**
+ * Whether a request would erase these rows at once: fewer than the threshold in every location, or
+ * less work than it allows. The same as the request's own probe, which stops counting at the limit.
+ */
+export function isSmall(counted: readonly Counted[], threshold: AccountTable['threshold'], rates: Rates): boolean {
+  let left = typeof threshold === 'number' ? 0 : threshold.ms;
+  for (const { location, rows } of counted) {
+    const rate = typeof threshold === 'number' ? undefined : rates.get(location.name);
+    const limit = rowLimit(threshold, rate === undefined ? undefined : rate * left);
+    if (rows === null || rows >= limit) return false;
+    if (rate !== undefined) left -= rows / rate;
+  }
+  return true;
+}
+
+/** Chunks and time for each location and for all of them; the account's own row is the last one. */
+export function estimate(
+  counted: readonly Counted[],
+  accountTable: string,
+  accountRows: number,
+  speed: Speed,
+): Pick<Estimate, 'rows' | 'estimatedMs' | 'locations'> {
+  const { rates, slots, chunkRows } = speed;
+  const predict = (location: string, rows: number | null, jobs: { chunks?: number; serial?: boolean }) =>
+    rows === null
+      ? null
+      : predictMs([{ location, rows, rate: rates.get(location) ?? null, ...jobs }], slots, chunkRows);
+  const rowsOf = new Map(counted.map(({ location, rows }) => [location.name, rows]));
+  const chunksOf = (rows: number, children: Location['children']) => {
+    const below = children.reduce((total, child) => total + (rowsOf.get(child.location) ?? 0), 0);
+    return Math.ceil(rows / rowsPerChunk(chunkRows, rows, below));
+  };
+  const locations = counted.map(
+    ({ location: { name, owner, action, stage, atRequest, children }, rows }): LocationEstimate => {
+      const shared = { name, owner, action, stage, rows };
+      // The accepting transaction deletes these in one statement: no chunks, and no speed that was measured.
+      return atRequest
+        ? { ...shared, when: 'request', chunks: 0, estimatedMs: null }
+        : {
+            ...shared,
+            when: 'start',
+            chunks: rows === null ? null : chunksOf(rows, children),
+            estimatedMs: predict(name, rows, rows === null ? {} : { chunks: chunksOf(rows, children) }),
+          };
+    },
+  );
+  const later = locations.filter((l) => l.when === 'start');
+  const planned = sum(later.map((l) => l.rows));
+  const account: LocationEstimate = {
+    name: accountTable,
+    owner: 'lethe',
+    action: 'delete',
+    stage: Math.max(-1, ...locations.map((l) => l.stage)) + 1,
+    when: 'start',
+    rows: accountRows,
+    chunks: 0,
+    // The last transaction is one job, and takes time for all the rows that were there.
+    estimatedMs: predict(accountTable, planned, { serial: true }),
+  };
+  return {
+    rows: sum([...locations, account].map((l) => l.rows)),
+    estimatedMs: sum([...later, account].map((l) => l.estimatedMs)),
+    locations: [...locations, account],
+  };
+}
+
+/** Null as soon as one of them is unknown. */
+const sum = (numbers: readonly (number | null)[]): number | null =>
+  numbers.reduce<number | null>((a, b) => (a === null || b === null ? null : a + b), 0);

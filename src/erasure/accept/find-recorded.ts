@@ -1,0 +1,16 @@
+import type { Context } from '../model/context.ts';
+import { isOfEarlierAccount } from '../model/newer-account.ts';
+import { canonical, type Erasure, findLive } from '../model/states.ts';
+import { linkOf } from './idempotency.ts';
+import type { Request } from './request.ts';
+
+/**
+ * The live erasure that somebody else has recorded for this account, without waiting for its row; null: there is none.
+ * It answers a request that could not get the row: others ask at the same time, or the application has locked it.
+ */
+export async function findRecorded(ctx: Context, { accountKey, idempotencyKeyHash }: Request): Promise<Erasure | null> {
+  const live = await findLive(ctx.db, canonical(ctx.catalog.account, accountKey));
+  if (!live || (await isOfEarlierAccount(ctx, live))) return null;
+  if (idempotencyKeyHash) await ctx.db.execute(linkOf(idempotencyKeyHash, live.id));
+  return live;
+}

@@ -1,0 +1,60 @@
+import type { KeyValue } from '../../catalog/live/types.ts';
+import { countEachUpTo, countUpTo } from '../../locations/table/probe.ts';
+import type { Transaction } from '../../store/client.ts';
+import { sqlState } from '../../store/sql-errors.ts';
+import { limitStatements, pipeline } from '../../store/transaction.ts';
+import type { Context } from '../model/context.ts';
+import { MOST_IN_A_REQUEST, readRates, rowLimit } from '../model/throughput.ts';
+
+/** What one transaction may take of a small account; `ms` from its lock to commit. */
+export function limitsOfSmall({ catalog, settings }: Context): { rows: number; ms: number } {
+  const { threshold } = catalog.account;
+  return { rows: typeof threshold === 'number' ? threshold : MOST_IN_A_REQUEST, ms: settings.immediateMs };
+}
+
+export type Counts = ReadonlyMap<string, number>;
+
+/** What takes long to probe is not small: the account is held meanwhile. Its transaction is over. */
+export class ProbeTooLong extends Error {}
+
+/**
+ * The account's rows by location when it is small: fewer than the threshold in every location, or less work than it
+ * allows. Otherwise null. Probed with a limit, never counted in full. Throws `ProbeTooLong` at the limit for
+ * statements, which the caller has set, and which is shorter, here and for what follows, for a threshold in time: that
+ * takes a statement for each location.
+ */
+export async function countIfSmall(tx: Transaction, ctx: Context, key: KeyValue): Promise<Counts | null> {
+  const inTime = typeof ctx.catalog.account.threshold !== 'number';
+  const share = { statementMs: ctx.settings.lockBudgetMs / 2 / ctx.catalog.locations.length };
+  try {
+    const [, counts] = await pipeline([
+      async () => (inTime ? limitStatements(tx, share) : undefined),
+      () => countFew(tx, ctx, key),
+    ]);
+    return counts;
+  } catch (error) {
+    if (sqlState(error) === '57014') throw new ProbeTooLong();
+    throw error;
+  }
+}
+
+async function countFew(tx: Transaction, { catalog }: Context, key: KeyValue): Promise<Counts | null> {
+  const { threshold } = catalog.account;
+  const counts = new Map<string, number>();
+  if (typeof threshold === 'number') {
+    const each = await countEachUpTo(tx, catalog.locations, key, threshold);
+    for (const [n, { name }] of catalog.locations.entries()) counts.set(name, each[n] as number);
+    return each.every((rows) => rows < threshold) ? counts : null;
+  }
+  const rates = await readRates(tx);
+  let left = threshold.ms;
+  for (const location of catalog.locations) {
+    const rate = rates.get(location.name);
+    const limit = rowLimit(threshold, rate === undefined ? undefined : rate * left);
+    const rows = await countUpTo(tx, location, key, limit);
+    if (rows >= limit) return null;
+    counts.set(location.name, rows);
+    if (rate !== undefined) left -= rows / rate;
+  }
+  return counts;
+}

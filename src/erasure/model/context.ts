@@ -1,0 +1,64 @@
+import type { Drift } from '../../catalog/drift.ts';
+import type { Catalog, KeyValue } from '../../catalog/live/types.ts';
+import type { Declaration } from '../../catalog/load.ts';
+import type { Logger } from '../../logger.ts';
+import type { PaceSchedule } from '../../pace/pace-schedule.ts';
+import type { Database } from '../../store/client.ts';
+import type { PastCatalogs } from './catalog-of.ts';
+
+/** Numbers that the verbs work by; times in milliseconds. */
+export type Settings = {
+  readonly secrets: readonly string[];
+  readonly sweepCron: string;
+  /** The application wants a call that revokes the account's tokens. */
+  readonly signOut: boolean;
+  readonly undoWindowMs: number;
+  readonly slaMs: number;
+  readonly chunkRows: number;
+  /** Chunks that run at once in the whole cluster, at most: the pace may allow fewer. */
+  readonly slots: number;
+  /** Time that a slice aims at, at most: the pace may allow less. */
+  readonly sliceMs: number;
+  readonly pace: PaceSchedule;
+  /** From here on a standby that is behind slows the cluster down. */
+  readonly replicaLagMs: number;
+  readonly immediateMs: number;
+  /** Chunks that are out as jobs at once, per erasure. */
+  readonly windowChunks: number;
+  readonly stalledRetryMs: number;
+  readonly ledgerRetentionMs: number;
+  readonly evidenceRetentionMs: number;
+  /** From the first row lock to commit: 0.7 × the server's deadlock_timeout. */
+  readonly lockBudgetMs: number;
+};
+
+/** What every verb of the domain needs. */
+export type Context = {
+  readonly db: Database;
+  readonly catalog: Catalog;
+  /** The current catalog as written; `catalog` may be that of an older erasure. */
+  readonly declared: Declaration;
+  readonly pastCatalogs: PastCatalogs;
+  /** What the database and the current catalog do not agree on; looked at again and again. */
+  readonly drift: Drift;
+  readonly settings: Settings;
+  readonly log: Logger;
+  /** Told how many rows of which location a transaction deleted, once it has committed. */
+  readonly onDeleted?: (rows: ReadonlyMap<string, number>) => void;
+};
+
+/** The account key as a tuple; erasure.account_key holds its only column. */
+export const accountTuple = (accountKey: string): KeyValue => [accountKey];
+
+/** Looking into the application's tables: locks nothing, may pass many dead index entries. */
+export const PROBING = { statementMs: 10 * 60_000, lockMs: 2_000 } as const;
+
+/** Bookkeeping on Lethe's own tables: short, and never behind the application's locks. */
+export const OWN_TABLES = { statementMs: 5_000, lockMs: 2_000 } as const;
+
+/**
+ * How long a transaction waits for one row of the application while it holds others. Waiting while holding is what makes a
+ * cycle; a session of the application that has already waited for long behind another one looks for
+ * it at any moment, so the wait is as short as it can be (docs/decisions/002-never-wait-while-holding.md).
+ */
+export const GIVE_WAY_MS = 10;

@@ -1,0 +1,162 @@
+import type { KeyValue, Location } from '../../catalog/live/types.ts';
+import { LetheError } from '../../errors.ts';
+import { deleteAccountRow } from '../../locations/account/row.ts';
+import { eraseRows } from '../../locations/table/erase-rows.ts';
+import { canEraseEverything, eraseEverything } from '../../locations/table/everything.ts';
+import { isHooked, refuseIgnored } from '../../locations/table/hooks.ts';
+import { findLeft, findOwn, findRemaining } from '../../locations/table/probe.ts';
+import type { Transaction } from '../../store/client.ts';
+import { pipeline } from '../../store/transaction.ts';
+import type { Context } from '../model/context.ts';
+import { Rollback } from './finish-outcome.ts';
+import { refuseNewReferences, refuseUnusable, whereRowsAre, whereRowsWent } from './refuse-new-references.ts';
+import { add, settleConstraints, withSideEffects } from './side-effects.ts';
+
+export type FinishLimits = {
+  /** Rows per location that this transaction may still delete. */
+  rows: number;
+  /** From the account's lock to commit. */
+  ms: number;
+  /**
+   * Nothing has been deleted yet: count first, and delete each location's rows with one statement, which waits
+   * for a locked row for a moment. Otherwise the rows are picked, and locked ones left.
+   */
+  untouched?: boolean;
+  /** Whatever is in the way is met once more by another transaction, which says what it is. */
+  again?: boolean;
+};
+
+/**
+ * Deletes what there is, proves it, deletes the account, whose row the caller holds, and proves again that nothing is
+ * left: a trigger may have kept the account's row, or have written others as it went. What it returns is counted by location.
+ */
+export async function eraseRest(
+  tx: Transaction,
+  ctx: Context,
+  account: KeyValue,
+  limits: FinishLimits,
+): Promise<Map<string, number>> {
+  const erase = async () => ({ rows: await eraseAndProve(tx, ctx, account, limits) });
+  const { rows, besides } = await withSideEffects(tx, ctx.catalog, erase);
+  add(rows, besides);
+  return rows;
+}
+
+async function eraseAndProve(
+  tx: Transaction,
+  ctx: Context,
+  account: KeyValue,
+  limits: FinishLimits,
+): Promise<Map<string, number>> {
+  const { catalog } = ctx;
+  refuseUnusable(ctx);
+  // Before, so that the error is about the key and not about a row behind it; and after, when the locks of what was
+  // deleted keep a further key out until the commit.
+  const spared = new Set<string>();
+  let looked: Promise<void> | undefined;
+  const concerns = async (table: string) => (await whereRowsAre(tx, catalog, account)(table)) || void spared.add(table);
+  const refuse = () => {
+    looked = refuseNewReferences(tx, catalog, { concerns });
+    return looked;
+  };
+  // Both may be on their way at once.
+  const refuseAgain = () =>
+    refuseNewReferences(tx, catalog, {
+      concerns: async (table) => {
+        await looked;
+        return !spared.has(table);
+      },
+    });
+  // Of what seemed to be empty nothing may have gone.
+  const settled = async (gone: Map<string, number>) => {
+    if (spared.size > 0) await refuseNewReferences(tx, catalog, { concerns: whereRowsWent(catalog, gone) });
+    return gone;
+  };
+  // What is left for the commit would fail there, where nobody can do without, and a request would fail each time.
+  const settle = async () => {
+    const [, left] = await pipeline([
+      () => settleConstraints(tx, catalog),
+      // Where nothing listens, the account's going can have left or written nothing; and what is new here is seen next.
+      async () => (isHooked(catalog) ? findLeft(tx, catalog, account) : []),
+      refuseAgain,
+    ]);
+    return left;
+  };
+  if (limits.untouched && canEraseEverything(catalog)) {
+    const erase = () => eraseEverything(tx, catalog, account, settle);
+    const { gone, remaining, last } = limits.again ? await erase() : (await pipeline([refuse, erase]))[1];
+    if (remaining.length > 0) throw new Rollback('locked');
+    await eraseWritten(tx, ctx, account, limits, last, gone, settle);
+    return settled(gone);
+  }
+  await refuse();
+  const gone = await deleteLeftovers(tx, ctx, account, limits.rows);
+  let remaining = await findRemaining(tx, catalog.locations, account);
+  if (remaining.length > 0 && isHooked(catalog)) {
+    // What triggers have written meanwhile goes once; what they write again each time never would.
+    add(gone, await deleteLeftovers(tx, ctx, account, limits.rows));
+    remaining = await findRemaining(tx, catalog.locations, account);
+  }
+  if (remaining.length > 0) await refuseLeft(tx, ctx, account, remaining);
+  gone.set(catalog.account.table, await deleteAccountRow(tx, catalog.account, account));
+  await eraseWritten(tx, ctx, account, limits, await settle(), gone, settle);
+  return settled(gone);
+}
+
+/** Deletes what triggers have written while the account went (`left`), once: what they write again then is an error. */
+async function eraseWritten(
+  tx: Transaction,
+  ctx: Context,
+  account: KeyValue,
+  limits: FinishLimits,
+  left: readonly string[],
+  gone: Map<string, number>,
+  settle: () => Promise<string[]>,
+): Promise<void> {
+  if (left.length === 0) return;
+  if (left.includes(ctx.catalog.account.table)) {
+    await refuseIgnored(tx, ctx.catalog.account, 'DELETE', 1);
+    // Nothing keeps it: somebody has made it anew.
+    throw new Rollback('locked');
+  }
+  add(gone, await deleteLeftovers(tx, ctx, account, limits.rows));
+  const again = await settle();
+  if (again.length > 0) await refuseLeft(tx, ctx, account, again);
+}
+
+/** Rows that this transaction has written itself are there each time; others are locked, or have just come. */
+async function refuseLeft(
+  tx: Transaction,
+  { catalog }: Context,
+  account: KeyValue,
+  left: readonly string[],
+): Promise<never> {
+  const written = isHooked(catalog) ? await findOwn(tx, catalog.locations, account, left) : [];
+  if (written.length === 0) throw new Rollback('locked');
+  throw new LetheError(
+    'unexpected_changes',
+    `deleting rows writes new ones to ${written.join(', ')} each time: let the triggers leave out what Lethe's role deletes`,
+    { location: written[0] },
+  );
+}
+
+async function deleteLeftovers(
+  tx: Transaction,
+  ctx: Context,
+  account: KeyValue,
+  limit: number,
+): Promise<Map<string, number>> {
+  const gone = new Map<string, number>();
+  const pick = { lower: null, upper: null, limit, skipLocked: true };
+  const erase = (location: Location) => () => eraseRows(tx, ctx.catalog, location, account, pick);
+  const above = ctx.catalog.locations.filter((l) => l.children.length > 0);
+  const leaves = ctx.catalog.locations.filter((l) => l.children.length === 0);
+  const all = await pipeline(leaves.map(erase));
+  // Several statements each, and stage after stage: those below must be gone.
+  for (const location of above) all.push(await erase(location)());
+  for (const deleted of all) {
+    if (deleted.more) throw new Rollback('more');
+    add(gone, deleted.rows);
+  }
+  return gone;
+}

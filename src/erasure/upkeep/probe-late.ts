@@ -1,0 +1,91 @@
+import { and, asc, eq, gt, isNotNull, lte, sql } from 'drizzle-orm';
+import { findAccount } from '../../locations/account/row.ts';
+import { findRemaining } from '../../locations/table/probe.ts';
+import { erasure, task } from '../../store/schema.ts';
+import { transaction } from '../../store/transaction.ts';
+import { withCatalogOrCurrent } from '../model/catalog-of.ts';
+import { accountTuple, type Context, OWN_TABLES, PROBING } from '../model/context.ts';
+import { type Dispatch, dispatchWindow } from '../model/dispatch.ts';
+import { ensureTasks } from '../model/ensure-tasks.ts';
+import { NIL, orLogged } from '../model/or-logged.ts';
+import { type Erasure, transition } from '../model/states.ts';
+
+const PAGE = 200;
+
+/**
+ * Looks once more, an hour and a day after completion, into locations that no foreign key protects: a
+ * slow request of the application may have written there after the account was gone. Erasures that
+ * have rows again are reopened. An account that exists again is somebody new, whose rows are not touched.
+ */
+export async function probeLate(ctx: Context): Promise<Dispatch[]> {
+  const reopened: Dispatch[] = [];
+  for (let after = NIL; ; ) {
+    const page = await ctx.db
+      .select()
+      .from(erasure)
+      .where(
+        and(
+          eq(erasure.state, 'completed'),
+          isNotNull(erasure.accountKey),
+          lte(erasure.probeAt, sql`now()`),
+          gt(erasure.id, after),
+        ),
+      )
+      .orderBy(asc(erasure.id))
+      .limit(PAGE);
+    for (const done of page) {
+      const dispatch = await orLogged(ctx, done.id, 'probe', () => probe(ctx, done));
+      if (dispatch) reopened.push(dispatch);
+    }
+    if (page.length < PAGE) return reopened;
+    after = page.at(-1)?.id as string;
+  }
+}
+
+async function probe(current: Context, done: Erasure): Promise<Dispatch | null> {
+  const ctx = await withCatalogOrCurrent(current, done);
+  if (!ctx) return neverMind(current, done);
+  const account = accountTuple(done.accountKey as string);
+  const next = sql`CASE WHEN now() < completed_at + interval '1 day' THEN completed_at + interval '1 day' END`;
+  const unguarded = ctx.catalog.locations.filter((l) => !l.guarded);
+  const { newer, left } = await transaction(ctx.db, PROBING, async (tx) => {
+    const exists = (await findAccount(tx, ctx.catalog.account, account)) !== null;
+    return { newer: exists, left: exists ? [] : await findRemaining(tx, unguarded, account) };
+  });
+  if (left.length === 0) {
+    await ctx.db
+      .update(erasure)
+      .set({ probeAt: newer ? null : (next as never) })
+      .where(eq(erasure.id, done.id));
+    return null;
+  }
+  ctx.log.warn({ erasureId: done.id, locations: left }, 'rows appeared after the erasure was completed; erasing them');
+  const running = await transaction(ctx.db, OWN_TABLES, async (tx) => {
+    const row = await transition(
+      tx,
+      done.id,
+      'completed',
+      'running',
+      { pass: done.pass + 1, passes: 0, finishAttempts: 0, probeAt: next, dispatchedAt: sql`now()` },
+      { data: { lateRowsIn: left } },
+    );
+    if (!row) return null;
+    await ensureTasks(tx, ctx.catalog, row);
+    await tx
+      .update(task)
+      .set({ state: 'pending', pass: row.pass, finishedAt: null })
+      .where(and(eq(task.erasureId, done.id), sql`location = ANY(${sql.param(left)}::text[])`));
+    return row;
+  });
+  return running ? dispatchWindow(ctx, running) : null;
+}
+
+/** The catalog is about other accounts now: a location of those must not be asked for this key. */
+async function neverMind(ctx: Context, done: Erasure): Promise<null> {
+  await ctx.db.update(erasure).set({ probeAt: null }).where(eq(erasure.id, done.id));
+  ctx.log.error(
+    { erasureId: done.id },
+    'late rows cannot be looked for: the catalog of the request does not fit any more, and the current one is about other accounts',
+  );
+  return null;
+}

@@ -1,0 +1,54 @@
+import { sql } from 'drizzle-orm';
+import { affected } from '../../locations/table/sql.ts';
+import { transaction } from '../../store/transaction.ts';
+import type { Context } from '../model/context.ts';
+
+/** Chunk rows are scrubbed with their erasure: a page of large ones must fit a transaction. */
+const PAGE = 20;
+const SCRUBBING = { statementMs: 60_000, lockMs: 2_000 } as const;
+const DAY = 86_400_000;
+
+const before = (ms: number) => sql`now() - ${ms} * interval '1 millisecond'`;
+
+/**
+ * Forgets what is no longer needed: after the ledger retention key, bounds, errors and names of people
+ * of a final erasure; after the evidence retention its digest; answers to idempotency keys after a day.
+ * Counts, states and times stay.
+ */
+export async function scrubExpired(ctx: Context): Promise<{ scrubbed: number; forgotten: number; answers: number }> {
+  const { ledgerRetentionMs, evidenceRetentionMs } = ctx.settings;
+  const answers = await affected(ctx.db, sql`DELETE FROM lethe.idempotency WHERE created_at < ${before(DAY)}`);
+  const forgotten = await affected(
+    ctx.db,
+    sql`UPDATE lethe.erasure SET account_digest = NULL
+         WHERE account_digest IS NOT NULL AND scrubbed_at IS NOT NULL
+           AND coalesce(completed_at, cancelled_at) < ${before(evidenceRetentionMs)}`,
+  );
+  let scrubbed = 0;
+  for (;;) {
+    const page = await transaction(ctx.db, SCRUBBING, async (tx) => {
+      const rows = await tx.execute<{ id: string }>(sql`
+        SELECT id FROM lethe.erasure
+         WHERE scrubbed_at IS NULL AND state IN ('completed', 'cancelled')
+           AND coalesce(completed_at, cancelled_at) < ${before(ledgerRetentionMs)}
+         LIMIT ${PAGE} FOR UPDATE SKIP LOCKED`);
+      if (rows.length === 0) return 0;
+      const ids = sql`${sql.param(rows.map((r) => r.id))}::uuid[]`;
+      await tx.execute(sql`UPDATE lethe.erasure SET account_key = NULL, account_created = NULL, email = NULL, requested_by = NULL, held_by = NULL, hold_reason = NULL,
+        probe_at = NULL, scrubbed_at = now() WHERE id = ANY(${ids})`);
+      await tx.execute(
+        sql`UPDATE lethe.task SET last_error = NULL WHERE erasure_id = ANY(${ids}) AND last_error IS NOT NULL`,
+      );
+      await tx.execute(sql`UPDATE lethe.chunk SET lower = NULL, upper = NULL, cursor = NULL
+        WHERE task_id IN (SELECT id FROM lethe.task WHERE erasure_id = ANY(${ids})) AND upper IS NOT NULL`);
+      // Of who did it stays what they were: `user:sue` becomes `user`.
+      await tx.execute(sql`UPDATE lethe.event SET data = data - 'keys' - 'reason' ||
+          CASE WHEN data ? 'by' THEN jsonb_build_object('by', split_part(data ->> 'by', ':', 1)) ELSE '{}' END
+         WHERE erasure_id = ANY(${ids}) AND (data ?| ARRAY['keys', 'reason'] OR data ->> 'by' LIKE '%:%')`);
+      await tx.execute(sql`INSERT INTO lethe.event (erasure_id, type) SELECT unnest(${ids}), 'erasure.scrubbed'`);
+      return rows.length;
+    });
+    scrubbed += page;
+    if (page < PAGE) return { scrubbed, forgotten, answers };
+  }
+}
