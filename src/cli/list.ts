@@ -1,7 +1,7 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { type Erasure, STATES, type State } from '../erasure/model/states.ts';
 import { listErasures } from '../erasure/progress/list.ts';
-import { erasureSummary } from '../http/representation.ts';
+import { erasureSummary } from '../http/api/representation.ts';
 import { erasureId, marked, ofAccount } from './accounts.ts';
 import { stateIn } from './erasure-words.ts';
 import { table, time } from './format.ts';

@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import { createDocument } from '../http/openapi.ts';
+import { createDocument } from '../http/api/openapi.ts';
 
 export const openapiCommand = () =>
   new Command('openapi')

@@ -4,9 +4,9 @@ import type { Producers } from '../jobs/connection.ts';
 import type { Enqueue } from '../jobs/enqueue.ts';
 import type { Metrics } from '../metrics.ts';
 import { deriveToken } from '../tokens.ts';
-import type { AuthConfig } from './auth.ts';
-import { publicUrl } from './base-path.ts';
-import type { Viewers } from './viewers.ts';
+import type { AuthConfig } from './access/auth.ts';
+import type { Viewers } from './live/viewers.ts';
+import { publicUrl } from './server/base-path.ts';
 
 /** What the routes need. */
 export type Api = {

@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { Hono } from 'hono';
 import type { Config } from '../config.ts';
-import { basePath } from './base-path.ts';
 import { brandSheet } from './brand.ts';
+import { basePath } from './server/base-path.ts';
 
 export type AssetName = 'status.css' | 'status.js' | 'brand.css' | 'support.css' | 'support.js' | 'board.css';
 type AssetConfig = Pick<Config, 'LETHE_BRAND_COLOR' | 'LETHE_BRAND_COLOR_DARK' | 'LETHE_PUBLIC_URL'>;

@@ -1,10 +1,10 @@
 import { once } from 'node:events';
 import { Hono } from 'hono';
 import type { Metrics } from '../metrics.ts';
-import { createBoundedServer, INSIDE_LIMITS } from './limits.ts';
-import { listening } from './listening.ts';
-import { type Probed, readReadiness, SHARED_MS } from './readiness.ts';
-import { keptFor } from './shared-look.ts';
+import { type Probed, readReadiness, SHARED_MS } from './api/readiness.ts';
+import { keptFor } from './live/shared-look.ts';
+import { createBoundedServer, INSIDE_LIMITS } from './server/limits.ts';
+import { listening } from './server/listening.ts';
 
 /** What the second port shows. */
 export type Inside = Probed & { metrics: Metrics };

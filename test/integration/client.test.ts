@@ -11,7 +11,7 @@ import {
   openStatusLink,
 } from '../../src/client/index.ts';
 import { freePort } from '../../src/dev/free-port.ts';
-import { ROUTES } from '../../src/http/openapi.ts';
+import { ROUTES } from '../../src/http/api/openapi.ts';
 import { startApi } from '../../src/main.ts';
 import { expectErased } from '../support/evidence.ts';
 import { isFlagged, LARGE, SMALL, subject } from '../support/subject.ts';

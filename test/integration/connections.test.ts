@@ -6,7 +6,7 @@ import { Hono } from 'hono';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { peakMemory } from '../../src/dev/evidence.ts';
 import type { Running } from '../../src/dev/process.ts';
-import { API_LIMITS, createBoundedServer, type ServerLimits } from '../../src/http/limits.ts';
+import { API_LIMITS, createBoundedServer, type ServerLimits } from '../../src/http/server/limits.ts';
 import { accepted, LARGE, subject } from '../support/subject.ts';
 import { until } from '../support/until.ts';
 import { createWorld, KEYS, type World } from '../support/world.ts';

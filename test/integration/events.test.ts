@@ -3,7 +3,7 @@ import type { ServerResponse } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { holdErasure, releaseErasure } from '../../src/erasure/model/hold.ts';
-import type { ViewerLimits } from '../../src/http/viewers.ts';
+import type { ViewerLimits } from '../../src/http/live/viewers.ts';
 import { startApi } from '../../src/main.ts';
 import type { Resources } from '../../src/resources.ts';
 import { deriveToken } from '../../src/tokens.ts';

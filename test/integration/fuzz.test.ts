@@ -1,7 +1,7 @@
 import { request as httpRequest } from 'node:http';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createDocument } from '../../src/http/openapi.ts';
+import { createDocument } from '../../src/http/api/openapi.ts';
 import type { Resources } from '../../src/resources.ts';
 import { request } from '../support/run-by-hand.ts';
 import { everything, subject } from '../support/subject.ts';

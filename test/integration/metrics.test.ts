@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type RedisServer, startRedis } from '../../src/dev/redis.ts';
 import { measureBacklog } from '../../src/erasure/progress/measure.ts';
 import { LetheError } from '../../src/errors.ts';
-import { readReadiness } from '../../src/http/readiness.ts';
+import { readReadiness } from '../../src/http/api/readiness.ts';
 import { openProducers } from '../../src/jobs/connection.ts';
 import type { Enqueue } from '../../src/jobs/enqueue.ts';
 import { startExporting } from '../../src/jobs/export-gauges.ts';

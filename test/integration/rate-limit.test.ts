@@ -3,7 +3,7 @@ import { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type Running, start, stop } from '../../src/dev/process.ts';
 import { type RedisServer, startRedis } from '../../src/dev/redis.ts';
-import { patience } from '../../src/http/patience.ts';
+import { patience } from '../../src/http/access/patience.ts';
 import { dump } from '../support/dashboard.ts';
 import { accepted, expectProblem, subject } from '../support/subject.ts';
 import { until } from '../support/until.ts';
@@ -15,7 +15,7 @@ const FAILURES = 2;
 const PATIENCE_MS = 2_000;
 /** Sets the same in the other process before its program begins. */
 const PATIENT = `data:text/javascript,${encodeURIComponent(`
-  import { patience } from ${JSON.stringify(new URL('../../src/http/patience.ts', import.meta.url).href)};
+  import { patience } from ${JSON.stringify(new URL('../../src/http/access/patience.ts', import.meta.url).href)};
   patience.ms = ${PATIENCE_MS};`)}`;
 let redis: RedisServer;
 let admin: Redis;

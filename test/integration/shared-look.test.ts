@@ -2,7 +2,7 @@ import postgres from 'postgres';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { cancelErasure } from '../../src/erasure/accept/cancel.ts';
 import { type Erasure, findErasure } from '../../src/erasure/model/states.ts';
-import { createSharedLook } from '../../src/http/shared-look.ts';
+import { createSharedLook } from '../../src/http/live/shared-look.ts';
 import type { Resources } from '../../src/resources.ts';
 import { request } from '../support/run-by-hand.ts';
 import { subject } from '../support/subject.ts';

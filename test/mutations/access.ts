@@ -1,7 +1,7 @@
 import type { Mutation } from './mutation.ts';
 
-const AUTH = 'src/http/auth.ts';
-const ACCOUNTS = 'src/http/routes/accounts.ts';
+const AUTH = 'src/http/access/auth.ts';
+const ACCOUNTS = 'src/http/api/accounts.ts';
 const AUTHENTICATION = 'test/integration/authentication.test.ts';
 
 /** Who may what, and what they are shown. */
@@ -75,15 +75,19 @@ export const ACCESS: readonly Mutation[] = [
   {
     name: 'look-of-before',
     breaks: 'whoever looks sees what they have just done',
-    edits: [{ file: 'src/http/shared-look.ts', find: 'return turn.next;', replace: 'return turn.running;' }],
+    edits: [{ file: 'src/http/live/shared-look.ts', find: 'return turn.next;', replace: 'return turn.running;' }],
     tests: ['test/integration/shared-look.test.ts'],
   },
   {
     name: 'answers-kept-for-who-reads-none',
     breaks: 'bounded: a client that reads no answers fills no memory',
     edits: [
-      { file: 'src/http/limits.ts', find: 'if (line.waiting.length < ahead) return', replace: 'if (ahead > 0) return' },
-      { file: 'src/http/limits.ts', find: 'if (line.waiting.length >= ahead)', replace: 'if (ahead < 0)' },
+      {
+        file: 'src/http/server/limits.ts',
+        find: 'if (line.waiting.length < ahead) return',
+        replace: 'if (ahead > 0) return',
+      },
+      { file: 'src/http/server/limits.ts', find: 'if (line.waiting.length >= ahead)', replace: 'if (ahead < 0)' },
     ],
     tests: ['test/integration/connections.test.ts'],
   },
@@ -92,12 +96,12 @@ export const ACCESS: readonly Mutation[] = [
     breaks: 'bounded: the limits hold while Redis is late',
     edits: [
       {
-        file: 'src/http/counter.ts',
+        file: 'src/http/access/counter.ts',
         find: 'if (!there) return usedOf(here);',
         replace: 'if (!there) return { consumed: 1, msLeft: 1 };',
       },
       {
-        file: 'src/http/counter.ts',
+        file: 'src/http/access/counter.ts',
         find: 'if (here.consumed > points) return usedOf(here);',
         replace: '',
       },
@@ -120,20 +124,26 @@ export const ACCESS: readonly Mutation[] = [
     name: 'sign-out-forgets-nothing',
     breaks: 'only who may: a copied cookie is dead after the sign-out',
     edits: [
-      { file: 'src/http/session.ts', find: '!ended.some(({ key }) => key === keyOf(session))', replace: 'session' },
+      {
+        file: 'src/http/access/session.ts',
+        find: '!ended.some(({ key }) => key === keyOf(session))',
+        replace: 'session',
+      },
     ],
     tests: ['test/integration/dashboard.test.ts'],
   },
   {
     name: 'stream-outlives-its-token',
     breaks: 'only who may: an event stream ends with its token',
-    edits: [{ file: 'src/http/event-stream.ts', find: 'if (Date.now() >= expires) return close();', replace: '' }],
+    edits: [{ file: 'src/http/live/event-stream.ts', find: 'if (Date.now() >= expires) return close();', replace: '' }],
     tests: ['test/integration/events.test.ts'],
   },
   {
     name: 'jwt-of-any-type',
     breaks: 'only who may: a token opens only what it was issued for',
-    edits: [{ file: 'src/http/jwt.ts', find: '!TYPES.includes(String(typ).toLowerCase())', replace: 'typ === null' }],
+    edits: [
+      { file: 'src/http/access/jwt.ts', find: '!TYPES.includes(String(typ).toLowerCase())', replace: 'typ === null' },
+    ],
     tests: [AUTHENTICATION],
   },
 ];

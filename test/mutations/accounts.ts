@@ -130,7 +130,7 @@ export const ACCOUNTS: readonly Mutation[] = [
     breaks: 'idempotent: nobody gets the answer of another account',
     edits: [
       {
-        file: 'src/http/routes/accounts.ts',
+        file: 'src/http/api/accounts.ts',
         find: ': `account:${caller.accountKey}`',
         replace: ": 'account'",
       },

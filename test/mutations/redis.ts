@@ -25,7 +25,7 @@ export const REDIS: readonly Mutation[] = [
   {
     name: 'ready-though-redis-refuses',
     breaks: 'ready means that jobs can be added and fetched',
-    edits: [{ file: 'src/http/readiness.ts', find: "refused.length > 0 ? 'refused' : 'ok'", replace: "'ok'" }],
+    edits: [{ file: 'src/http/api/readiness.ts', find: "refused.length > 0 ? 'refused' : 'ok'", replace: "'ok'" }],
     tests: RIGHTS,
   },
 ];

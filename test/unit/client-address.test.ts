@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { clientAddress, networksOf, UNKNOWN } from '../../src/http/client-address.ts';
+import { clientAddress, networksOf, UNKNOWN } from '../../src/http/server/client-address.ts';
 
 describe('the socket', () => {
   it.each([

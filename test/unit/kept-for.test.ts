@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { keptFor } from '../../src/http/shared-look.ts';
+import { keptFor } from '../../src/http/live/shared-look.ts';
 import { until } from '../support/until.ts';
 
 it('is read once for all who ask meanwhile, and for some time after', async () => {

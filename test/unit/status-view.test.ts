@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { Erasure } from '../../src/erasure/model/states.ts';
 import type { LocationProgress, Progress } from '../../src/erasure/progress/status.ts';
-import { confirmPage, inUtc, type Links, missingPage, type Site, statusPage } from '../../src/http/pages/status.ts';
-import { barWords, isNotice, labelOf, leftWords, viewStatus } from '../../src/http/pages/status-view.ts';
+import { confirmPage, inUtc, type Links, missingPage, type Site, statusPage } from '../../src/http/status/page.ts';
+import { barWords, isNotice, labelOf, leftWords, viewStatus } from '../../src/http/status/view.ts';
 
 const NOW = new Date('2026-11-22T13:30:00Z');
 const LATER = new Date('2026-11-22T14:00:00Z');

@@ -1,0 +1,126 @@
+import { createHash, timingSafeEqual } from 'node:crypto';
+import type { Context as HonoContext } from 'hono';
+import type { Config, Scope } from '../../config.ts';
+import { canonicalKey } from '../../erasure/accept/request.ts';
+import type { Context } from '../../erasure/model/context.ts';
+import { isOfEarlierAccount } from '../../erasure/model/newer-account.ts';
+import type { Erasure } from '../../erasure/model/states.ts';
+import { LetheError } from '../../errors.ts';
+import { parseAccountId } from '../../keys/parse.ts';
+import { verifyToken } from '../../tokens.ts';
+import { type Claims, NotOurs, type VerifyJwt } from './jwt.ts';
+
+/** Who asks: the account itself, or a program with a key. */
+export type Caller =
+  | { kind: 'account'; accountKey: string; authTime: number | undefined; expires: number }
+  | { kind: 'key'; name: string; scopes: readonly Scope[] };
+
+export type AuthConfig = Pick<Config, 'LETHE_API_KEYS' | 'LETHE_MAX_AUTH_AGE' | 'LETHE_SECRET'> & {
+  verifyJwt: VerifyJwt;
+};
+
+/** A credential that is genuine: an API key, or a JWT whose `sub` has not been looked up. */
+export type Credential = { kind: 'key'; name: string; scopes: readonly Scope[] } | ({ kind: 'jwt' } & Claims);
+
+const denied = (detail: string) => new LetheError('unauthenticated', detail);
+
+/** Reads `Authorization: Bearer`: a JWT of three parts, anything else an API key. Throws `unauthenticated`. */
+export async function authenticate(c: HonoContext, config: AuthConfig, ctx: Context): Promise<Caller> {
+  const credential = await readCredential(c, config);
+  if (credential.kind === 'key') return credential;
+  const { sub, authTime, expires } = credential;
+  return { kind: 'account', accountKey: await accountOf(sub, ctx), authTime, expires };
+}
+
+const BEARER = /^Bearer ([\x21-\x7e]{1,8192})$/i;
+/** What stands behind `Authorization: Bearer`; undefined when there is no such thing. */
+export const bearerOf = (c: HonoContext): string | undefined => BEARER.exec(c.req.header('Authorization') ?? '')?.[1];
+
+/** The limits and the route ask for the same request's: a signature is checked once. */
+const read = new WeakMap<object, Promise<Credential>>();
+
+/** The request's credential, without a look into the database. Throws `unauthenticated` and `keys_unavailable`. */
+export function readCredential(c: HonoContext, config: AuthConfig): Promise<Credential> {
+  const known = read.get(c.req);
+  if (known) return known;
+  const credential = verify(bearerOf(c), config);
+  read.set(c.req, credential);
+  return credential;
+}
+
+async function verify(bearer: string | undefined, config: AuthConfig): Promise<Credential> {
+  if (!bearer) throw denied('send Authorization: Bearer with a JWT or an API key');
+  if (!/^[\w-]+\.[\w-]+\.[\w-]*$/.test(bearer)) return verifyApiKey(bearer, config);
+  return { kind: 'jwt', ...(await config.verifyJwt(bearer)) };
+}
+
+/** Compares with every key, each in constant time, so that timing tells neither which nor how much matched. */
+function verifyApiKey(key: string, config: AuthConfig): Credential {
+  const given = createHash('sha256').update(key).digest();
+  let found: AuthConfig['LETHE_API_KEYS'][number] | undefined;
+  for (const candidate of config.LETHE_API_KEYS) {
+    if (timingSafeEqual(given, Buffer.from(candidate.hash, 'hex'))) found = candidate;
+  }
+  if (!found) throw new NotOurs('the API key is not known');
+  return { kind: 'key', name: found.name, scopes: found.scopes };
+}
+
+async function accountOf(sub: string, ctx: Context): Promise<string> {
+  try {
+    return await canonicalKey(ctx.db, ctx, parseAccountId(ctx.catalog, sub, 'sub'));
+  } catch (error) {
+    if (error instanceof LetheError && error.code === 'invalid_request') throw denied('the JWT is not valid (sub)');
+    throw error;
+  }
+}
+
+/** What was done with a stolen session could not be undone: the sign-in itself must be recent. */
+export function requireRecentSignIn(caller: Caller, config: AuthConfig): void {
+  if (caller.kind !== 'account') return;
+  const maxAge = config.LETHE_MAX_AUTH_AGE / 1000;
+  if (
+    caller.authTime === undefined ||
+    Date.now() / 1000 - caller.authTime > maxAge ||
+    caller.authTime > Date.now() / 1000 + 60
+  ) {
+    throw new LetheError(
+      'reauthentication_required',
+      `sign in again: auth_time must be younger than ${maxAge} seconds`,
+      { maxAge },
+    );
+  }
+}
+
+/** `admin` includes the other scopes. Throws `forbidden` when a key lacks them all. */
+export function requireScope(caller: Caller, ...scopes: Scope[]): void {
+  if (caller.kind === 'key' && !caller.scopes.some((s) => s === 'admin' || scopes.includes(s))) {
+    throw new LetheError('forbidden', `the API key needs the scope ${scopes.join(' or ')}`);
+  }
+}
+
+/** The erasure as the caller may know it: somebody else's, who may have had their key before, does not exist. */
+export async function requireOwn(caller: Caller, found: Erasure | null, ctx: Context): Promise<Erasure> {
+  if (found && (caller.kind === 'key' || (await isTheirs(caller.accountKey, found, ctx)))) return found;
+  throw new LetheError('not_found', 'there is no such erasure');
+}
+
+const isTheirs = async (accountKey: string, found: Erasure, ctx: Context): Promise<boolean> =>
+  found.accountKey !== null && found.accountKey === accountKey && !(await isOfEarlierAccount(ctx, found));
+
+/** How long a status link works after the names were scrubbed: whoever comes late is told that it is over, not that it never was. */
+const LINK_AFTER_SCRUB_MS = 30 * 86_400_000;
+
+/** Throws `link_ended` for an erasure that is so long over that its link opens nothing any more. */
+export function requireOpenLink({ scrubbedAt }: Pick<Erasure, 'scrubbedAt'>): void {
+  if (scrubbedAt && Date.now() - scrubbedAt.getTime() > LINK_AFTER_SCRUB_MS)
+    throw new LetheError('link_ended', 'the erasure is over, and so is the time in which its link could be opened');
+}
+
+/** True when the request carries the status token of exactly this erasure. Throws when it carries a wrong one. */
+export function hasStatusToken(c: HonoContext, config: AuthConfig, erasureId: string): boolean {
+  const token = c.req.query('token');
+  if (token === undefined) return false;
+  if (!verifyToken(config.LETHE_SECRET, 'status', erasureId, token))
+    throw new NotOurs('the status token is not valid for this erasure');
+  return true;
+}

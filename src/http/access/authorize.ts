@@ -1,0 +1,54 @@
+import type { Context as HonoContext } from 'hono';
+import { z } from 'zod';
+import type { Scope } from '../../config.ts';
+import { type Erasure, findErasure } from '../../erasure/model/states.ts';
+import { LetheError } from '../../errors.ts';
+import type { Api } from '../api.ts';
+import { parse } from '../server/problem.ts';
+import {
+  authenticate,
+  hasStatusToken,
+  requireOpenLink,
+  requireOwn,
+  requireRecentSignIn,
+  requireScope,
+} from './auth.ts';
+
+const id = z.uuid('expected the id of an erasure');
+
+/** What a request on one erasure asks of its caller. `account`: a user may do it with their own. */
+export type Need = { scopes: Scope[]; account: boolean; token: boolean; recent: boolean };
+
+/**
+ * Who was let in: `by` in words for the event log (`account`, `status link` or `key:<name>`), `admin` for a
+ * key with that scope. `expires`: when the credential does, in milliseconds since 1970; absent where it does not.
+ */
+export type Authorized = { erasure: Erasure; by: string; admin: boolean; expires?: number };
+
+/**
+ * The erasure of the path's `id` as `find` reads it, for a caller who may do this with it. Throws `invalid_request`,
+ * `unauthenticated`, `forbidden`, `reauthentication_required`, `link_ended`, and `not_found` for what is not the caller's.
+ */
+export async function authorize(
+  c: HonoContext,
+  api: Api,
+  need: Need,
+  find: (id: string) => Promise<Erasure | null> = (id) => findErasure(api.ctx.db, id),
+): Promise<Authorized> {
+  const erasureId = parse(id, c.req.param('id'), 'id');
+  if (need.token && hasStatusToken(c, api.auth, erasureId)) {
+    const found = await find(erasureId);
+    if (!found) throw new LetheError('not_found', 'there is no such erasure');
+    requireOpenLink(found);
+    return { erasure: found, by: 'status link', admin: false };
+  }
+  const caller = await authenticate(c, api.auth, api.ctx);
+  if (caller.kind === 'account' && !need.account)
+    throw new LetheError('forbidden', `this needs an API key with the scope ${need.scopes.join(' or ')}`);
+  requireScope(caller, ...need.scopes);
+  const erasure = await requireOwn(caller, await find(erasureId), api.ctx);
+  if (need.recent) requireRecentSignIn(caller, api.auth);
+  return caller.kind === 'key'
+    ? { erasure, by: `key:${caller.name}`, admin: caller.scopes.includes('admin') }
+    : { erasure, by: 'account', admin: false, expires: caller.expires };
+}

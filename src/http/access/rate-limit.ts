@@ -1,0 +1,141 @@
+import { getConnInfo } from '@hono/node-server/conninfo';
+import type { Context as HonoContext, MiddlewareHandler } from 'hono';
+import { RateLimiterRedis } from 'rate-limiter-flexible';
+import { LetheError } from '../../errors.ts';
+import { deriveToken } from '../../tokens.ts';
+import type { Api } from '../api.ts';
+import { clientAddress } from '../server/client-address.ts';
+import { problem } from '../server/problem.ts';
+import { bearerOf, hasStatusToken, readCredential } from './auth.ts';
+import { type Counter, createCounter, type Used } from './counter.ts';
+import { NotOurs } from './jwt.ts';
+import { createAskRedis, deadlineFromNow } from './patience.ts';
+
+const WINDOW_SECONDS = 60;
+/** An address may present a tenth as many credentials that are not genuine as it may send requests. */
+const FAILED_SHARE = 10;
+const ERASURE = /^\/(?:v1\/erasures|status)\/([\da-f-]{36})(?:\/|$)/i;
+
+const told = new WeakSet<Api>();
+
+/** Who sends this request, as `clientAddress` says it. */
+export function addressOf(c: HonoContext, api: Api): string {
+  const forwardedFor = c.req.header('X-Forwarded-For');
+  const proxies = api.config.LETHE_TRUSTED_PROXIES;
+  // Behind a proxy all callers would share one budget, and nobody would know why. Once: anybody can send the header.
+  if (forwardedFor !== undefined && proxies === 0 && !told.has(api)) {
+    told.add(api);
+    api.ctx.log.warn('X-Forwarded-For is ignored: set LETHE_TRUSTED_PROXIES when a proxy is in front');
+  }
+  return clientAddress(getConnInfo(c).remote.address, forwardedFor, proxies);
+}
+
+/** A name under which Redis counts, of which nothing can be read back: keyed with the first secret. */
+export const countedAs = (api: Api, ...who: string[]) => deriveToken(api.config.LETHE_SECRET, 'rate', who.join('\n'));
+
+/**
+ * `LETHE_RATE_LIMIT` requests a minute for each caller, in all API processes together. Callers are told apart
+ * after their credential was verified — a key by its name, an account by its `sub`, a status link by its erasure —
+ * so that nobody uses up what is another's; everybody else counts as their address. Credentials that are not genuine
+ * count against the address a second time, with less room. Every credential is verified: that costs less than the rest
+ * of an answer, and so those of others at the same address stay good. Answers 429 `rate_limited`.
+ */
+export function rateLimit(api: Api, { requests, failures }: Limiter): MiddlewareHandler {
+  return async (c, next) => {
+    const deadline = deadlineFromNow();
+    const address = addressOf(c, api);
+    const { verified, guessed } = await verifyEach(presentedBy(c, api));
+    if (guessed) {
+      const failed = await failures.count(countedAs(api, address), deadline);
+      if (failed.consumed > failures.points) return refuse(c, failures, failed);
+    }
+    const used = await requests.count(countedAs(api, (!guessed && verified[0]) || `address:${address}`), deadline);
+    if (used.consumed > requests.points) return refuse(c, requests, used);
+    await next();
+    show(c.res.headers, requests, used);
+  };
+}
+
+/** The same limit for an open page of the API, by address: pages do not use up one another's. */
+export function limitPage(api: Api, { requests }: Limiter): MiddlewareHandler {
+  return async (c, next) => {
+    const key = countedAs(api, `page:${c.req.path}`, addressOf(c, api));
+    const used = await requests.count(key, deadlineFromNow());
+    if (used.consumed > requests.points) return refuse(c, requests, used);
+    await next();
+  };
+}
+
+export type Limiter = { requests: Counter; failures: Counter };
+
+/** What `rateLimit` and `limitPage` count by. */
+export function createLimiter(api: Api): Limiter {
+  const limit = api.config.LETHE_RATE_LIMIT;
+  const askRedis = createAskRedis(api.ctx.log, 'requests are counted in this process only');
+  const counter = (name: string, points: number) =>
+    createCounter({
+      points,
+      windowMs: WINDOW_SECONDS * 1000,
+      askRedis,
+      shared: new RateLimiterRedis({
+        storeClient: api.producers.redis,
+        keyPrefix: `${api.config.LETHE_REDIS_PREFIX}:rate:${name}`,
+        points,
+        duration: WINDOW_SECONDS,
+      }),
+    });
+  return { requests: counter('requests', limit), failures: counter('failures', Math.ceil(limit / FAILED_SHARE)) };
+}
+
+/** All that the request shows to be let in, whichever its route looks at: each verifies, and gives the caller's name. */
+function presentedBy(c: HonoContext, api: Api): (() => Promise<string>)[] {
+  const presented: (() => Promise<string>)[] = [];
+  if (bearerOf(c) !== undefined)
+    presented.push(async () => {
+      const credential = await readCredential(c, api.auth);
+      return credential.kind === 'key' ? `key:${credential.name}` : `account:${credential.sub}`;
+    });
+  const erasureId = ERASURE.exec(c.req.path)?.[1];
+  if (erasureId !== undefined && c.req.query('token') !== undefined)
+    presented.push(async () => {
+      hasStatusToken(c, api.auth, erasureId);
+      return `erasure:${erasureId}`;
+    });
+  return presented;
+}
+
+async function verifyEach(presented: (() => Promise<string>)[]) {
+  const verified: string[] = [];
+  let guessed = false;
+  for (const verify of presented) {
+    try {
+      verified.push(await verify());
+    } catch (error) {
+      // A JWT that has expired was not guessed: a page left open must not close the door to its whole office.
+      if (error instanceof NotOurs) guessed = true;
+    }
+  }
+  return { verified, guessed };
+}
+
+function refuse(c: HonoContext, counter: Counter, used: Used): Response {
+  const seconds = secondsLeft(used);
+  const answer = problem(
+    c,
+    new LetheError('rate_limited', `at most ${counter.points} in ${WINDOW_SECONDS} seconds; try again in ${seconds}`, {
+      retryAfter: seconds,
+    }),
+  );
+  answer.headers.set('Retry-After', String(seconds));
+  show(answer.headers, counter, used);
+  return answer;
+}
+
+/** The three fields of draft-ietf-httpapi-ratelimit-headers-06, which clients know; later drafts have no users yet. */
+function show(headers: Headers, counter: Counter, used: Used): void {
+  headers.set('RateLimit-Limit', String(counter.points));
+  headers.set('RateLimit-Remaining', String(Math.max(0, counter.points - used.consumed)));
+  headers.set('RateLimit-Reset', String(secondsLeft(used)));
+}
+
+const secondsLeft = (used: Used) => Math.max(1, Math.ceil(used.msLeft / 1000));

@@ -1,0 +1,125 @@
+import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+import { inArray } from 'drizzle-orm';
+import type { Context as HonoContext } from 'hono';
+import { deleteCookie, setSignedCookie } from 'hono/cookie';
+import type { Config, DashboardRole } from '../../config.ts';
+import { idempotency } from '../../store/schema.ts';
+import { deriveToken, verifyToken } from '../../tokens.ts';
+import type { Api } from '../api.ts';
+import { basePath } from '../server/base-path.ts';
+import { withDeadline } from '../server/deadline.ts';
+
+export type DashboardUser = { name: string; role: DashboardRole };
+/** `expires`: when the sign-in ends, in milliseconds since 1970. `id`: this sign-in's own. */
+export type SignedIn = DashboardUser & { expires: number; id: string };
+type SessionConfig = Pick<Config, 'LETHE_DASHBOARD_USERS' | 'LETHE_SECRET' | 'LETHE_PUBLIC_URL'>;
+type SessionApi = Pick<Api, 'ctx'> & { config: SessionConfig };
+
+const COOKIE = 'lethe_dashboard';
+const LIFE_SECONDS = 8 * 3600;
+/** The cookie holds a token of the password's hash: a new password ends what the old one, perhaps leaked, opened. */
+const PURPOSE = 'dashboard password';
+const DEADLINE_MS = 4_000;
+
+/**
+ * Where browsers enforce it the cookie is `__Host-`: a site below the same domain could otherwise set one of this name.
+ * That prefix needs https and covers the whole host, so below a folder it is left out.
+ */
+function cookieOf(config: SessionConfig) {
+  const secure = config.LETHE_PUBLIC_URL.startsWith('https:');
+  const base = basePath(config);
+  return secure && base === ''
+    ? ({ name: `__Host-${COOKIE}`, options: { path: '/', secure, prefix: 'host' } } as const)
+    : ({ name: COOKIE, options: { path: `${base}/admin`, secure } } as const);
+}
+
+/**
+ * The sign-ins that this request's cookies prove, by their signature and the configuration as it is now; whether one has
+ * been ended the database knows. Every cookie of the name is looked at: another site may have put one in front.
+ */
+export function claimedSessions(c: HonoContext, config: SessionConfig): SignedIn[] {
+  const { name } = cookieOf(config);
+  const found = new Map<string, SignedIn>();
+  for (const pair of (c.req.header('Cookie') ?? '').split(';')) {
+    const [key, ...value] = pair.split('=');
+    const session = key?.trim() === name ? readCookie(value.join('=').trim(), config) : undefined;
+    if (session) found.set(session.id, session);
+  }
+  return [...found.values()];
+}
+
+function readCookie(encoded: string, config: SessionConfig): SignedIn | undefined {
+  const text = decoded(encoded);
+  const end = text.lastIndexOf('.');
+  const [value, given] = [text.slice(0, Math.max(0, end)), Buffer.from(text.slice(end + 1))];
+  const signed = config.LETHE_SECRET.some((secret) => {
+    const expected = Buffer.from(createHmac('sha256', secret).update(value).digest('base64'));
+    return given.length === expected.length && timingSafeEqual(given, expected);
+  });
+  const [name, expires, proof = '', id] = value.split('|');
+  const user = config.LETHE_DASHBOARD_USERS.find((u) => u.name === name);
+  if (!signed || !user || !id || !(Number(expires) > Date.now())) return undefined;
+  if (!verifyToken(config.LETHE_SECRET, PURPOSE, user.hash, proof)) return undefined;
+  return { name: user.name, role: user.role, expires: Number(expires), id };
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return '';
+  }
+}
+
+/** Kept among the answers to idempotency keys, which are forgotten after a day: longer than a sign-in lives. */
+const keyOf = (session: SignedIn) => `session ended: ${createHash('sha256').update(session.id).digest('hex')}`;
+
+/**
+ * Whose sign-in this request carries, or null. Postgres says whether it has been ended; throws `database_unavailable`
+ * where it does not answer. Nobody where two people's are carried: one of them was put there by somebody else.
+ */
+export async function currentUser(c: HonoContext, api: SessionApi): Promise<SignedIn | null> {
+  const claimed = claimedSessions(c, api.config);
+  if (claimed.length === 0) return null;
+  const ended = await withDeadline(
+    DEADLINE_MS,
+    api.ctx.db
+      .select({ key: idempotency.keyHash })
+      .from(idempotency)
+      .where(inArray(idempotency.keyHash, claimed.map(keyOf))),
+  );
+  const open = claimed.filter((session) => !ended.some(({ key }) => key === keyOf(session)));
+  if (new Set(open.map(({ name }) => name)).size > 1) return null;
+  return open.sort((a, b) => b.expires - a.expires)[0] ?? null;
+}
+
+/** Signs the user in: whatever the request carried before is ended. */
+export async function startSession(c: HonoContext, api: SessionApi, { name, hash }: { name: string; hash: string }) {
+  await endSessions(c, api);
+  const { LETHE_SECRET: secrets } = api.config;
+  const expires = Date.now() + LIFE_SECONDS * 1000;
+  const id = randomBytes(16).toString('base64url');
+  const value = `${name}|${expires}|${deriveToken(secrets, PURPOSE, hash)}|${id}`;
+  await setSignedCookie(c, COOKIE, value, secrets[0] as string, {
+    ...cookieOf(api.config).options,
+    httpOnly: true,
+    sameSite: 'Strict',
+    maxAge: LIFE_SECONDS,
+  });
+}
+
+/** Ends every sign-in that the request carries: a copy of the cookie opens nothing from then on. */
+async function endSessions(c: HonoContext, { ctx, config }: SessionApi): Promise<void> {
+  const ended = claimedSessions(c, config).map((session) => ({ keyHash: keyOf(session), fingerprint: '' }));
+  if (ended.length === 0) return;
+  await withDeadline(DEADLINE_MS, ctx.db.insert(idempotency).values(ended).onConflictDoNothing().execute());
+}
+
+/**
+ * Signs out. The browser forgets the cookie also where the database does not answer, which then cannot end the
+ * sign-in: throws `database_unavailable`.
+ */
+export async function signOut(c: HonoContext, api: SessionApi): Promise<void> {
+  deleteCookie(c, COOKIE, cookieOf(api.config).options);
+  await endSessions(c, api);
+}

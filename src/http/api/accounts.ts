@@ -1,0 +1,175 @@
+import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
+import type { Context as HonoContext } from 'hono';
+import { createMiddleware } from 'hono/factory';
+import type { KeyValue } from '../../catalog/live/types.ts';
+import {
+  type Claimed,
+  claimIdempotencyKey,
+  idempotencyKeyHash,
+  releaseIdempotencyKey,
+  requestFingerprint,
+  storeAnswer,
+} from '../../erasure/accept/idempotency.ts';
+import { canonicalKey, requestErasure } from '../../erasure/accept/request.ts';
+import { notHeld, startErasure } from '../../erasure/accept/start.ts';
+import { isOfEarlierAccount } from '../../erasure/model/newer-account.ts';
+import { type Erasure, findErasure } from '../../erasure/model/states.ts';
+import { LetheError } from '../../errors.ts';
+import { beginErasure } from '../../jobs/begin-erasure.ts';
+import { parseAccountId } from '../../keys/parse.ts';
+import { authenticate, type Caller, requireRecentSignIn, requireScope } from '../access/auth.ts';
+import type { Api } from '../api.ts';
+import { basePath } from '../server/base-path.ts';
+import { withDeadline } from '../server/deadline.ts';
+import { jsonBody } from '../server/json-body.ts';
+import { refuseInvalid } from '../server/problem.ts';
+import { API_KEY, JWT, location, noStore, problems, retryAfter } from './contract.ts';
+import { acceptedResource } from './representation.ts';
+import { AcceptedErasure, type AcceptedWithoutLink, EraseRequest } from './schemas.ts';
+
+const DEADLINE_MS = 1_800;
+
+const accepted = (description: string, headers: object = {}) => ({
+  description,
+  headers: { ...noStore, ...location, ...headers },
+  content: { 'application/json': { schema: AcceptedErasure } },
+});
+
+export const requestErasureRoute = createRoute({
+  method: 'post',
+  path: '/v1/accounts/{accountId}/erasure',
+  operationId: 'requestErasure',
+  tags: ['erasures'],
+  summary: 'Ask for the erasure of an account',
+  description:
+    'The account is flagged and signed out at once (of very many sessions the rest follows: `signingOut`). A small account is erased inside the request; a large one at `startsAt`, and ' +
+    'until then it can be undone. Asking again gives the erasure that there is. A JWT must be of that account and of ' +
+    'a recent sign-in. Scope of a key: `erasures:write`.',
+  security: [JWT, API_KEY],
+  request: {
+    params: z.object({
+      accountId: z.string().openapi({
+        param: { name: 'accountId', in: 'path' },
+        description: 'The key of the account: a whole number or a uuid, as the account table has it.',
+        examples: ['4711'],
+      }),
+    }),
+    headers: z.object({
+      'Idempotency-Key': z
+        .string()
+        .min(1, 'expected 1 to 255 characters')
+        .max(255, 'expected at most 255 characters')
+        .optional()
+        .openapi({
+          description: 'For a day, a request with the same key and content gets the same answer.',
+          examples: ['9b1c2f5e-delete-account'],
+        }),
+    }),
+    body: { content: { 'application/json': { schema: EraseRequest } } },
+  },
+  responses: {
+    200: accepted('It is complete.'),
+    202: accepted('It is accepted. `Retry-After`: seconds until it starts.', retryAfter),
+    ...problems(
+      'reauthentication_required',
+      'change_ignored',
+      'unexpected_changes',
+      'not_found',
+      'idempotency_key_in_flight',
+      'idempotency_key_reused',
+      'account_busy',
+      'contended',
+      'too_slow',
+    ),
+  },
+});
+
+/** `POST /v1/accounts/{accountId}/erasure`. */
+export function accountRoutes(api: Api): OpenAPIHono {
+  const { ctx, enqueue } = api;
+  const app = new OpenAPIHono({ defaultHook: refuseInvalid });
+
+  /** Runs before the validators: who may not do it learns nothing about what would be valid. */
+  const onlyForAccount = createMiddleware<{ Variables: { caller: Caller; accountKey: KeyValue } }>(async (c, next) => {
+    const key = parseAccountId(ctx.catalog, c.req.param('accountId') ?? '');
+    const caller = await withDeadline(DEADLINE_MS, authenticate(c, api.auth, ctx));
+    requireScope(caller, 'erasures:write');
+    if (caller.kind === 'account' && caller.accountKey !== (await canonicalOf(key)))
+      throw new LetheError('not_found', 'there is no such account');
+    requireRecentSignIn(caller, api.auth);
+    c.set('caller', caller);
+    c.set('accountKey', key);
+    await next();
+  });
+
+  app.openapi({ ...requestErasureRoute, middleware: [onlyForAccount, jsonBody] as const }, async (c) => {
+    const { caller, accountKey } = c.var;
+    const body = c.req.valid('json');
+    const given = c.req.valid('header')['Idempotency-Key'];
+    if (given === undefined) return answer(c, api, await accept(caller, accountKey, body.startNow === true));
+
+    const keyHash = idempotencyKeyHash(keyOwner(caller), given);
+    const fingerprint = requestFingerprint(c.req.method, await canonicalOf(accountKey), body);
+    const claim = await withDeadline(DEADLINE_MS, claimOwn(keyHash, fingerprint));
+    if (claim.kind === 'answered')
+      return replay(c, api, claim.erasureId, claim.answer.status, claim.answer.body as AcceptedWithoutLink);
+    if (claim.kind === 'accepted') {
+      // The process may have died between accepting and starting; an undo since then stays an undo.
+      const dispatch =
+        body.startNow === true ? await startErasure(ctx, claim.erasureId, notHeld, callerName(caller)) : null;
+      if (dispatch) void enqueue.dispatch(dispatch);
+      return answer(c, api, (await findErasure(ctx.db, claim.erasureId)) as Erasure);
+    }
+    try {
+      const accepted = await accept(caller, accountKey, body.startNow === true, keyHash);
+      await storeAnswer(ctx.db, keyHash, accepted.id, { status: statusOf(accepted), body: acceptedResource(accepted) });
+      return answer(c, api, accepted);
+    } catch (error) {
+      // Best effort: the claim of a request that accepted nothing lapses by itself.
+      await releaseIdempotencyKey(ctx.db, keyHash).catch((e: Error) =>
+        ctx.log.debug({ code: e.name }, 'idempotency key not released'),
+      );
+      throw error;
+    }
+  });
+
+  return app;
+
+  function canonicalOf(key: KeyValue): Promise<string> {
+    return withDeadline(DEADLINE_MS, canonicalKey(ctx.db, ctx, key));
+  }
+
+  /** An answer about an account that had this key before is nobody's any more: neither is the Idempotency-Key. */
+  async function claimOwn(keyHash: string, fingerprint: string): Promise<Claimed> {
+    const claim = await claimIdempotencyKey(ctx.db, keyHash, fingerprint);
+    if (claim.kind === 'fresh') return claim;
+    const found = await findErasure(ctx.db, claim.erasureId);
+    if (!found || !(await isOfEarlierAccount(ctx, found))) return claim;
+    await releaseIdempotencyKey(ctx.db, keyHash, found.id);
+    return claimIdempotencyKey(ctx.db, keyHash, fingerprint);
+  }
+
+  async function accept(caller: Caller, accountKey: KeyValue, startNow: boolean, keyHash?: string): Promise<Erasure> {
+    const request = { accountKey, requestedBy: callerName(caller), idempotencyKeyHash: keyHash };
+    const until = performance.now() + DEADLINE_MS;
+    const accepted = await withDeadline(DEADLINE_MS, requestErasure(ctx, request, { eraseSmall: true, until }));
+    return beginErasure(ctx, enqueue, accepted, request.requestedBy, startNow);
+  }
+}
+
+const callerName = (caller: Caller) => (caller.kind === 'key' ? `key:${caller.name}` : 'account');
+/** Two accounts may choose the same Idempotency-Key: each has its own. */
+const keyOwner = (caller: Caller) => (caller.kind === 'key' ? callerName(caller) : `account:${caller.accountKey}`);
+const statusOf = (e: Erasure) => (e.state === 'completed' ? 200 : 202);
+
+function answer(c: HonoContext, api: Api, e: Erasure) {
+  return replay(c, api, e.id, statusOf(e), acceptedResource(e));
+}
+
+function replay(c: HonoContext, api: Api, erasureId: string, status: number, body: AcceptedWithoutLink) {
+  const wait = Math.ceil((Date.parse(body.startsAt) - Date.now()) / 1000);
+  c.header('Location', `${basePath(api.config)}/v1/erasures/${erasureId}`);
+  c.header('Cache-Control', 'no-store');
+  if (status === 202) c.header('Retry-After', String(Math.max(2, wait)));
+  return c.json({ ...body, statusUrl: api.statusUrl(erasureId) }, status as 200 | 202);
+}

@@ -1,0 +1,44 @@
+import { type Erasure, isSigningOut } from '../../erasure/model/states.ts';
+import type { Progress } from '../../erasure/progress/status.ts';
+import type * as schemas from './schemas.ts';
+
+const iso = (date: Date) => date.toISOString();
+const isoOrNull = (date: Date | null) => date && iso(date);
+
+/** The answer to a request. Times are ISO 8601 in UTC; `statusUrl` is added last, because it carries a token. */
+export const acceptedResource = (e: Erasure): schemas.AcceptedWithoutLink => ({
+  id: e.id,
+  accountId: e.accountKey,
+  // The columns' checks allow what the schemas list.
+  state: e.state as schemas.State,
+  signingOut: isSigningOut(e),
+  mode: e.mode as schemas.AcceptedWithoutLink['mode'],
+  requestedAt: iso(e.requestedAt),
+  startsAt: iso(e.startsAt),
+  dueAt: iso(e.dueAt),
+  completedAt: isoOrNull(e.completedAt),
+});
+
+/** An erasure in a list. `admin`: also who holds it and why, which may name people. */
+export const erasureSummary = (e: Erasure, admin = false): schemas.ErasureSummary => ({
+  ...acceptedResource(e),
+  newerAccountAt: isoOrNull(e.newerAccountAt),
+  startedAt: isoOrNull(e.startedAt),
+  retryAt: e.state === 'stalled' ? isoOrNull(e.retryAt) : null,
+  held: heldOf(e, admin),
+});
+
+/** An erasure with its progress. `admin`: also who holds it and why. */
+export const erasureResource = (e: Erasure, progress: Progress, admin = false): schemas.Erasure => ({
+  ...erasureSummary(e, admin),
+  progress: {
+    ...progress,
+    locations: progress.locations.map((l) => ({ ...l, state: l.state as schemas.LocationProgress['state'] })),
+  },
+});
+
+function heldOf(e: Erasure, admin: boolean): schemas.Hold | null {
+  if (!e.heldAt) return null;
+  const since = iso(e.heldAt);
+  return admin ? { since, by: e.heldBy ?? '', reason: e.holdReason ?? '' } : { since };
+}

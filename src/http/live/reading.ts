@@ -1,0 +1,55 @@
+import { type Erasure, isFinal } from '../../erasure/model/states.ts';
+import type { Progress } from '../../erasure/progress/status.ts';
+import { erasureResource } from '../api/representation.ts';
+
+/** Milliseconds after which a browser comes back. */
+const RETRY_MS = 2_000;
+/** The id of the last event: a client that comes back with it has seen the end. */
+export const END_ID = 'end';
+
+/** An erasure as it was read at one moment, and the events that tell it; all viewers share the bytes. */
+export type Reading = {
+  /** When it was last read so: `performance.now()` of the start. */
+  at: number;
+  readonly final: boolean;
+  /** Equal when there is nothing new to tell: without the estimate, which moves with the clock alone. */
+  readonly content: string;
+  /** State and hold. */
+  readonly mark: string;
+  /** The event for a viewer that has seen `seen`; `last`: the stream ends with it. */
+  since: (seen: Reading | undefined, admin: boolean) => { chunk: Uint8Array<ArrayBuffer>; last: boolean };
+};
+
+/** Makes a reading of what was read at `at`. */
+export function createReading(erasure: Erasure, progress: Progress, at: number): Reading {
+  const chunks = new Map<string, Uint8Array<ArrayBuffer>>();
+  const final = isFinal(erasure.state);
+  const mark = `${erasure.state} ${erasure.heldAt?.getTime() ?? ''}`;
+  // What only an administrator sees may so make an extra event for others, which says nothing new.
+  const resource = erasureResource(erasure, { ...progress, etaSeconds: null }, true);
+  const id = Date.now();
+  const render = (event: string, admin: boolean) => {
+    const lines = [
+      ...(event === 'snapshot' ? [`retry: ${RETRY_MS}`] : []),
+      `id: ${id}`,
+      `event: ${event}`,
+      `data: ${JSON.stringify(erasureResource(erasure, progress, admin))}`,
+      '',
+      ...(final ? [`id: ${END_ID}`, 'event: end', `data: ${JSON.stringify({ state: erasure.state })}`, ''] : []),
+    ];
+    return new TextEncoder().encode(`${lines.join('\n')}\n`);
+  };
+  return {
+    at,
+    final,
+    content: JSON.stringify(resource),
+    mark,
+    since: (seen, admin) => {
+      const event = seen === undefined ? 'snapshot' : seen.mark === mark ? 'progress' : 'state';
+      const key = `${event} ${admin}`;
+      const chunk = chunks.get(key) ?? render(event, admin);
+      chunks.set(key, chunk);
+      return { chunk, last: final };
+    },
+  };
+}

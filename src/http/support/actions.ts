@@ -1,0 +1,124 @@
+import { html } from 'hono/html';
+import { BY_APPLICATION, type Erasure, isFinal } from '../../erasure/model/states.ts';
+import type { ErrorCode } from '../../errors.ts';
+import type { Href } from '../assets.ts';
+import { ERASURES, type Html, layout, shortId, type Viewer } from './layout.ts';
+
+export const ACTIONS = ['replay', 'start', 'hold', 'release'] as const;
+export type Action = (typeof ACTIONS)[number];
+export const isAction = (text: string): text is Action => (ACTIONS as readonly string[]).includes(text);
+
+export const MOST_REASON = 500;
+
+type Words = { label: string; question: string; means: string[]; button: string; fits: (e: Erasure) => boolean };
+
+/** What an operator may do, when it fits, and what it means. */
+export const WORDS: Record<Action, Words> = {
+  replay: {
+    label: 'Replay',
+    question: 'Replay this erasure?',
+    means: [
+      'What is not finished runs again, with fresh counters; what is finished stays so.',
+      'When its cause is still there it stalls again.',
+      'If the catalog that it was accepted with does not fit the database any more, the current one is taken.',
+    ],
+    button: 'Replay',
+    fits: (e) => e.state === 'stalled' && !e.heldAt,
+  },
+  start: {
+    label: 'Start now',
+    question: 'Start this erasure now?',
+    means: ['It does not wait for its time any more.', 'The user cannot undo it after that, and nobody else can.'],
+    button: 'Start now',
+    fits: (e) => e.state === 'scheduled' && !e.heldAt,
+  },
+  hold: {
+    label: 'Hold',
+    question: 'Put this erasure on hold?',
+    means: [
+      'Nothing more is deleted until somebody releases it. Work that is under way stops within a second or so.',
+      'What has been deleted stays deleted. The deadline does not move.',
+    ],
+    button: 'Hold',
+    // What the application holds can be held here as well, so that it stays so when the application lifts its own.
+    fits: (e) => !isFinal(e.state) && (!e.heldAt || e.heldBy === BY_APPLICATION),
+  },
+  release: {
+    label: 'Release',
+    question: 'Release this erasure?',
+    means: [
+      'It goes on where it was; one whose time has come meanwhile starts within a minute.',
+      'While the application’s own column (account.hold) says so, it stays on hold.',
+    ],
+    button: 'Release',
+    fits: (e) => !isFinal(e.state) && e.heldAt !== null,
+  },
+};
+
+/** What came of an action; it travels in the page's address, so it is a closed list. */
+export const NOTICES = {
+  replay: { bad: false, words: 'Replayed: it is running again.' },
+  start: { bad: false, words: 'Started.' },
+  hold: { bad: false, words: 'On hold. Nothing more is deleted until somebody releases it.' },
+  release: { bad: false, words: 'Released.' },
+  unfit: { bad: true, words: 'Nothing was done: meanwhile it is in another state. See below how things stand now.' },
+  on_hold: { bad: true, words: 'Still on hold: the application holds the account in its own column (account.hold).' },
+  unclear: {
+    bad: true,
+    words: 'It is not certain whether this worked: the database did not answer. See below how things stand now.',
+  },
+} as const;
+export type Notice = keyof typeof NOTICES;
+export const isNotice = (text: string | undefined): text is Notice =>
+  text !== undefined && Object.hasOwn(NOTICES, text);
+
+const BY_CODE: Partial<Record<ErrorCode, Notice>> = {
+  not_live: 'unfit',
+  not_replayable: 'unfit',
+  already_started: 'unfit',
+  on_hold: 'on_hold',
+  account_busy: 'unclear',
+  contended: 'unclear',
+  database_unavailable: 'unclear',
+};
+
+/** The notice for a refusal; undefined for what is no news about the erasure. */
+export const noticeOf = (code: ErrorCode): Notice | undefined => BY_CODE[code];
+
+/** Links to the questions of all actions that fit. */
+export function actionsOf(href: Href, e: Erasure): Html {
+  const fitting = ACTIONS.filter((action) => WORDS[action].fits(e));
+  return html`${fitting.map(
+    (action, i) =>
+      html`<a class="button ${i === 0 ? 'main' : ''}" href="${href(`${ERASURES}/${e.id}/${action}`)}">${WORDS[action].label}</a>`,
+  )}`;
+}
+
+/** The question before an action. `wrong`: why the reason was refused, and what was typed. */
+export function confirmPage(
+  href: Href,
+  { user, csrf }: Viewer,
+  e: Erasure,
+  action: Action,
+  wrong?: { problem: string; reason: string },
+): Html {
+  const words = WORDS[action];
+  return layout(
+    href,
+    { title: words.question, user },
+    html`<div class="confirm"><h1>${words.question}</h1>
+<p class="soft">Erasure <span class="id">${shortId(e.id)}</span>${e.accountKey === null ? '' : html` of account <bdi class="key">${e.accountKey}</bdi>`}</p>
+<ul>${words.means.map((line) => html`<li>${line}</li>`)}</ul>
+<form method="post" action="${href(`${ERASURES}/${e.id}/${action}`)}">
+<input type="hidden" name="csrf" value="${csrf}">
+${action === 'hold' ? reasonField(wrong) : ''}
+<div class="actions"><button class="main">${words.button}</button><a class="button" href="${href(`${ERASURES}/${e.id}`)}">Back</a></div>
+</form></div>`,
+  );
+}
+
+const reasonField = (wrong?: { problem: string; reason: string }): Html => html`<label for="reason">Reason</label>
+<p class="soft" id="reason-hint">1 to ${MOST_REASON} characters, shown to operators only, and forgotten together with the account.</p>
+${wrong ? html`<p class="notice bad" role="alert" id="reason-problem">${wrong.problem}</p>` : ''}
+<textarea id="reason" name="reason" rows="3" maxlength="${MOST_REASON}" required aria-describedby="reason-hint${wrong ? ' reason-problem' : ''}" ${wrong ? html`aria-invalid="true"` : ''}>
+${wrong?.reason ?? ''}</textarea>`;

@@ -1,0 +1,190 @@
+import { Hono, type Context as HonoContext } from 'hono';
+import type { ContentfulStatusCode } from 'hono/utils/http-status';
+import { validate as isUuid } from 'uuid';
+import { replayErasure } from '../../erasure/accept/replay.ts';
+import { notHeld, startErasure } from '../../erasure/accept/start.ts';
+import { holdErasure, releaseErasure } from '../../erasure/model/hold.ts';
+import { parseReason, REASON_EXPECTED } from '../../erasure/model/hold-reason.ts';
+import { markEarlier } from '../../erasure/model/newer-account.ts';
+import { type Erasure, findErasure } from '../../erasure/model/states.ts';
+import { readHistory } from '../../erasure/progress/history.ts';
+import { readMails, readTasks } from '../../erasure/progress/overview.ts';
+import { readProgress } from '../../erasure/progress/status.ts';
+import { ERRORS, LetheError, stackOf } from '../../errors.ts';
+import { readPaceWords } from '../../pace/current-pace.ts';
+import { deriveToken, verifyToken } from '../../tokens.ts';
+import { ownForms } from '../access/own-forms.ts';
+import { claimedSessions, currentUser, type SignedIn } from '../access/session.ts';
+import type { Api } from '../api.ts';
+import type { Assets } from '../assets.ts';
+import { withDeadline } from '../server/deadline.ts';
+import { toLetheError } from '../server/problem.ts';
+import { type Action, confirmPage, isAction, isNotice, type Notice, noticeOf, WORDS } from './actions.ts';
+import { detailPage } from './detail.ts';
+import { wordsOf } from './error-words.ts';
+import { ERASURES, sayingPage, type Viewer } from './layout.ts';
+import { listPage } from './list.ts';
+import { parseSearch, runSearch } from './search.ts';
+
+/** A person waits longer than a program, but not for ever. */
+const DEADLINE_MS = 4_000;
+
+/** The pages load from this server only, and nothing inline; nobody may frame them. */
+export const SUPPORT_POLICY = {
+  defaultSrc: ["'none'"],
+  scriptSrc: ["'self'"],
+  styleSrc: ["'self'"],
+  imgSrc: ["'self'", 'data:'],
+  connectSrc: ["'self'"],
+  formAction: ["'self'"],
+  baseUri: ["'none'"],
+  frameAncestors: ["'none'"],
+};
+
+type Env = { Variables: { viewer: Viewer & { user: SignedIn } } };
+
+/** `/admin/erasures` behind the dashboard's login: `support` looks, `ops` may also replay, start, hold and release. */
+export function supportRoutes(api: Api, { href }: Assets): Hono<Env> {
+  const { ctx, config, enqueue } = api;
+  const routes = new Hono<Env>();
+
+  /** What a form's token is for: this sign-in of this user, and no other. */
+  const session = ({ name, expires }: SignedIn) => `${name}|${expires}`;
+
+  const find = async (c: HonoContext): Promise<Erasure> => {
+    const id = c.req.param('id') ?? '';
+    const found = isUuid(id) ? await withDeadline(DEADLINE_MS, findErasure(ctx.db, id)) : null;
+    if (!found) throw new LetheError('not_found', 'there is no such erasure');
+    return found;
+  };
+
+  /** The path's action, for somebody who may do it. */
+  const requireAction = (c: HonoContext<Env>): Action => {
+    const action = c.req.param('action') ?? '';
+    if (!isAction(action)) throw new LetheError('not_found', 'there is no such action');
+    const { role } = c.get('viewer').user;
+    if (role !== 'ops') throw new LetheError('forbidden', `the role ${role} may not do this`);
+    return action;
+  };
+
+  /** Does it; the answer is what to tell. Throws what is not about the erasure. */
+  const act = async (action: Action, id: string, by: string, reason: string): Promise<Notice> => {
+    if (action === 'hold') {
+      await holdErasure(ctx, id, by, reason);
+      return 'hold';
+    }
+    const dispatch =
+      action === 'release'
+        ? (await releaseErasure(ctx, id, by)).dispatch
+        : action === 'replay'
+          ? await replayErasure(ctx, id, by, notHeld)
+          : await startErasure(ctx, id, notHeld, by);
+    if (dispatch) void enqueue.dispatch(dispatch);
+    if (dispatch || action === 'release') return action;
+    // Somebody was faster, or the application holds the account.
+    const now = await findErasure(ctx.db, id);
+    if (now?.state === 'running') return action;
+    return now?.heldAt ? 'on_hold' : 'unfit';
+  };
+
+  routes.use(async (c, next) => {
+    c.header('Cache-Control', 'no-store');
+    const see = (user: SignedIn) =>
+      c.set('viewer', { user, csrf: deriveToken(config.LETHE_SECRET, 'csrf', session(user)) });
+    // Before the database is asked: that it is away is told in words to somebody who signed in.
+    const [claimed] = claimedSessions(c, config);
+    if (claimed) see(claimed);
+    const user = await currentUser(c, api);
+    if (user) {
+      see(user);
+      return next();
+    }
+    if (isReading(c)) return c.redirect(href('/admin/login'), 303);
+    throw new LetheError('unauthenticated', `sign in at ${href('/admin/login')}`);
+  });
+  routes.use(ownForms(config));
+
+  routes.get('/', async (c) => {
+    const found = await withDeadline(DEADLINE_MS, runSearch(api, parseSearch(c.req.query())));
+    if ('erasureId' in found) return c.redirect(href(`${ERASURES}/${found.erasureId}`), 303);
+    return c.html(listPage(href, c.get('viewer'), found, new Date()));
+  });
+
+  routes.get('/:id', async (c) => {
+    const found = await find(c);
+    const [erasure = found] = await withDeadline(DEADLINE_MS, markEarlier(ctx, found.accountKey, [found]));
+    const [progress, tasks, mails, history, pace] = await withDeadline(
+      DEADLINE_MS,
+      Promise.all([
+        readProgress(ctx, erasure),
+        readTasks(ctx.db, erasure.id),
+        readMails(ctx.db, [erasure.id]),
+        readHistory(ctx.db, erasure.id),
+        erasure.state === 'running' ? readPaceWords(ctx) : null,
+      ]),
+    );
+    const asked = c.req.query('notice');
+    const notice = isNotice(asked) ? asked : undefined;
+    return c.html(
+      detailPage(href, c.get('viewer'), { erasure, progress, tasks, mails, history, pace, notice }, new Date()),
+    );
+  });
+
+  routes.get('/:id/:action', async (c) => {
+    const action = requireAction(c);
+    const erasure = await find(c);
+    if (!WORDS[action].fits(erasure)) return c.redirect(href(`${ERASURES}/${erasure.id}?notice=unfit`), 303);
+    return c.html(confirmPage(href, c.get('viewer'), erasure, action));
+  });
+
+  routes.post('/:id/:action', async (c) => {
+    const { user } = c.get('viewer');
+    const action = requireAction(c);
+    // What cannot be read as a form carries no token.
+    const form: Record<string, unknown> = await c.req.parseBody().catch(() => ({}));
+    if (!verifyToken(config.LETHE_SECRET, 'csrf', session(user), String(form.csrf ?? '')))
+      throw new LetheError('forbidden', 'this form is not of this sign-in: go back, load the page again, and repeat');
+    const erasure = await find(c);
+    const tell = (notice: Notice) => c.redirect(href(`${ERASURES}/${erasure.id}?notice=${notice}`), 303);
+    if (!WORDS[action].fits(erasure)) return tell('unfit');
+    const reason = action === 'hold' ? reasonOf(form.reason) : '';
+    if (typeof reason !== 'string') return c.html(confirmPage(href, c.get('viewer'), erasure, action, reason), 422);
+    ctx.log.info({ user: user.name, role: user.role, action, erasureId: erasure.id }, 'dashboard action');
+    return withDeadline(DEADLINE_MS, act(action, erasure.id, `user:${user.name}`, reason)).then(
+      tell,
+      (error: unknown) => {
+        const notice = noticeOf(toLetheError(error).code);
+        if (!notice) throw error;
+        return tell(notice);
+      },
+    );
+  });
+
+  // People get a page; what forms and programs send gets a problem document.
+  routes.onError((error, c) => {
+    const clean = toLetheError(error);
+    const viewer = c.get('viewer');
+    if (!viewer || !isReading(c)) throw error;
+    const { status, title } = ERRORS[clean.code];
+    if (status >= 500)
+      ctx.log.error(
+        { requestId: c.get('requestId' as never), code: clean.code, detail: clean.detail, stack: stackOf(error) },
+        'request failed',
+      );
+    c.header('Cache-Control', 'no-store');
+    const words =
+      clean.code === 'not_found'
+        ? 'There is no such erasure.'
+        : `${wordsOf(clean.code).words} ${wordsOf(clean.code).help}`;
+    return c.html(sayingPage(href, viewer.user, title, words), status as ContentfulStatusCode);
+  });
+  return routes;
+}
+
+const isReading = (c: HonoContext) => c.req.method === 'GET' || c.req.method === 'HEAD';
+
+/** The reason for a hold, or what is wrong with it and what was typed. */
+function reasonOf(given: unknown): string | { problem: string; reason: string } {
+  const typed = typeof given === 'string' ? given : '';
+  return parseReason(typed) ?? { problem: `The reason: ${REASON_EXPECTED}.`, reason: typed };
+}
