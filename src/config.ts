@@ -4,7 +4,7 @@ import ms, { type StringValue } from 'ms';
 import { z } from 'zod';
 import { startsTooLate } from './erasure/model/schedule.ts';
 import { UsageError } from './errors.ts';
-import { parseRedisUrl } from './jobs/redis-address.ts';
+import { parseRedisUrl } from './jobs/redis/address.ts';
 import { isSender } from './mail/address.ts';
 import { parsePaceSchedule } from './pace/pace-schedule.ts';
 import { parseDatabaseUrl } from './store/database-address.ts';

@@ -7,7 +7,7 @@ import { keepCatalog } from './erasure/model/catalog-of.ts';
 import type { Context } from './erasure/model/context.ts';
 import { startsTooLate } from './erasure/model/schedule.ts';
 import { UsageError } from './errors.ts';
-import { openProducers, type Producers } from './jobs/connection.ts';
+import { openProducers, type Producers } from './jobs/redis/connection.ts';
 import type { Logger } from './logger.ts';
 import { type Connection, connect } from './store/client.ts';
 import { firstError } from './store/first-error.ts';

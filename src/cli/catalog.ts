@@ -12,8 +12,8 @@ import { type Declaration, readCatalogFile } from '../catalog/load.ts';
 import { loadConfig } from '../config.ts';
 import { UsageError } from '../errors.ts';
 import { connect, type Database } from '../store/client.ts';
-import { answers } from './open.ts';
-import { json, painter, printable, type Terminal } from './terminal.ts';
+import { answers } from './shell/open.ts';
+import { json, painter, printable, type Terminal } from './shell/terminal.ts';
 
 /** `ok`: the catalog fits the database, and every table with an account's data is in it. */
 type Report = {

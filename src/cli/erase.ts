@@ -6,9 +6,9 @@ import { UsageError } from '../errors.ts';
 import { acceptedResource } from '../http/api/representation.ts';
 import { beginErasure } from '../jobs/begin-erasure.ts';
 import { parseAccountId } from '../keys/parse.ts';
-import { time } from './format.ts';
-import { withSession } from './open.ts';
-import { json, painter, printable, type Terminal } from './terminal.ts';
+import { time } from './shell/format.ts';
+import { withSession } from './shell/open.ts';
+import { json, painter, printable, type Terminal } from './shell/terminal.ts';
 
 type Options = { now?: true; yes?: true; json?: true };
 

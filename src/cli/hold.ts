@@ -2,10 +2,10 @@ import { Command } from 'commander';
 import { holdErasure } from '../erasure/model/hold.ts';
 import { parseReason, REASON_EXPECTED } from '../erasure/model/hold-reason.ts';
 import { UsageError } from '../errors.ts';
-import { erasureId } from './accounts.ts';
-import { withSession } from './open.ts';
-import { printErasure } from './print-erasure.ts';
-import type { Terminal } from './terminal.ts';
+import { erasureId } from './shell/accounts.ts';
+import { withSession } from './shell/open.ts';
+import { printErasure } from './shell/print-erasure.ts';
+import type { Terminal } from './shell/terminal.ts';
 
 export const holdCommand = (terminal: Terminal) =>
   new Command('hold')

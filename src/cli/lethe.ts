@@ -1,8 +1,8 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
-import { reportFailure, throwing } from './failure.ts';
-import { processTerminal } from './terminal.ts';
+import { reportFailure, throwing } from './shell/failure.ts';
+import { processTerminal } from './shell/terminal.ts';
 
 const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
   version: string;

@@ -2,11 +2,11 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import { type Erasure, STATES, type State } from '../erasure/model/states.ts';
 import { listErasures } from '../erasure/progress/list.ts';
 import { erasureSummary } from '../http/api/representation.ts';
-import { erasureId, marked, ofAccount } from './accounts.ts';
-import { stateIn } from './erasure-words.ts';
-import { table, time } from './format.ts';
-import { withSession } from './open.ts';
-import { json, painter, printable, type Terminal } from './terminal.ts';
+import { erasureId, marked, ofAccount } from './shell/accounts.ts';
+import { stateIn } from './shell/erasure-words.ts';
+import { table, time } from './shell/format.ts';
+import { withSession } from './shell/open.ts';
+import { json, painter, printable, type Terminal } from './shell/terminal.ts';
 
 type Options = { state?: State; held?: true; account?: string; limit: number; cursor?: string; json?: true };
 

@@ -3,9 +3,9 @@ import { type Estimate, estimateErasure, type LocationEstimate } from '../erasur
 import { strayWords } from '../erasure/steps/look-for-strays.ts';
 import { erasureSummary } from '../http/api/representation.ts';
 import { parseAccountId } from '../keys/parse.ts';
-import { duration, number, table, time } from './format.ts';
-import { withSession } from './open.ts';
-import { json, painter, printable, type Terminal } from './terminal.ts';
+import { duration, number, table, time } from './shell/format.ts';
+import { withSession } from './shell/open.ts';
+import { json, painter, printable, type Terminal } from './shell/terminal.ts';
 
 export const planCommand = (terminal: Terminal) =>
   new Command('plan')

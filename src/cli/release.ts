@@ -1,9 +1,9 @@
 import { Command } from 'commander';
 import { releaseErasure } from '../erasure/model/hold.ts';
-import { requireErasure } from './accounts.ts';
-import { withSession } from './open.ts';
-import { printErasure } from './print-erasure.ts';
-import type { Terminal } from './terminal.ts';
+import { requireErasure } from './shell/accounts.ts';
+import { withSession } from './shell/open.ts';
+import { printErasure } from './shell/print-erasure.ts';
+import type { Terminal } from './shell/terminal.ts';
 
 export const releaseCommand = (terminal: Terminal) =>
   new Command('release')

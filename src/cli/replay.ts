@@ -2,10 +2,10 @@ import { Command } from 'commander';
 import { replayErasure } from '../erasure/accept/replay.ts';
 import { notHeld } from '../erasure/accept/start.ts';
 import { LetheError } from '../errors.ts';
-import { requireErasure } from './accounts.ts';
-import { withSession } from './open.ts';
-import { printErasure } from './print-erasure.ts';
-import type { Terminal } from './terminal.ts';
+import { requireErasure } from './shell/accounts.ts';
+import { withSession } from './shell/open.ts';
+import { printErasure } from './shell/print-erasure.ts';
+import type { Terminal } from './shell/terminal.ts';
 
 export const replayCommand = (terminal: Terminal) =>
   new Command('replay')

@@ -2,11 +2,11 @@ import { Command } from 'commander';
 import type { Erasure } from '../erasure/model/states.ts';
 import type { Progress } from '../erasure/progress/status.ts';
 import { erasureResource } from '../http/api/representation.ts';
-import { findByIdOrAccount, marked } from './accounts.ts';
-import { heldWords, progressWords, readErasure, stateIn } from './erasure-words.ts';
-import { number, table, time } from './format.ts';
-import { withSession } from './open.ts';
-import { json, type Paint, painter, printable, type Terminal } from './terminal.ts';
+import { findByIdOrAccount, marked } from './shell/accounts.ts';
+import { heldWords, progressWords, readErasure, stateIn } from './shell/erasure-words.ts';
+import { number, table, time } from './shell/format.ts';
+import { withSession } from './shell/open.ts';
+import { json, type Paint, painter, printable, type Terminal } from './shell/terminal.ts';
 import { watch } from './watch.ts';
 
 export const statusCommand = (terminal: Terminal) =>

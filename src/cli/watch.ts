@@ -6,9 +6,9 @@ import type { Progress } from '../erasure/progress/status.ts';
 import { LetheError } from '../errors.ts';
 import { erasureResource } from '../http/api/representation.ts';
 import { sanitize } from '../store/sql-errors.ts';
-import { heldWords, progressWords, readErasure } from './erasure-words.ts';
-import { number, time, width } from './format.ts';
-import { json, printable, type Terminal } from './terminal.ts';
+import { heldWords, progressWords, readErasure } from './shell/erasure-words.ts';
+import { number, time, width } from './shell/format.ts';
+import { json, printable, type Terminal } from './shell/terminal.ts';
 
 type View = { show: (erasure: Erasure, progress: Progress) => void; end: () => void };
 

@@ -3,9 +3,9 @@ import type { Dispatch } from '../erasure/model/dispatch.ts';
 import type { Logger } from '../logger.ts';
 import type { Database } from '../store/client.ts';
 import { notification } from '../store/schema.ts';
-import { addOnce } from './add-once.ts';
-import type { Producers } from './connection.ts';
 import { CONTRACTS, type JobName, type Payload } from './contracts.ts';
+import { addOnce } from './redis/add-once.ts';
+import type { Producers } from './redis/connection.ts';
 
 /** The promises never reject. Nobody who answers a request waits for them: `settled` does, before the connections are closed. */
 export type Enqueue = {

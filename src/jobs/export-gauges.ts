@@ -4,9 +4,9 @@ import type { Metrics } from '../metrics.ts';
 import { readPace } from '../pace/current-pace.ts';
 import { PACES, ratioOf } from '../pace/pace.ts';
 import { isContended, sanitize } from '../store/sql-errors.ts';
-import type { Producers } from './connection.ts';
 import { QUEUES } from './contracts.ts';
 import { Duty } from './duty.ts';
+import type { Producers } from './redis/connection.ts';
 
 const NAME = 'gauges';
 /** A dead holder's duty is taken over after one lease and one tick at most. */

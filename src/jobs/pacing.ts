@@ -6,9 +6,9 @@ import { readPressure } from '../pace/pressure.ts';
 import { Signals } from '../pace/signals.ts';
 import { readRole } from '../store/grants.ts';
 import { isContended, sanitize } from '../store/sql-errors.ts';
-import type { Producers } from './connection.ts';
 import { Duty } from './duty.ts';
-import { limitSlots } from './limit-slots.ts';
+import type { Producers } from './redis/connection.ts';
+import { limitSlots } from './redis/limit-slots.ts';
 
 const NAME = 'pace';
 /** Who has not the duty asks for it every `askMs`: a dead holder is followed after `leaseMs` and that at most. */

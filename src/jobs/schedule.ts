@@ -5,11 +5,11 @@ import { reconcile } from '../erasure/upkeep/reconcile.ts';
 import { currentSlots } from '../pace/current-pace.ts';
 import { readClock } from '../store/clock.ts';
 import { sanitize } from '../store/sql-errors.ts';
-import type { Producers } from './connection.ts';
 import { CONTRACTS } from './contracts.ts';
 import type { Enqueue } from './enqueue.ts';
-import { limitSlots } from './limit-slots.ts';
-import { isParentLive } from './liveness.ts';
+import type { Producers } from './redis/connection.ts';
+import { limitSlots } from './redis/limit-slots.ts';
+import { isParentLive } from './redis/liveness.ts';
 
 const SWEEP = 'erasure.sweep';
 /** A tick that is overdue for this long has lost its job; one that is so much too late was set by a clock that is wrong. */

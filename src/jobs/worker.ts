@@ -1,8 +1,8 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { type WorkerOptions as BullOptions, type Job, Worker } from 'bullmq';
-import type { RedisClient } from './connection.ts';
 import { QUEUES, type QueueName } from './contracts.ts';
 import { handle, type Work } from './handlers.ts';
+import type { RedisClient } from './redis/connection.ts';
 
 export type WorkerOptions = { prefix: string; concurrency: number };
 export type Workers = {

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { stop } from '../../src/dev/process.ts';
 import { type RedisServer, startRedis } from '../../src/dev/redis.ts';
 import { hashPassword } from '../../src/http/access/password.ts';
-import { CALLS } from '../../src/jobs/redis-rights.ts';
+import { CALLS } from '../../src/jobs/redis/rights.ts';
 import { board, cookieOf } from '../support/dashboard.ts';
 import { checksum, expectErased } from '../support/evidence.ts';
 import { stateOf } from '../support/progress.ts';

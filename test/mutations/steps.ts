@@ -169,7 +169,11 @@ export const STEPS: readonly Mutation[] = [
     name: 'command-ends-before-redis-has-it',
     breaks: 'a command hands over: what it has asked of Redis gets there',
     edits: [
-      { file: 'src/cli/open.ts', find: 'await put(enqueue).finally(enqueue.settled)', replace: 'await put(enqueue)' },
+      {
+        file: 'src/cli/shell/open.ts',
+        find: 'await put(enqueue).finally(enqueue.settled)',
+        replace: 'await put(enqueue)',
+      },
     ],
     tests: ['test/integration/command-line-verbs.test.ts'],
   },

@@ -2,15 +2,15 @@ import { PassThrough, Writable } from 'node:stream';
 import { Command } from 'commander';
 import { catalogCommand } from '../../src/cli/catalog.ts';
 import { eraseCommand } from '../../src/cli/erase.ts';
-import { reportFailure, throwing } from '../../src/cli/failure.ts';
 import { holdCommand } from '../../src/cli/hold.ts';
 import { listCommand } from '../../src/cli/list.ts';
 import { planCommand } from '../../src/cli/plan.ts';
 import { releaseCommand } from '../../src/cli/release.ts';
 import { replayCommand } from '../../src/cli/replay.ts';
+import { reportFailure, throwing } from '../../src/cli/shell/failure.ts';
+import type { Output, Terminal } from '../../src/cli/shell/terminal.ts';
 import { startCommand } from '../../src/cli/start.ts';
 import { statusCommand } from '../../src/cli/status.ts';
-import type { Output, Terminal } from '../../src/cli/terminal.ts';
 import { undoCommand } from '../../src/cli/undo.ts';
 
 export type Ran = { code: number; out: string; err: string };

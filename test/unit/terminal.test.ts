@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { duration, table, width } from '../../src/cli/format.ts';
-import { json, type Output, painter, printable } from '../../src/cli/terminal.ts';
+import { duration, table, width } from '../../src/cli/shell/format.ts';
+import { json, type Output, painter, printable } from '../../src/cli/shell/terminal.ts';
 
 /** Written apart from the code that it tests: what a terminal obeys, and what hides or reorders text. */
 const steers = (text: string): boolean =>

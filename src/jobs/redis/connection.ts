@@ -1,11 +1,11 @@
 import { FlowProducer, Queue, RedisConnection } from 'bullmq';
 import { Cluster, Redis } from 'ioredis';
-import { UsageError } from '../errors.ts';
-import type { Logger } from '../logger.ts';
-import { QUEUES, type QueueName } from './contracts.ts';
-import { parseRedisUrl } from './redis-address.ts';
-import { watchOutages } from './redis-outages.ts';
-import { refusedCommands } from './redis-rights.ts';
+import { UsageError } from '../../errors.ts';
+import type { Logger } from '../../logger.ts';
+import { QUEUES, type QueueName } from '../contracts.ts';
+import { parseRedisUrl } from './address.ts';
+import { watchOutages } from './outages.ts';
+import { refusedCommands } from './rights.ts';
 
 export type RedisOptions = { url: string; prefix: string };
 

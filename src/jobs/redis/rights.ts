@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
-import { UsageError } from '../errors.ts';
-import type { Logger } from '../logger.ts';
+import { UsageError } from '../../errors.ts';
+import type { Logger } from '../../logger.ts';
 import type { Producers, RedisClient } from './connection.ts';
 
 /**

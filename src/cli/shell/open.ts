@@ -1,19 +1,19 @@
 import { sql } from 'drizzle-orm';
-import { checkCatalog, ownProblems, readDeadlockTimeout } from '../catalog/check.ts';
-import type { Drift } from '../catalog/drift.ts';
-import type { Catalog } from '../catalog/live/types.ts';
-import { type Declaration, loadCatalog } from '../catalog/load.ts';
-import { loadConfig } from '../config.ts';
-import { keepCatalog } from '../erasure/model/catalog-of.ts';
-import type { Context } from '../erasure/model/context.ts';
-import { LetheError, UsageError } from '../errors.ts';
-import { openProducers } from '../jobs/connection.ts';
-import { createEnqueue, type Enqueue } from '../jobs/enqueue.ts';
-import { createLogger } from '../logger.ts';
-import { type Closable, closeAll, settingsOf } from '../resources.ts';
-import { connect, type Database } from '../store/client.ts';
-import { firstError } from '../store/first-error.ts';
-import { pendingMigrations } from '../store/migrate.ts';
+import { checkCatalog, ownProblems, readDeadlockTimeout } from '../../catalog/check.ts';
+import type { Drift } from '../../catalog/drift.ts';
+import type { Catalog } from '../../catalog/live/types.ts';
+import { type Declaration, loadCatalog } from '../../catalog/load.ts';
+import { loadConfig } from '../../config.ts';
+import { keepCatalog } from '../../erasure/model/catalog-of.ts';
+import type { Context } from '../../erasure/model/context.ts';
+import { LetheError, UsageError } from '../../errors.ts';
+import { createEnqueue, type Enqueue } from '../../jobs/enqueue.ts';
+import { openProducers } from '../../jobs/redis/connection.ts';
+import { createLogger } from '../../logger.ts';
+import { type Closable, closeAll, settingsOf } from '../../resources.ts';
+import { connect, type Database } from '../../store/client.ts';
+import { firstError } from '../../store/first-error.ts';
+import { pendingMigrations } from '../../store/migrate.ts';
 import type { Terminal } from './terminal.ts';
 
 /** What a command works with. */

@@ -1,5 +1,5 @@
 import type { Redis } from 'ioredis';
-import type { Logger } from '../logger.ts';
+import type { Logger } from '../../logger.ts';
 import type { RedisClient } from './connection.ts';
 
 /** What ioredis emits; those of a cluster's nodes are emitted by a Cluster only. */

@@ -1,6 +1,6 @@
 import { type Command, CommanderError } from 'commander';
-import { LetheError, UsageError } from '../errors.ts';
-import { sanitize } from '../store/sql-errors.ts';
+import { LetheError, UsageError } from '../../errors.ts';
+import { sanitize } from '../../store/sql-errors.ts';
 import { type Output, printable, type Terminal } from './terminal.ts';
 
 /** Writes why a command failed, a line each, and returns its exit code. Nothing it writes can steer a terminal. */

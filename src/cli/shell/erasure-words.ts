@@ -1,7 +1,7 @@
-import type { Context } from '../erasure/model/context.ts';
-import type { Erasure } from '../erasure/model/states.ts';
-import { look, type Seen } from '../erasure/progress/look.ts';
-import type { Progress } from '../erasure/progress/status.ts';
+import type { Context } from '../../erasure/model/context.ts';
+import type { Erasure } from '../../erasure/model/states.ts';
+import { look, type Seen } from '../../erasure/progress/look.ts';
+import type { Progress } from '../../erasure/progress/status.ts';
 import { duration, number, time } from './format.ts';
 import { type Paint, printable } from './terminal.ts';
 

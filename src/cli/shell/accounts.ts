@@ -1,11 +1,11 @@
-import { canonicalKey } from '../erasure/accept/request.ts';
-import type { Context } from '../erasure/model/context.ts';
-import { markEarlier } from '../erasure/model/newer-account.ts';
-import { type Erasure, findErasure, findLive } from '../erasure/model/states.ts';
-import { listErasures } from '../erasure/progress/list.ts';
-import { LetheError, UsageError } from '../errors.ts';
-import { parseAccountId } from '../keys/parse.ts';
-import { accountDigest } from '../tokens.ts';
+import { canonicalKey } from '../../erasure/accept/request.ts';
+import type { Context } from '../../erasure/model/context.ts';
+import { markEarlier } from '../../erasure/model/newer-account.ts';
+import { type Erasure, findErasure, findLive } from '../../erasure/model/states.ts';
+import { listErasures } from '../../erasure/progress/list.ts';
+import { LetheError, UsageError } from '../../errors.ts';
+import { parseAccountId } from '../../keys/parse.ts';
+import { accountDigest } from '../../tokens.ts';
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
