@@ -1,7 +1,7 @@
 /** The least that any eraser by ranges can take beside the application: bare connections, nothing to plan, prove or record. */
 import { setTimeout as pause } from 'node:timers/promises';
 import postgres, { type ReservedSql } from 'postgres';
-import type { PostgresServer } from '../src/dev/postgres.ts';
+import type { PostgresServer } from '../dev/postgres.ts';
 import { CONTENDERS, type Contender } from './contenders.ts';
 import { boundsOf, POSTS } from './floors.ts';
 import { measure, type Run } from './measure.ts';

@@ -1,5 +1,5 @@
 import type { Sql } from 'postgres';
-import type { RedisServer } from '../src/dev/redis.ts';
+import type { RedisServer } from '../dev/redis.ts';
 import { ask, deploy, stageSeconds, waitForCompletion } from './lethe.ts';
 import { deleteInLoop } from './loop.ts';
 import { deployPlainJob } from './plain-job.ts';

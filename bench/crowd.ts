@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Sql } from 'postgres';
-import type { PostgresServer } from '../src/dev/postgres.ts';
+import type { PostgresServer } from '../dev/postgres.ts';
 import { accountsLike } from './database.ts';
 import { type Scene, withDeployment } from './deployed.ts';
 import { ask, waitForCompletion } from './lethe.ts';

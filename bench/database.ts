@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import postgres, { type Sql } from 'postgres';
-import { type PostgresServer, startPostgres } from '../src/dev/postgres.ts';
-import { createReader, type Population, populate } from '../src/dev/reader.ts';
+import { type PostgresServer, startPostgres } from '../dev/postgres.ts';
+import { createReader, type Population, populate } from '../dev/reader.ts';
 import { migrate } from '../src/store/migrate.ts';
 
 const CONFIGURATION = new URL('postgresql.conf', import.meta.url);

@@ -1,6 +1,6 @@
 import postgres, { type Sql } from 'postgres';
-import type { PostgresServer } from '../src/dev/postgres.ts';
-import { startRedis } from '../src/dev/redis.ts';
+import type { PostgresServer } from '../dev/postgres.ts';
+import { startRedis } from '../dev/redis.ts';
 import { copyDatabase, withSql } from './database.ts';
 import { type Deployment, deploy } from './lethe.ts';
 

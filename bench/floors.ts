@@ -1,6 +1,6 @@
 /** What bare connections need for the same rows: no eraser can be faster than they are. */
 import postgres, { type Sql } from 'postgres';
-import type { PostgresServer } from '../src/dev/postgres.ts';
+import type { PostgresServer } from '../dev/postgres.ts';
 import { eraseBare } from './bare.ts';
 import { accountsLike, copyDatabase, createTemplate } from './database.ts';
 import { eraseWithEvidence } from './least-request.ts';

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 import { FlowProducer, Worker } from 'bullmq';
-import type { PostgresServer } from '../src/dev/postgres.ts';
-import { startRedis } from '../src/dev/redis.ts';
+import type { PostgresServer } from '../dev/postgres.ts';
+import { startRedis } from '../dev/redis.ts';
 import { withDeployment } from './deployed.ts';
 
 /** Ticks of the kernel's clock in a second, in /proc; the same on every Linux of today. */

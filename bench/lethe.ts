@@ -5,10 +5,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Sql } from 'postgres';
-import { peakMemory } from '../src/dev/evidence.ts';
-import { type Running, start, stop, waitForOutput } from '../src/dev/process.ts';
-import { sweepUp } from '../src/dev/reaper.ts';
-import type { RedisServer } from '../src/dev/redis.ts';
+import { peakMemory } from '../dev/evidence.ts';
+import { type Running, start, stop, waitForOutput } from '../dev/process.ts';
+import { sweepUp } from '../dev/reaper.ts';
+import type { RedisServer } from '../dev/redis.ts';
 
 export type Answer = { status: number; ok: boolean; text: string };
 

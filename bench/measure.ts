@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import postgres from 'postgres';
-import type { PostgresServer } from '../src/dev/postgres.ts';
-import { startRedis } from '../src/dev/redis.ts';
+import type { PostgresServer } from '../dev/postgres.ts';
+import { startRedis } from '../dev/redis.ts';
 import type { Contender } from './contenders.ts';
 import { accountsLike, copyDatabase, withSql } from './database.ts';
 import { during, now, startProbing } from './probing.ts';

@@ -2,7 +2,7 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { PostgresServer } from '../src/dev/postgres.ts';
+import type { PostgresServer } from '../dev/postgres.ts';
 import { eraseBare } from './bare.ts';
 import { measureCrowd } from './crowd.ts';
 import { accountsLike, withSql } from './database.ts';

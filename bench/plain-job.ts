@@ -2,8 +2,8 @@ import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { Queue, QueueEvents } from 'bullmq';
-import { peakMemory } from '../src/dev/evidence.ts';
-import type { RedisServer } from '../src/dev/redis.ts';
+import { peakMemory } from '../dev/evidence.ts';
+import type { RedisServer } from '../dev/redis.ts';
 import type { Ready } from './contenders.ts';
 
 const QUEUE = 'plain';

@@ -1,4 +1,4 @@
-import type { Population } from '../src/dev/reader.ts';
+import type { Population } from '../dev/reader.ts';
 import { background } from './database.ts';
 
 export type Plan = {

@@ -2,7 +2,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Sql } from 'postgres';
-import type { PostgresServer } from '../src/dev/postgres.ts';
+import type { PostgresServer } from '../dev/postgres.ts';
 import { measureBareErasers } from './bare-eraser.ts';
 import { createTemplate, startServer } from './database.ts';
 import { drawFlame, sample } from './flame.ts';

@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import autocannon from 'autocannon';
-import type { PostgresServer } from '../src/dev/postgres.ts';
+import type { PostgresServer } from '../dev/postgres.ts';
 import { eraseBare, startBare } from './bare.ts';
 import { accountsLike, withSql } from './database.ts';
 import { withDeployment } from './deployed.ts';

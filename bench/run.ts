@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { cpus, totalmem } from 'node:os';
-import type { PostgresServer } from '../src/dev/postgres.ts';
+import type { PostgresServer } from '../dev/postgres.ts';
 import { judge } from './bars.ts';
 import { CONTENDERS, type Contender } from './contenders.ts';
 import { measureBeside, measureCrowd } from './crowd.ts';

@@ -2,4 +2,4 @@ import { bin, installPackages, installRedis, run } from './set-up.mjs';
 
 installPackages();
 if (!process.env.REDIS_URL) installRedis();
-process.exit(run(bin('tsx/dist/cli.mjs'), ['src/dev/demo.ts', ...process.argv.slice(2)]));
+process.exit(run(bin('tsx/dist/cli.mjs'), ['dev/demo.ts', ...process.argv.slice(2)]));

@@ -1,8 +1,8 @@
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { freePort } from '../../src/dev/free-port.ts';
-import { startPostgres } from '../../src/dev/postgres.ts';
-import { stop, waitForOutput } from '../../src/dev/process.ts';
+import { freePort } from '../../dev/free-port.ts';
+import { startPostgres } from '../../dev/postgres.ts';
+import { stop, waitForOutput } from '../../dev/process.ts';
 import { holdErasure, releaseErasure } from '../../src/erasure/model/hold.ts';
 import type { Resources } from '../../src/resources.ts';
 import { deriveToken } from '../../src/tokens.ts';

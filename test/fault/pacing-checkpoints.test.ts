@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { type PostgresServer, startPostgres } from '../../src/dev/postgres.ts';
+import { type PostgresServer, startPostgres } from '../../dev/postgres.ts';
 import { expectErased } from '../support/evidence.ts';
 import { paceIn, untilRecovered, untilSlowed } from '../support/pace.ts';
 import { stateOf } from '../support/progress.ts';

@@ -1,6 +1,6 @@
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { type RedisServer, startRedis } from '../../src/dev/redis.ts';
+import { type RedisServer, startRedis } from '../../dev/redis.ts';
 import { expectErased } from '../support/evidence.ts';
 import { paceIn, sliceRows, untilRecovered } from '../support/pace.ts';
 import { stateOf } from '../support/progress.ts';

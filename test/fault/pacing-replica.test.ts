@@ -1,6 +1,6 @@
 import postgres, { type Sql } from 'postgres';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { type PostgresServer, startPostgres, startStandby } from '../../src/dev/postgres.ts';
+import { type PostgresServer, startPostgres, startStandby } from '../../dev/postgres.ts';
 import { readPressure } from '../../src/pace/pressure.ts';
 import { connect } from '../../src/store/client.ts';
 import { checksum, expectErased } from '../support/evidence.ts';

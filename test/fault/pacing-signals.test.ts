@@ -1,6 +1,6 @@
 import postgres, { type Sql } from 'postgres';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { type PostgresServer, startPostgres } from '../../src/dev/postgres.ts';
+import { type PostgresServer, startPostgres } from '../../dev/postgres.ts';
 import { startPacing } from '../../src/jobs/pacing.ts';
 import { readPressure } from '../../src/pace/pressure.ts';
 import { checksum, expectErased } from '../support/evidence.ts';

@@ -1,6 +1,6 @@
 import postgres from 'postgres';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type PostgresServer, startPostgres } from '../../src/dev/postgres.ts';
+import { type PostgresServer, startPostgres } from '../../dev/postgres.ts';
 import { connect } from '../../src/store/client.ts';
 import { sanitize } from '../../src/store/sql-errors.ts';
 import { Wire } from '../harness/wire.ts';

@@ -1,6 +1,6 @@
 import { Redis } from 'ioredis';
 import { describe, expect, it } from 'vitest';
-import { type RedisServer, startRedis } from '../../src/dev/redis.ts';
+import { type RedisServer, startRedis } from '../../dev/redis.ts';
 import { createEnqueue } from '../../src/jobs/enqueue.ts';
 import { beginErasure, beginErasureOf } from '../support/begin-erasure.ts';
 import { keep } from '../support/keep.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type RedisServer, startRedis } from '../../src/dev/redis.ts';
+import { type RedisServer, startRedis } from '../../dev/redis.ts';
 import { expectErased } from '../support/evidence.ts';
 import { keep } from '../support/keep.ts';
 import { stateOf } from '../support/progress.ts';

@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type RedisServer, startRedis } from '../../src/dev/redis.ts';
+import { type RedisServer, startRedis } from '../../dev/redis.ts';
 import { requestErasure } from '../../src/erasure/accept/request.ts';
 import { reconcile } from '../../src/erasure/upkeep/reconcile.ts';
 import { hashPassword } from '../../src/http/access/password.ts';

@@ -1,6 +1,6 @@
 import postgres from 'postgres';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { populate } from '../../src/dev/reader.ts';
+import { populate } from '../../dev/reader.ts';
 import { type Erasure, findErasure } from '../../src/erasure/model/states.ts';
 import { advanceErasure } from '../../src/erasure/steps/advance.ts';
 import { eraseChunk } from '../../src/erasure/steps/erase-chunk.ts';

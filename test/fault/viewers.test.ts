@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { type PostgresServer, startPostgres } from '../../src/dev/postgres.ts';
+import { type PostgresServer, startPostgres } from '../../dev/postgres.ts';
 import type { ViewerLimits } from '../../src/http/live/viewers.ts';
 import { startApi } from '../../src/main.ts';
 import { type Follower, follow } from '../support/follow.ts';

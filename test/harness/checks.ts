@@ -1,5 +1,5 @@
 import type { Sql } from 'postgres';
-import { countRows, type Mail, type Rows, readLedger } from '../../src/dev/evidence.ts';
+import { countRows, type Mail, type Rows, readLedger } from '../../dev/evidence.ts';
 import { STATES, type State, TRANSITIONS } from '../../src/erasure/model/states.ts';
 
 /** What was there before: rows of each account, and a checksum over everything of the bystanders. */

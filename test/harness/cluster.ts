@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import postgres, { type Sql } from 'postgres';
-import { type PostgresServer, startPostgres, startStandby } from '../../src/dev/postgres.ts';
+import { type PostgresServer, startPostgres, startStandby } from '../../dev/postgres.ts';
 import { createTemplate, TEMPLATE } from '../support/servers.ts';
 import { send } from './signal.ts';
 import { type Ballast, mountSmallDisk } from './small-disk.ts';

@@ -1,5 +1,5 @@
 import type { Sql } from 'postgres';
-import type { RedisServer } from '../../src/dev/redis.ts';
+import type { RedisServer } from '../../dev/redis.ts';
 import type { People } from './application.ts';
 import type { Cluster } from './cluster.ts';
 import type { Pooler } from './pooler.ts';

@@ -1,7 +1,7 @@
 import { cpSync, mkdtempSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { sweepUp } from '../../src/dev/reaper.ts';
+import { sweepUp } from '../../dev/reaper.ts';
 
 /**
  * The built code with the next version's contracts: an optional field more in each job that erases, as an upgrade

@@ -2,9 +2,9 @@ import { execFileSync } from 'node:child_process';
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { freePort } from '../../src/dev/free-port.ts';
-import { type Running, start, stop, waitForOutput } from '../../src/dev/process.ts';
-import { sweepUp } from '../../src/dev/reaper.ts';
+import { freePort } from '../../dev/free-port.ts';
+import { type Running, start, stop, waitForOutput } from '../../dev/process.ts';
+import { sweepUp } from '../../dev/reaper.ts';
 
 export type Pooler = { port: number; pid: () => number; restart: () => Promise<void>; close: () => Promise<void> };
 

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { readMails } from '../../src/dev/evidence.ts';
+import { readMails } from '../../dev/evidence.ts';
 import { readTally } from './application.ts';
 import {
   type Before,

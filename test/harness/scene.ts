@@ -1,9 +1,9 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { join, resolve } from 'node:path';
 import postgres, { type Sql } from 'postgres';
-import { freePort } from '../../src/dev/free-port.ts';
-import { populate } from '../../src/dev/reader.ts';
-import { startRedis } from '../../src/dev/redis.ts';
+import { freePort } from '../../dev/free-port.ts';
+import { populate } from '../../dev/reader.ts';
+import { startRedis } from '../../dev/redis.ts';
 import { createTally } from './application.ts';
 import type { Cluster } from './cluster.ts';
 import type { Scene } from './fault.ts';

@@ -1,7 +1,7 @@
 import { createWriteStream } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { type Running, start, stop } from '../../src/dev/process.ts';
+import { type Running, start, stop } from '../../dev/process.ts';
 import type { Relay } from './relay.ts';
 import type { Wire } from './wire.ts';
 

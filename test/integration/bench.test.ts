@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import type { Result } from '../../bench/result.ts';
-import { start } from '../../src/dev/process.ts';
+import { start } from '../../dev/process.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'lethe-bench-test-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));

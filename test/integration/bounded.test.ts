@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { countRows } from '../../src/dev/evidence.ts';
-import { populate } from '../../src/dev/reader.ts';
+import { countRows } from '../../dev/evidence.ts';
+import { populate } from '../../dev/reader.ts';
 import type { Resources } from '../../src/resources.ts';
 import { expectErased } from '../support/evidence.ts';
 import { finishedChunks, stateOf } from '../support/progress.ts';

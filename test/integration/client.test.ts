@@ -3,6 +3,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { z } from '@hono/zod-openapi';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { freePort } from '../../dev/free-port.ts';
 import {
   type ClientOptions,
   createClient,
@@ -10,7 +11,6 @@ import {
   LetheProblem,
   openStatusLink,
 } from '../../src/client/index.ts';
-import { freePort } from '../../src/dev/free-port.ts';
 import { ROUTES } from '../../src/http/api/openapi.ts';
 import { startApi } from '../../src/main.ts';
 import { expectErased } from '../support/evidence.ts';

@@ -5,9 +5,9 @@ import { join } from 'node:path';
 import postgres from 'postgres';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
-import { type PostgresServer, startPostgres } from '../../src/dev/postgres.ts';
-import { type Running, start, stop } from '../../src/dev/process.ts';
-import { type RedisServer, startRedis } from '../../src/dev/redis.ts';
+import { type PostgresServer, startPostgres } from '../../dev/postgres.ts';
+import { type Running, start, stop } from '../../dev/process.ts';
+import { type RedisServer, startRedis } from '../../dev/redis.ts';
 import { until } from '../support/until.ts';
 import { createWorld, KEYS, type World } from '../support/world.ts';
 

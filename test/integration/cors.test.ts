@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type PostgresServer, startPostgres } from '../../src/dev/postgres.ts';
+import { type PostgresServer, startPostgres } from '../../dev/postgres.ts';
 import { createTemplate } from '../support/servers.ts';
 import { accepted, expectProblem, subject } from '../support/subject.ts';
 import { until } from '../support/until.ts';

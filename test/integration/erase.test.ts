@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { populate } from '../../src/dev/reader.ts';
+import { populate } from '../../dev/reader.ts';
 import { checksum, expectErased, mails, rowsOf } from '../support/evidence.ts';
 import { until } from '../support/until.ts';
 import { type Call, createWorld, KEYS, type World } from '../support/world.ts';

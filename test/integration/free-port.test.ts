@@ -3,10 +3,10 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 import type { Readable, Writable } from 'node:stream';
 import { afterAll, describe, expect, it } from 'vitest';
-import { freePort } from '../../src/dev/free-port.ts';
+import { freePort } from '../../dev/free-port.ts';
 
 const tsx = new URL('../../node_modules/tsx/dist/cli.mjs', import.meta.url).pathname;
-const module = new URL('../../src/dev/free-port.ts', import.meta.url).href;
+const module = new URL('../../dev/free-port.ts', import.meta.url).href;
 /** The ports that a process of its own is given, while five of them run at once. */
 const elsewhere = async (count: number): Promise<number[]> => {
   const script = `

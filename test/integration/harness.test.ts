@@ -1,6 +1,6 @@
 import postgres from 'postgres';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { populate } from '../../src/dev/reader.ts';
+import { populate } from '../../dev/reader.ts';
 import { requestErasure } from '../../src/erasure/accept/request.ts';
 import type { Resources } from '../../src/resources.ts';
 import { createTally, readTally } from '../harness/application.ts';

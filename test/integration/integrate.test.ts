@@ -1,7 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { freePort } from '../../src/dev/free-port.ts';
-import { type Running, start, stop, waitForOutput } from '../../src/dev/process.ts';
+import { freePort } from '../../dev/free-port.ts';
+import { type Running, start, stop, waitForOutput } from '../../dev/process.ts';
 import { LARGE, subject } from '../support/subject.ts';
 import { until } from '../support/until.ts';
 import { createWorld, type World } from '../support/world.ts';

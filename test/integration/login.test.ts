@@ -1,6 +1,6 @@
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { type RedisServer, startRedis } from '../../src/dev/redis.ts';
+import { type RedisServer, startRedis } from '../../dev/redis.ts';
 import { hashPassword } from '../../src/http/access/password.ts';
 import { patience } from '../../src/http/access/patience.ts';
 import { cookieOf, dump, signIn } from '../support/dashboard.ts';

@@ -1,6 +1,6 @@
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import type { Running } from '../../src/dev/process.ts';
+import type { Running } from '../../dev/process.ts';
 import { addressOf, findNotification, type Kind, makeDue, notificationIn } from '../support/notifications.ts';
 import { type ResendServer, startResend } from '../support/resend-server.ts';
 import { LARGE, SMALL, subject } from '../support/subject.ts';

@@ -1,7 +1,7 @@
 import type { Job } from 'bullmq';
 import postgres from 'postgres';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type RedisServer, startRedis } from '../../src/dev/redis.ts';
+import { type RedisServer, startRedis } from '../../dev/redis.ts';
 import { measureBacklog } from '../../src/erasure/progress/measure.ts';
 import { LetheError } from '../../src/errors.ts';
 import { readReadiness } from '../../src/http/api/readiness.ts';

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Running, start, stop } from '../../src/dev/process.ts';
+import { type Running, start, stop } from '../../dev/process.ts';
 import { healthcheck } from '../support/dockerfile.ts';
 import { until } from '../support/until.ts';
 import { createWorld, KEYS, type World } from '../support/world.ts';

@@ -1,8 +1,8 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { type Running, start, stop } from '../../src/dev/process.ts';
-import { type RedisServer, startRedis } from '../../src/dev/redis.ts';
+import { type Running, start, stop } from '../../dev/process.ts';
+import { type RedisServer, startRedis } from '../../dev/redis.ts';
 import { patience } from '../../src/http/access/patience.ts';
 import { dump } from '../support/dashboard.ts';
 import { accepted, expectProblem, subject } from '../support/subject.ts';

@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { start } from '../../src/dev/process.ts';
+import { start } from '../../dev/process.ts';
 import type { Result } from '../soak/report.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'lethe-soak-test-'));

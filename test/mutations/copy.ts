@@ -12,7 +12,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { sweepUp } from '../../src/dev/reaper.ts';
+import { sweepUp } from '../../dev/reaper.ts';
 import { applyEdit, type Mutation } from './mutation.ts';
 
 /** The project's files in a temporary folder: the working tree itself is never mutated. */

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { start } from '../../src/dev/process.ts';
+import { start } from '../../dev/process.ts';
 
 /**
  * How a run of test files ended. `broken`: no test failed and yet it did not pass, as where a file cannot be

@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Sql } from 'postgres';
-import type { Rows } from '../../src/dev/evidence.ts';
-import { populate } from '../../src/dev/reader.ts';
+import type { Rows } from '../../dev/evidence.ts';
+import { populate } from '../../dev/reader.ts';
 import type { Deployment } from './deploy.ts';
 
 /** One request of the stream, and what it must have deleted when it is done. */

@@ -3,9 +3,9 @@ import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { freePort } from '../../src/dev/free-port.ts';
-import { type Running, start, stop } from '../../src/dev/process.ts';
-import { sweepUp } from '../../src/dev/reaper.ts';
+import { freePort } from '../../dev/free-port.ts';
+import { type Running, start, stop } from '../../dev/process.ts';
+import { sweepUp } from '../../dev/reaper.ts';
 
 /** A process that is started again whenever it ends, as an orchestrator would. */
 export type Supervised = {

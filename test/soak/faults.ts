@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import type { Sql } from 'postgres';
-import type { RedisServer } from '../../src/dev/redis.ts';
+import type { RedisServer } from '../../dev/redis.ts';
 import type { Deployment } from './deploy.ts';
 
 type Under = { sql: Sql; redis: RedisServer; lethe: Deployment };

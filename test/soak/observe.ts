@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import type { Sql } from 'postgres';
-import type { RedisServer } from '../../src/dev/redis.ts';
+import type { RedisServer } from '../../dev/redis.ts';
 import { QUEUES } from '../../src/jobs/contracts.ts';
 import type { Deployment, Supervised } from './deploy.ts';
 import type { Sample } from './series.ts';

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Sql } from 'postgres';
-import { countRows, readLedger, readMails } from '../../src/dev/evidence.ts';
+import { countRows, readLedger, readMails } from '../../dev/evidence.ts';
 import { until } from '../support/until.ts';
 import type { Asked } from './ask.ts';
 

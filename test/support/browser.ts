@@ -13,7 +13,7 @@ export function complaintsOf(page: Page): string[] {
   return complaints;
 }
 
-export { openBrowser } from '../../src/dev/browser.ts';
+export { openBrowser } from '../../dev/browser.ts';
 
 type Violation = { id: string; nodes: { html: string }[] };
 

@@ -2,7 +2,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Sql } from 'postgres';
 import { expect } from 'vitest';
-import { countRows, readLedger } from '../../src/dev/evidence.ts';
+import { countRows, readLedger } from '../../dev/evidence.ts';
 
 export { countRows as rowsOf, readLedger as ledger };
 

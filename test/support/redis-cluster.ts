@@ -1,6 +1,6 @@
 import { Redis } from 'ioredis';
-import { freePort } from '../../src/dev/free-port.ts';
-import { type RedisServer, startRedis } from '../../src/dev/redis.ts';
+import { freePort } from '../../dev/free-port.ts';
+import { type RedisServer, startRedis } from '../../dev/redis.ts';
 import { until } from './until.ts';
 
 const SLOTS = 16_384;

@@ -1,5 +1,5 @@
 import { fileURLToPath } from 'node:url';
-import { freePort } from '../../src/dev/free-port.ts';
+import { freePort } from '../../dev/free-port.ts';
 
 const file = (name: string) => fileURLToPath(new URL(`tls/${name}`, import.meta.url));
 

@@ -1,10 +1,10 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { freePort } from '../../src/dev/free-port.ts';
-import { start, stop, waitForOutput } from '../../src/dev/process.ts';
-import { sweepUp } from '../../src/dev/reaper.ts';
-import { findRedis, type RedisServer } from '../../src/dev/redis.ts';
+import { freePort } from '../../dev/free-port.ts';
+import { start, stop, waitForOutput } from '../../dev/process.ts';
+import { sweepUp } from '../../dev/reaper.ts';
+import { findRedis, type RedisServer } from '../../dev/redis.ts';
 
 export const MASTER = 'lethe-master';
 

@@ -1,8 +1,8 @@
 import postgres from 'postgres';
 import type { TestProject } from 'vitest/node';
-import { type PostgresServer, startPostgres } from '../../src/dev/postgres.ts';
-import { createReader } from '../../src/dev/reader.ts';
-import { startRedis } from '../../src/dev/redis.ts';
+import { type PostgresServer, startPostgres } from '../../dev/postgres.ts';
+import { createReader } from '../../dev/reader.ts';
+import { startRedis } from '../../dev/redis.ts';
 import { migrate } from '../../src/store/migrate.ts';
 
 declare module 'vitest' {

@@ -1,6 +1,6 @@
 import type { Sql } from 'postgres';
 import { expect } from 'vitest';
-import { populate } from '../../src/dev/reader.ts';
+import { populate } from '../../dev/reader.ts';
 import { checksum, rowsOf } from './evidence.ts';
 import type { Answer, Call } from './world.ts';
 

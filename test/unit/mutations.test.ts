@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { start } from '../../src/dev/process.ts';
+import { start } from '../../dev/process.ts';
 import { mutatedTexts } from '../mutations/copy.ts';
 import { applyEdit } from '../mutations/mutation.ts';
 import { MUTATIONS } from '../mutations/mutations.ts';

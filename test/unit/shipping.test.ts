@@ -229,7 +229,7 @@ describe('docker-compose.yml', () => {
     const plain = (text: string) => text.replace(/--.*$/gm, '').replace(/\s+/g, ' ').trim();
     const tables = plain(read('ops/sample-application.sql').split('INSERT INTO')[0] as string);
     expect(tables).toContain('CREATE TABLE posts');
-    expect(plain(read('src/dev/reader.ts'))).toContain(tables);
+    expect(plain(read('dev/reader.ts'))).toContain(tables);
   });
 
   it('can use another database: the bundled one is not started and nobody is pointed at it', () => {
