@@ -108,7 +108,7 @@ describe('the snippets of the pages', () => {
     'give npm run %s options that it has',
     (script) => {
       const [, file] = /node (scripts\/[\w-]+\.mjs)/.exec(scripts[script] as string) ?? [];
-      const [, main] = /'((?:test|bench|src)\/[\w/-]+\.ts)'/.exec(readFileSync(file as string, 'utf8')) ?? [];
+      const [, main] = /'((?:test|bench|dev)\/[\w/-]+\.ts)'/.exec(readFileSync(file as string, 'utf8')) ?? [];
       const help = spawnSync(process.execPath, ['--import', 'tsx', main as string, '--help'], { encoding: 'utf8' });
       expect(help.stdout).toContain(`Usage: npm run ${script} --`);
       const given = withOptions.filter(({ words }) => words[2] === script).flatMap(({ words }) => words.slice(4));
