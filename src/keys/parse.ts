@@ -1,5 +1,6 @@
-import type { Catalog, KeyType } from '../catalog/live/types.ts';
+import type { Catalog } from '../catalog/live/types.ts';
 import { LetheError } from '../errors.ts';
+import type { KeyType } from './types.ts';
 
 const RANGES: Record<Exclude<KeyType, 'uuid'>, bigint> = {
   smallint: 32_767n,

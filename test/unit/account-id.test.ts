@@ -1,8 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Catalog, KeyType } from '../../src/catalog/live/types.ts';
+import type { Catalog } from '../../src/catalog/live/types.ts';
 import { LetheError } from '../../src/errors.ts';
 import { parseAccountId } from '../../src/keys/parse.ts';
+import type { KeyType } from '../../src/keys/types.ts';
 
 const catalogOf = (type: KeyType): Catalog => ({
   digest: '',

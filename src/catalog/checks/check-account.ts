@@ -1,6 +1,6 @@
+import type { KeyColumns } from '../../keys/types.ts';
 import type { TableFacts } from '../live/inspect.ts';
 import { identifier } from '../live/names.ts';
-import type { KeyColumns } from '../live/types.ts';
 import type { Declaration } from '../load.ts';
 import type { Problems } from '../resolve.ts';
 import { checkKey, typeInWords } from './check-key.ts';

@@ -1,6 +1,6 @@
+import type { Column } from '../../keys/types.ts';
 import type { TableFacts } from '../live/inspect.ts';
 import { identifier } from '../live/names.ts';
-import type { Column } from '../live/types.ts';
 import { isKeyType, keyFamily, typeInWords } from './check-key.ts';
 import { reference } from './check-references.ts';
 import { columnName, type Ignored } from './ignored.ts';

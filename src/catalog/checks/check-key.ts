@@ -1,6 +1,6 @@
+import { KEY_TYPES, type KeyColumns, type KeyType } from '../../keys/types.ts';
 import type { ColumnFacts, TableFacts } from '../live/inspect.ts';
 import { identifier, identifiers } from '../live/names.ts';
-import { KEY_TYPES, type KeyColumns, type KeyType } from '../live/types.ts';
 
 export const isKeyType = (type: string): type is KeyType => (KEY_TYPES as readonly string[]).includes(type);
 export const keyFamily = (type: KeyType) => (type === 'uuid' ? 'uuid' : 'integer');

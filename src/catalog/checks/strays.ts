@@ -1,6 +1,7 @@
+import type { KeyColumns } from '../../keys/types.ts';
 import { describeForeignKey, type ForeignKey } from '../live/inspect.ts';
 import { qualified, tableName } from '../live/names.ts';
-import type { Catalog, KeyColumns, Location, TableName } from '../live/types.ts';
+import type { Catalog, Location, TableName } from '../live/types.ts';
 
 /**
  * A foreign key by which a row that is not the account's can reference one that is. Such a row stays, so the

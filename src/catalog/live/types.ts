@@ -1,12 +1,4 @@
-/** Key types that can be cut into ranges. Other types are refused by the live check. */
-export const KEY_TYPES = ['smallint', 'integer', 'bigint', 'uuid'] as const;
-export type KeyType = (typeof KEY_TYPES)[number];
-
-export type Column = { readonly name: string; readonly type: KeyType };
-/** Keys are tuples throughout, also where only one column is allowed yet. */
-export type KeyColumns = readonly [Column, ...Column[]];
-/** A key's value as the database prints it, one text per column: never a JavaScript number. */
-export type KeyValue = readonly string[];
+import type { KeyColumns } from '../../keys/types.ts';
 
 export type TableName = { readonly schema: string; readonly table: string };
 

@@ -1,5 +1,5 @@
-import type { KeyValue } from '../../catalog/live/types.ts';
 import { LetheError } from '../../errors.ts';
+import type { KeyValue } from '../../keys/types.ts';
 import { findAccount } from '../../locations/account/row.ts';
 import type { Transaction } from '../../store/client.ts';
 import { sanitize } from '../../store/sql-errors.ts';

@@ -1,6 +1,7 @@
 import { sql } from 'drizzle-orm';
-import type { AccountTable, KeyValue, Location } from '../../catalog/live/types.ts';
+import type { AccountTable, Location } from '../../catalog/live/types.ts';
 import { LetheError } from '../../errors.ts';
+import type { KeyValue } from '../../keys/types.ts';
 import { findAccount } from '../../locations/account/row.ts';
 import { countAll } from '../../locations/table/probe.ts';
 import { currentSlots } from '../../pace/current-pace.ts';

@@ -1,4 +1,4 @@
-import type { KeyValue } from '../../catalog/live/types.ts';
+import type { KeyValue } from '../../keys/types.ts';
 import { countEachUpTo, countUpTo } from '../../locations/table/probe.ts';
 import type { Transaction } from '../../store/client.ts';
 import { sqlState } from '../../store/sql-errors.ts';

@@ -1,9 +1,9 @@
 import { and, desc, eq, isNull, sql } from 'drizzle-orm';
 import { v7 as uuidv7 } from 'uuid';
 import { qualified } from '../../catalog/live/names.ts';
-import type { KeyValue } from '../../catalog/live/types.ts';
 import { LetheError } from '../../errors.ts';
 import { appendEvent } from '../../events/append.ts';
+import type { KeyValue } from '../../keys/types.ts';
 import { findAccount, flagAccount } from '../../locations/account/row.ts';
 import { eraseRows } from '../../locations/table/erase-rows.ts';
 import type { Executor, Transaction } from '../../store/client.ts';

@@ -1,6 +1,7 @@
 import type { Drift } from '../../catalog/drift.ts';
-import type { Catalog, KeyValue } from '../../catalog/live/types.ts';
+import type { Catalog } from '../../catalog/live/types.ts';
 import type { Declaration } from '../../catalog/load.ts';
+import type { KeyValue } from '../../keys/types.ts';
 import type { Logger } from '../../logger.ts';
 import type { PaceSchedule } from '../../pace/pace-schedule.ts';
 import type { Database } from '../../store/client.ts';

@@ -1,7 +1,9 @@
 import { type SQL, sql } from 'drizzle-orm';
-import type { AccountTable, KeyValue } from '../../catalog/live/types.ts';
+import type { AccountTable } from '../../catalog/live/types.ts';
+import { belongsTo } from '../../keys/sql.ts';
+import type { KeyValue } from '../../keys/types.ts';
 import { createdOf } from '../../locations/account/row.ts';
-import { belongsTo, relation } from '../../locations/table/sql.ts';
+import { relation } from '../../locations/table/sql.ts';
 import { forgetAddress } from '../../mail/forget-address.ts';
 import type { Executor, Transaction } from '../../store/client.ts';
 import { keptText } from '../../store/kept-text.ts';

@@ -1,6 +1,7 @@
 import { and, eq, inArray, type SQL, sql } from 'drizzle-orm';
-import type { AccountTable, Catalog, KeyValue } from '../../catalog/live/types.ts';
+import type { AccountTable, Catalog } from '../../catalog/live/types.ts';
 import { eventsFrom, type Happened, happenedInOrder } from '../../events/append.ts';
+import type { KeyValue } from '../../keys/types.ts';
 import type { Executor } from '../../store/client.ts';
 import { fromMs, inMs } from '../../store/clock.ts';
 import { keptText } from '../../store/kept-text.ts';

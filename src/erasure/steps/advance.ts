@@ -1,6 +1,6 @@
 import { eq, sql } from 'drizzle-orm';
-import type { KeyValue } from '../../catalog/live/types.ts';
 import { LetheError } from '../../errors.ts';
+import type { KeyValue } from '../../keys/types.ts';
 import { countEachUpTo } from '../../locations/table/probe.ts';
 import { erasure } from '../../store/schema.ts';
 import { sanitize } from '../../store/sql-errors.ts';

@@ -1,7 +1,8 @@
 import { and, eq, sql } from 'drizzle-orm';
-import type { KeyValue, Location } from '../../catalog/live/types.ts';
+import type { Location } from '../../catalog/live/types.ts';
 import type { LetheError } from '../../errors.ts';
 import { appendEvent } from '../../events/append.ts';
+import type { KeyValue } from '../../keys/types.ts';
 import { findRemaining } from '../../locations/table/probe.ts';
 import { erasure } from '../../store/schema.ts';
 import { transaction } from '../../store/transaction.ts';

@@ -1,5 +1,6 @@
-import type { KeyValue, Location } from '../../catalog/live/types.ts';
+import type { Location } from '../../catalog/live/types.ts';
 import { LetheError } from '../../errors.ts';
+import type { KeyValue } from '../../keys/types.ts';
 import { deleteAccountRow } from '../../locations/account/row.ts';
 import { eraseRows } from '../../locations/table/erase-rows.ts';
 import { canEraseEverything, eraseEverything } from '../../locations/table/everything.ts';

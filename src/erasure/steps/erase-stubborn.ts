@@ -1,4 +1,5 @@
-import type { KeyValue, Location } from '../../catalog/live/types.ts';
+import type { Location } from '../../catalog/live/types.ts';
+import type { KeyValue } from '../../keys/types.ts';
 import { eraseRows, lockFirst } from '../../locations/table/erase-rows.ts';
 import { findRemaining } from '../../locations/table/probe.ts';
 import { isContended } from '../../store/sql-errors.ts';

@@ -1,6 +1,7 @@
 import { and, eq, inArray, sql } from 'drizzle-orm';
-import type { KeyValue, Location } from '../../catalog/live/types.ts';
+import type { Location } from '../../catalog/live/types.ts';
 import { LetheError } from '../../errors.ts';
+import type { KeyValue } from '../../keys/types.ts';
 import { countAll } from '../../locations/table/probe.ts';
 import { planRanges } from '../../locations/table/ranges.ts';
 import type { Transaction } from '../../store/client.ts';

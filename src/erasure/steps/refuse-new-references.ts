@@ -1,13 +1,14 @@
 import { sql } from 'drizzle-orm';
 import { describeForeignKey, type ForeignKey, inspectForeignKeys } from '../../catalog/live/inspect.ts';
 import { qualified } from '../../catalog/live/names.ts';
-import type { Catalog, Hook, KeyValue, TableName } from '../../catalog/live/types.ts';
+import type { Catalog, Hook, TableName } from '../../catalog/live/types.ts';
 import { LetheError } from '../../errors.ts';
+import type { KeyValue } from '../../keys/types.ts';
 import { findHooks, learnHooks, wentByOthers } from '../../locations/table/hooks.ts';
 import { findRemaining } from '../../locations/table/probe.ts';
-import { quoted } from '../../locations/table/sql.ts';
 import type { Database, Executor } from '../../store/client.ts';
 import { keptText } from '../../store/kept-text.ts';
+import { quoted } from '../../store/quoted.ts';
 import { sanitize, sqlState } from '../../store/sql-errors.ts';
 import { Again } from '../../store/transaction.ts';
 import type { Context } from '../model/context.ts';

@@ -1,7 +1,6 @@
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
 import type { Context as HonoContext } from 'hono';
 import { createMiddleware } from 'hono/factory';
-import type { KeyValue } from '../../catalog/live/types.ts';
 import {
   type Claimed,
   claimIdempotencyKey,
@@ -17,6 +16,7 @@ import { type Erasure, findErasure } from '../../erasure/model/states.ts';
 import { LetheError } from '../../errors.ts';
 import { beginErasure } from '../../jobs/begin-erasure.ts';
 import { parseAccountId } from '../../keys/parse.ts';
+import type { KeyValue } from '../../keys/types.ts';
 import { authenticate, type Caller, requireRecentSignIn, requireScope } from '../access/auth.ts';
 import type { Api } from '../api.ts';
 import { basePath } from '../server/base-path.ts';

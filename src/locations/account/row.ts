@@ -1,9 +1,11 @@
 import { type SQL, sql } from 'drizzle-orm';
-import type { AccountTable, KeyValue } from '../../catalog/live/types.ts';
+import type { AccountTable } from '../../catalog/live/types.ts';
+import { asText, belongsTo } from '../../keys/sql.ts';
+import type { KeyValue } from '../../keys/types.ts';
 import type { Executor } from '../../store/client.ts';
 import { keptText } from '../../store/kept-text.ts';
 import { refuseIgnored } from '../table/hooks.ts';
-import { about, affected, asText, belongsTo, relation } from '../table/sql.ts';
+import { about, affected, relation } from '../table/sql.ts';
 
 export type AccountRow = {
   key: string[];

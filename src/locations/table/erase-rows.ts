@@ -1,25 +1,12 @@
 import { type SQL, sql } from 'drizzle-orm';
 import { qualified } from '../../catalog/live/names.ts';
-import type { Catalog, KeyValue, Location, Reference } from '../../catalog/live/types.ts';
+import type { Catalog, Location, Reference } from '../../catalog/live/types.ts';
 import { LetheError } from '../../errors.ts';
+import { asText, belongsTo, columns, inIndex, inList, inOrder, tuple, values, walks } from '../../keys/sql.ts';
+import type { KeyValue } from '../../keys/types.ts';
 import type { Transaction } from '../../store/client.ts';
 import { isVetoed, refuseIgnored } from './hooks.ts';
-import {
-  about,
-  affected,
-  asText,
-  belongsTo,
-  columns,
-  inIndex,
-  inList,
-  inOrder,
-  joins,
-  relation,
-  rowsBetween,
-  tuple,
-  values,
-  walks,
-} from './sql.ts';
+import { about, affected, joins, relation, rowsBetween } from './sql.ts';
 
 /** Which of the account's rows one call takes, and how it meets rows that the application has locked. */
 export type Pick = {

@@ -1,12 +1,14 @@
 import { sql } from 'drizzle-orm';
-import type { Catalog, KeyValue, Location } from '../../catalog/live/types.ts';
+import type { Catalog, Location } from '../../catalog/live/types.ts';
+import { belongsTo, walks } from '../../keys/sql.ts';
+import type { KeyValue } from '../../keys/types.ts';
 import type { Transaction } from '../../store/client.ts';
 import { keptText } from '../../store/kept-text.ts';
 import { pipeline } from '../../store/transaction.ts';
 import { deleteAccountRow } from '../account/row.ts';
 import { isVetoed } from './hooks.ts';
 import { findRemaining } from './probe.ts';
-import { about, affected, belongsTo, joins, relation, walks } from './sql.ts';
+import { about, affected, joins, relation } from './sql.ts';
 
 /**
  * False where one statement is not enough: rows reference rows of their own table, or something may turn a deletion

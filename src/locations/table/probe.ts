@@ -1,8 +1,10 @@
 import { type SQL, sql } from 'drizzle-orm';
-import type { Catalog, KeyValue, Location, TableName } from '../../catalog/live/types.ts';
+import type { Catalog, Location, TableName } from '../../catalog/live/types.ts';
+import { belongsTo, inOrder, walks } from '../../keys/sql.ts';
+import type { KeyValue } from '../../keys/types.ts';
 import type { Executor, Transaction } from '../../store/client.ts';
 import { keptText } from '../../store/kept-text.ts';
-import { about, belongsTo, inOrder, relation, walks } from './sql.ts';
+import { about, relation } from './sql.ts';
 
 /** Rows of the account in a location, counted up to `limit` only: never a full count of a large account. */
 export async function countUpTo(db: Executor, location: Location, account: KeyValue, limit: number): Promise<number> {

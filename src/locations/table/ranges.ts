@@ -1,7 +1,9 @@
 import { type SQL, sql } from 'drizzle-orm';
-import type { KeyValue, Location } from '../../catalog/live/types.ts';
+import type { Location } from '../../catalog/live/types.ts';
+import { inOrder, tuple, values, walks } from '../../keys/sql.ts';
+import type { KeyValue } from '../../keys/types.ts';
 import type { Executor } from '../../store/client.ts';
-import { about, inOrder, relation, tuple, values, walks } from './sql.ts';
+import { about, relation } from './sql.ts';
 
 /**
  * Cuts the account's rows of one location into ranges of `chunkRows` and stores them as chunks, inside
