@@ -1,5 +1,5 @@
 import type { Config } from './config.ts';
-import { type SignOutCall, signOutCall } from './erasure/sign-out/sign-out-call.ts';
+import { type SignOutCall, signOutCall } from './erasure/revoke/revoke-call.ts';
 import { createVerifyJwt } from './http/access/jwt.ts';
 import { statusUrl } from './http/api.ts';
 import { createApp } from './http/app.ts';

@@ -1,7 +1,7 @@
 import { setInterval } from 'node:timers';
 import type { Context } from '../erasure/model/context.ts';
 import { nextSweep } from '../erasure/model/schedule.ts';
-import { reconcile } from '../erasure/upkeep/reconcile.ts';
+import { reconcile } from '../erasure/upkeep/lost-steps.ts';
 import { currentSlots } from '../pace/current-pace.ts';
 import { readClock } from '../store/clock.ts';
 import { sanitize } from '../store/sql-errors.ts';

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { requestErasure } from '../../src/erasure/accept/request.ts';
 import { holdErasure, releaseErasure } from '../../src/erasure/model/hold.ts';
 import { finishErasure } from '../../src/erasure/steps/finish.ts';
-import { reconcile } from '../../src/erasure/upkeep/reconcile.ts';
+import { reconcile } from '../../src/erasure/upkeep/lost-steps.ts';
 import { startDue, sweep } from '../../src/erasure/upkeep/sweep.ts';
 import type { Resources } from '../../src/resources.ts';
 import { checksum, expectErased, rowsOf } from '../support/evidence.ts';

@@ -3,7 +3,7 @@ import { requestErasure } from '../../src/erasure/accept/request.ts';
 import { startErasure } from '../../src/erasure/accept/start.ts';
 import { holdErasure, releaseErasure } from '../../src/erasure/model/hold.ts';
 import { type Erasure, findErasure } from '../../src/erasure/model/states.ts';
-import { reconcile } from '../../src/erasure/upkeep/reconcile.ts';
+import { reconcile } from '../../src/erasure/upkeep/lost-steps.ts';
 import type { Resources } from '../../src/resources.ts';
 import { checksum, expectErased, ledger, rowsOf } from '../support/evidence.ts';
 import { run, step } from '../support/run-by-hand.ts';

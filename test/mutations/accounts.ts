@@ -88,7 +88,7 @@ export const ACCOUNTS: readonly Mutation[] = [
     breaks: 'signed out: the application is asked until it took it',
     edits: [
       {
-        file: 'src/erasure/sign-out/sign-out-call.ts',
+        file: 'src/erasure/revoke/revoke-call.ts',
         find: 'if (status < 200 || status > 299)',
         replace: 'if (status < 0)',
       },
@@ -104,7 +104,7 @@ export const ACCOUNTS: readonly Mutation[] = [
   {
     name: 'sign-outs-taken-without-a-lock',
     breaks: 'of two workers that reconcile at once one takes a sign-out',
-    edits: [{ file: 'src/erasure/sign-out/sign-out.ts', find: ' FOR UPDATE SKIP LOCKED)', replace: ')' }],
+    edits: [{ file: 'src/erasure/revoke/revoke-tokens.ts', find: ' FOR UPDATE SKIP LOCKED)', replace: ')' }],
     tests: [SIGN_OUT],
   },
   {

@@ -5,7 +5,7 @@ const MANY_SESSIONS = 'test/integration/many-sessions.test.ts';
 const WINDOW = 'src/erasure/steps/next-window.ts';
 const ADVANCE = 'src/erasure/steps/advance.ts';
 const DISPATCH = 'src/erasure/model/dispatch.ts';
-const RECONCILE = 'src/erasure/upkeep/reconcile.ts';
+const RECONCILE = 'src/erasure/upkeep/lost-steps.ts';
 const CHUNK = 'src/erasure/steps/erase-chunk.ts';
 const EXACT = 'test/integration/exact.test.ts';
 const IN_THE_WAY = 'test/integration/in-the-way.test.ts';
@@ -200,7 +200,7 @@ export const STEPS: readonly Mutation[] = [
   {
     name: 'signed-out-at-the-start',
     breaks: 'signed out at once: what the request leaves of many sessions does not wait for the start',
-    edits: [{ file: 'src/erasure/upkeep/reconcile.ts', find: '[signsOut(), isRunning()]', replace: '[isRunning()]' }],
+    edits: [{ file: 'src/erasure/upkeep/lost-steps.ts', find: '[signsOut(), isRunning()]', replace: '[isRunning()]' }],
     tests: [MANY_SESSIONS],
   },
   {

@@ -4,7 +4,7 @@ import { erasure } from '../../store/schema.ts';
 import { transaction } from '../../store/transaction.ts';
 import { type Context, OWN_TABLES } from '../model/context.ts';
 import { isOfEarlierAccount } from '../model/newer-account.ts';
-import type { SignOutCall } from './sign-out-call.ts';
+import type { SignOutCall } from './revoke-call.ts';
 
 export type SignOutOutcome = 'signed out' | 'skipped' | 'given up';
 

@@ -4,7 +4,7 @@ import type { Context } from '../model/context.ts';
 import { type Dispatch, dispatchWindow } from '../model/dispatch.ts';
 import { NIL, orLogged } from '../model/or-logged.ts';
 import { isRunning, signsOut } from '../model/states.ts';
-import { takeSignOuts } from '../sign-out/sign-out.ts';
+import { takeSignOuts } from '../revoke/revoke-tokens.ts';
 import { startDue } from './sweep.ts';
 
 /** What reconcile asks of the queues. */
