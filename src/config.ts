@@ -2,12 +2,12 @@ import { readFileSync } from 'node:fs';
 import { CronExpressionParser } from 'cron-parser';
 import ms, { type StringValue } from 'ms';
 import { z } from 'zod';
-import { startsTooLate } from './erasure/model/schedule.ts';
 import { UsageError } from './errors.ts';
-import { parseRedisUrl } from './jobs/redis/address.ts';
-import { isSender } from './mail/address.ts';
-import { parsePaceSchedule } from './pace/pace-schedule.ts';
-import { parseDatabaseUrl } from './store/database-address.ts';
+import { parseDatabaseUrl } from './settings/database-address.ts';
+import { isSender } from './settings/mail-address.ts';
+import { parsePaceSchedule } from './settings/pace-schedule.ts';
+import { parseRedisUrl } from './settings/redis-address.ts';
+import { startsTooLate } from './settings/sweep-times.ts';
 
 export const SCOPES = ['erasures:write', 'erasures:read', 'admin'] as const;
 export type Scope = (typeof SCOPES)[number];

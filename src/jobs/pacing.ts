@@ -1,9 +1,9 @@
 import type { Context } from '../erasure/model/context.ts';
 import { type CurrentPace, keepPace, paceOrOwn, readPace, storePace } from '../pace/current-pace.ts';
 import { allowanceOf, decide, type Signal, type Standing, slowedWords } from '../pace/pace.ts';
-import { paceAt } from '../pace/pace-schedule.ts';
 import { readPressure } from '../pace/pressure.ts';
 import { Signals } from '../pace/signals.ts';
+import { paceAt } from '../settings/pace-schedule.ts';
 import { readRole } from '../store/grants.ts';
 import { isContended, sanitize } from '../store/sql-errors.ts';
 import { Duty } from './duty.ts';

@@ -1,8 +1,8 @@
 import { setInterval } from 'node:timers';
 import type { Context } from '../erasure/model/context.ts';
-import { nextSweep } from '../erasure/model/schedule.ts';
 import { reconcile } from '../erasure/upkeep/lost-steps.ts';
 import { currentSlots } from '../pace/current-pace.ts';
+import { nextSweep } from '../settings/sweep-times.ts';
 import { readClock } from '../store/clock.ts';
 import { sanitize } from '../store/sql-errors.ts';
 import { CONTRACTS } from './contracts.ts';

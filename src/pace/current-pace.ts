@@ -1,9 +1,9 @@
 import { eq, sql } from 'drizzle-orm';
 import type { Context } from '../erasure/model/context.ts';
+import { paceAt } from '../settings/pace-schedule.ts';
 import type { Executor } from '../store/client.ts';
 import { pace } from '../store/schema.ts';
 import { allowanceOf, type Pace, paceWords, type Signal } from './pace.ts';
-import { paceAt } from './pace-schedule.ts';
 
 /** The cluster's pace as it was last decided. `words` say why it is slowed; null when it is not. */
 export type CurrentPace = { pace: Pace; step: number; slots: number; words: string | null; signals: Signal[] };

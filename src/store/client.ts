@@ -2,8 +2,8 @@ import { fileURLToPath } from 'node:url';
 import { drizzle, type PostgresJsDatabase } from 'drizzle-orm/postgres-js';
 import postgres, { type Sql } from 'postgres';
 import { UsageError } from '../errors.ts';
+import { parseDatabaseUrl } from '../settings/database-address.ts';
 import { ARRAYS } from './arrays.ts';
-import { parseDatabaseUrl } from './database-address.ts';
 import { selectExactly } from './exactly.ts';
 import * as schema from './schema.ts';
 

@@ -27,7 +27,7 @@ export const SETTINGS_MUTATIONS: readonly Mutation[] = [
     breaks: 'sslmode=verify-full: the server is the one that was asked for, also by its address',
     edits: [
       {
-        file: 'src/store/database-address.ts',
+        file: 'src/settings/database-address.ts',
         find: 'return { ...own, rejectUnauthorized: true, host };',
         replace: 'return { ...own, rejectUnauthorized: true };',
       },
@@ -51,7 +51,7 @@ export const SETTINGS_MUTATIONS: readonly Mutation[] = [
     breaks: 'no erasure is planned to start when its legal deadline has passed',
     edits: [
       {
-        file: 'src/erasure/model/schedule.ts',
+        file: 'src/settings/sweep-times.ts',
         find: '  if (left > 0 && !pause) return undefined;',
         replace: '  if (left > 0) return undefined;',
       },

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { isAddress, isSender } from '../../src/mail/address.ts';
+import { isAddress, isSender } from '../../src/settings/mail-address.ts';
 
 const LIST = [
   'a@x.example,b@y.example',

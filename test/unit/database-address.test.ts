@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { parseDatabaseUrl } from '../../src/store/database-address.ts';
+import { parseDatabaseUrl } from '../../src/settings/database-address.ts';
 
 const CA = fileURLToPath(new URL('../support/tls/certificate.pem', import.meta.url));
 const read = (url: string) => {

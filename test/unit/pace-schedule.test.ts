@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { paceAt, parsePaceSchedule } from '../../src/pace/pace-schedule.ts';
+import { paceAt, parsePaceSchedule } from '../../src/settings/pace-schedule.ts';
 
 const at = (text: string, iso: string) => paceAt(parsePaceSchedule(text), new Date(iso));
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { parseRedisUrl } from '../../src/jobs/redis/address.ts';
+import { parseRedisUrl } from '../../src/settings/redis-address.ts';
 
 describe('parseRedisUrl', () => {
   it.each<[string, object, string[]]>([

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { pauseBefore, priorityFor } from '../../src/erasure/model/dispatch.ts';
-import { nextSweep } from '../../src/erasure/model/schedule.ts';
 import { isStuck } from '../../src/jobs/schedule.ts';
+import { nextSweep } from '../../src/settings/sweep-times.ts';
 
 const HOUR = 3_600_000;
 

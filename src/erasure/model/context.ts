@@ -3,7 +3,7 @@ import type { Catalog } from '../../catalog/live/types.ts';
 import type { Declaration } from '../../catalog/load.ts';
 import type { KeyValue } from '../../keys/types.ts';
 import type { Logger } from '../../logger.ts';
-import type { PaceSchedule } from '../../pace/pace-schedule.ts';
+import type { PaceSchedule } from '../../settings/pace-schedule.ts';
 import type { Database } from '../../store/client.ts';
 import type { PastCatalogs } from './catalog-of.ts';
 

@@ -2,8 +2,8 @@ import { FlowProducer, Queue, RedisConnection } from 'bullmq';
 import { Cluster, Redis } from 'ioredis';
 import { UsageError } from '../../errors.ts';
 import type { Logger } from '../../logger.ts';
+import { parseRedisUrl } from '../../settings/redis-address.ts';
 import { QUEUES, type QueueName } from '../contracts.ts';
-import { parseRedisUrl } from './address.ts';
 import { watchOutages } from './outages.ts';
 import { refusedCommands } from './rights.ts';
 

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import type { ConnectionOptions } from 'node:tls';
-import { AddressProblem, decodePart, ESCAPES, orProblem, readLogin, readQuery } from '../url-parts.ts';
+import { AddressProblem, decodePart, ESCAPES, orProblem, readLogin, readQuery } from './url-parts.ts';
 
 /** What the driver is told. It is never given the URL: it would send what it does not know to the server, which refuses it. */
 export type DatabaseAddress = {

@@ -1,4 +1,4 @@
-import { AddressProblem, decodePart, ESCAPES, orProblem, readLogin, readQuery } from '../../url-parts.ts';
+import { AddressProblem, decodePart, ESCAPES, orProblem, readLogin, readQuery } from './url-parts.ts';
 
 /** A host and port of loopback or the network. */
 export type RedisNode = { host: string; port: number };

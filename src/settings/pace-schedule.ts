@@ -1,4 +1,4 @@
-import { PACES, type Pace } from './pace.ts';
+import { PACES, type Pace } from '../pace/pace.ts';
 
 /** Minutes of the day from `start` to before `end`; past midnight when `end` is the smaller one. */
 type Window = {
