@@ -1,9 +1,8 @@
 import { eq, sql } from 'drizzle-orm';
-import type { Context } from '../erasure/model/context.ts';
-import { paceAt } from '../settings/pace-schedule.ts';
+import { type Pace, type PaceSchedule, paceAt } from '../settings/pace-schedule.ts';
 import type { Executor } from '../store/client.ts';
 import { pace } from '../store/schema.ts';
-import { allowanceOf, type Pace, paceWords, type Signal } from './pace.ts';
+import { allowanceOf, type PaceLimits, paceWords, type Signal } from './pace.ts';
 
 /** The cluster's pace as it was last decided. `words` say why it is slowed; null when it is not. */
 export type CurrentPace = { pace: Pace; step: number; slots: number; words: string | null; signals: Signal[] };
@@ -25,18 +24,21 @@ export async function readPace(db: Executor): Promise<CurrentPace | null> {
 
 /** What a process goes by: the cluster's pace, or while nobody samples its own schedule's. */
 export const paceOrOwn = (
-  { settings }: Pick<Context, 'settings'>,
+  { settings }: { settings: { pace: PaceSchedule } },
   current: Pick<CurrentPace, 'pace' | 'step'> | null,
 ) => current ?? { pace: paceAt(settings.pace, new Date()), step: 0 };
 
 /** The cluster's pace as one sentence for pages. */
-export async function readPaceWords(ctx: Pick<Context, 'db' | 'settings'>): Promise<string> {
+export async function readPaceWords(ctx: { db: Executor; settings: { pace: PaceSchedule } }): Promise<string> {
   const current = await readPace(ctx.db);
   return paceWords({ pace: paceOrOwn(ctx, current).pace, words: current?.words ?? null });
 }
 
 /** Chunks that may run at once in the whole cluster now. */
-export async function currentSlots(ctx: Pick<Context, 'db' | 'settings'>): Promise<number> {
+export async function currentSlots(ctx: {
+  db: Executor;
+  settings: PaceLimits & { pace: PaceSchedule };
+}): Promise<number> {
   const current = await readPace(ctx.db);
   if (current) return current.slots;
   const { pace: name, step } = paceOrOwn(ctx, null);

@@ -1,8 +1,8 @@
-import type { Settings } from '../erasure/model/context.ts';
+import type { Pace } from '../settings/pace-schedule.ts';
 import { LARGEST_SLICE, SMALLEST_SLICE } from './slice-size.ts';
 
-export const PACES = ['gentle', 'balanced', 'full'] as const;
-export type Pace = (typeof PACES)[number];
+/** What the operator set: chunks at once in the whole cluster, and milliseconds that a slice aims at, both at most. */
+export type PaceLimits = { slots: number; sliceMs: number };
 
 /** What one slice may take, and how many chunks run at once in the whole cluster. */
 export type Allowance = {
@@ -43,7 +43,7 @@ const LONGEST_PAUSE_MS = 30_000;
 const SHORTEST_MS = 10;
 
 /** What a pace allows at a step of the ladder, 0 (not slowed) to LAST_STEP (a trickle). */
-export function allowanceOf(pace: Pace, step: number, settings: Pick<Settings, 'slots' | 'sliceMs'>): Allowance {
+export function allowanceOf(pace: Pace, step: number, settings: PaceLimits): Allowance {
   const base = OF_PACE[pace];
   const at = OF_STEP[Math.min(LAST_STEP, Math.max(0, Math.round(step)))] as (typeof OF_STEP)[number];
   const slots = Math.max(1, Math.floor(settings.slots * base.share));

@@ -1,4 +1,5 @@
-import { PACES, type Pace } from '../pace/pace.ts';
+export const PACES = ['gentle', 'balanced', 'full'] as const;
+export type Pace = (typeof PACES)[number];
 
 /** Minutes of the day from `start` to before `end`; past midnight when `end` is the smaller one. */
 type Window = {

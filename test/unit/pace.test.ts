@@ -4,14 +4,13 @@ import {
   allowanceOf,
   decide,
   LAST_STEP,
-  PACES,
-  type Pace,
   paceWords,
   SIGNALS,
   type Signal,
   type Standing,
   slowedWords,
 } from '../../src/pace/pace.ts';
+import { PACES, type Pace } from '../../src/settings/pace-schedule.ts';
 
 const settings = { slots: 8, sliceMs: 200 };
 const at = (step: number, more: Partial<Standing> = {}): Standing => ({
