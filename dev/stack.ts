@@ -3,7 +3,7 @@ import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import postgres, { type Sql } from 'postgres';
-import { hashPassword } from '../src/http/access/password.ts';
+import { hashPassword } from '../src/http/sign-in/password.ts';
 import { type PostgresServer, startPostgres } from './postgres.ts';
 import { type Running, start, stop, waitForOutput } from './process.ts';
 import { createReader } from './reader.ts';

@@ -3,7 +3,7 @@ import { Command } from 'commander';
 import { requestErasure } from '../erasure/accept/request.ts';
 import { type Erasure, isSigningOut } from '../erasure/model/states.ts';
 import { UsageError } from '../errors.ts';
-import { acceptedResource } from '../http/api/representation.ts';
+import { acceptedResource } from '../http/bodies/representation.ts';
 import { beginErasure } from '../jobs/begin-erasure.ts';
 import { parseAccountId } from '../keys/parse.ts';
 import { time } from './shell/format.ts';

@@ -1,7 +1,7 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { type Erasure, STATES, type State } from '../erasure/model/states.ts';
 import { listErasures } from '../erasure/progress/list.ts';
-import { erasureSummary } from '../http/api/representation.ts';
+import { erasureSummary } from '../http/bodies/representation.ts';
 import { erasureId, marked, ofAccount } from './shell/accounts.ts';
 import { stateIn } from './shell/erasure-words.ts';
 import { table, time } from './shell/format.ts';

@@ -1,7 +1,7 @@
 import { text } from 'node:stream/consumers';
 import { Command } from 'commander';
 import { UsageError } from '../errors.ts';
-import { hashPassword } from '../http/access/password.ts';
+import { hashPassword } from '../http/sign-in/password.ts';
 
 export const passwordCommand = () =>
   new Command('password')

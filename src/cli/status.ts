@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import type { Erasure } from '../erasure/model/states.ts';
 import type { Progress } from '../erasure/progress/status.ts';
-import { erasureResource } from '../http/api/representation.ts';
+import { erasureResource } from '../http/bodies/representation.ts';
 import { findByIdOrAccount, marked } from './shell/accounts.ts';
 import { heldWords, progressWords, readErasure, stateIn } from './shell/erasure-words.ts';
 import { number, table, time } from './shell/format.ts';

@@ -4,7 +4,7 @@ import type { Context } from '../erasure/model/context.ts';
 import type { Erasure } from '../erasure/model/states.ts';
 import type { Progress } from '../erasure/progress/status.ts';
 import { LetheError } from '../errors.ts';
-import { erasureResource } from '../http/api/representation.ts';
+import { erasureResource } from '../http/bodies/representation.ts';
 import { sanitize } from '../store/sql-errors.ts';
 import { heldWords, progressWords, readErasure } from './shell/erasure-words.ts';
 import { number, time, width } from './shell/format.ts';

@@ -1,5 +1,5 @@
 import { createParser } from 'eventsource-parser';
-import type { Erasure, State } from '../http/api/schemas.ts';
+import type { Erasure, State } from '../http/bodies/schemas.ts';
 import { LetheProblem } from './problem.ts';
 import { askBearer, type Door, send } from './send.ts';
 

@@ -1,4 +1,4 @@
-import type { AcceptedErasure, Erasure, ErasureList, State } from '../http/api/schemas.ts';
+import type { AcceptedErasure, Erasure, ErasureList, State } from '../http/bodies/schemas.ts';
 import { type FollowOptions, follow } from './follow.ts';
 import { type BearerToken, type Door, sendForJson } from './send.ts';
 
@@ -12,7 +12,7 @@ export type {
   Problem,
   Progress,
   State,
-} from '../http/api/schemas.ts';
+} from '../http/bodies/schemas.ts';
 export type { FollowOptions } from './follow.ts';
 export { LetheProblem, type ProblemCode } from './problem.ts';
 export type { BearerToken } from './send.ts';

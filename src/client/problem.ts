@@ -1,4 +1,4 @@
-import type { Problem } from '../http/api/schemas.ts';
+import type { Problem } from '../http/bodies/schemas.ts';
 
 /** `unexpected_answer`: something between here and Lethe answered, for example a proxy's error page. */
 export type ProblemCode = Problem['code'] | 'unexpected_answer';

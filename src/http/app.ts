@@ -12,12 +12,12 @@ import { eventRoutes } from './api/events.ts';
 import { healthRoutes } from './api/health.ts';
 import { openapiRoutes } from './api/openapi.ts';
 import type { Api } from './api.ts';
-import { createAssets } from './assets.ts';
+import { createAssets } from './assets/assets.ts';
 import { basePath } from './server/base-path.ts';
 import { problem, toLetheError } from './server/problem.ts';
+import { loginRoutes } from './sign-in/login.ts';
 import { STATUS_POLICY, statusPages } from './status/routes.ts';
 import { boardRoutes } from './support/board.ts';
-import { loginRoutes } from './support/login.ts';
 import { SUPPORT_POLICY, supportRoutes } from './support/routes.ts';
 
 const BODY_LIMIT = 16 * 1024;

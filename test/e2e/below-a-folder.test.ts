@@ -1,6 +1,6 @@
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { hashPassword } from '../../src/http/access/password.ts';
+import { hashPassword } from '../../src/http/sign-in/password.ts';
 import { complaintsOf, openBrowser, takePicture } from '../support/browser.ts';
 import { type FolderProxy, startFolderProxy } from '../support/folder-proxy.ts';
 import { accepted, LARGE, subject } from '../support/subject.ts';

@@ -2,7 +2,7 @@ import type { Queue } from 'bullmq';
 import { Redis } from 'ioredis';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { hashPassword } from '../../src/http/access/password.ts';
+import { hashPassword } from '../../src/http/sign-in/password.ts';
 import { openBrowser, takePicture } from '../support/browser.ts';
 import { cookieOf, QUEUES, queueWithJobs } from '../support/dashboard.ts';
 import { accepted, subject } from '../support/subject.ts';

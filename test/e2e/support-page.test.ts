@@ -2,7 +2,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
-import { hashPassword } from '../../src/http/access/password.ts';
+import { hashPassword } from '../../src/http/sign-in/password.ts';
 import { complaintsOf, findViolations, openBrowser, overflowOf, takePicture } from '../support/browser.ts';
 import { stateOf } from '../support/progress.ts';
 import { accepted, subject } from '../support/subject.ts';

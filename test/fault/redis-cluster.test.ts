@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { hashPassword } from '../../src/http/access/password.ts';
 import { patience } from '../../src/http/access/patience.ts';
+import { hashPassword } from '../../src/http/sign-in/password.ts';
 import { createEnqueue } from '../../src/jobs/enqueue.ts';
 import type { Resources } from '../../src/resources.ts';
 import { beginErasure } from '../support/begin-erasure.ts';

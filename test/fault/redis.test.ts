@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type RedisServer, startRedis } from '../../dev/redis.ts';
 import { requestErasure } from '../../src/erasure/accept/request.ts';
 import { reconcile } from '../../src/erasure/upkeep/lost-steps.ts';
-import { hashPassword } from '../../src/http/access/password.ts';
+import { hashPassword } from '../../src/http/sign-in/password.ts';
 import { beginErasure } from '../../src/jobs/begin-erasure.ts';
 import { createEnqueue } from '../../src/jobs/enqueue.ts';
 import { startApi } from '../../src/main.ts';

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { hashPassword } from '../../src/http/access/password.ts';
+import { hashPassword } from '../../src/http/sign-in/password.ts';
 import type { Resources } from '../../src/resources.ts';
 import { deriveToken } from '../../src/tokens.ts';
 import { cookieOf } from '../support/dashboard.ts';

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { hashPassword } from '../../src/http/access/password.ts';
+import { hashPassword } from '../../src/http/sign-in/password.ts';
 import { type FolderProxy, startFolderProxy } from '../support/folder-proxy.ts';
 import { LARGE, subject } from '../support/subject.ts';
 import { createWorld, KEYS, type World } from '../support/world.ts';

@@ -1,7 +1,7 @@
 import { Queue } from 'bullmq';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { hashPassword } from '../../src/http/access/password.ts';
+import { hashPassword } from '../../src/http/sign-in/password.ts';
 import { deriveToken } from '../../src/tokens.ts';
 import {
   board,

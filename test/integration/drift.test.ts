@@ -5,7 +5,7 @@ import { loadCatalog } from '../../src/catalog/load.ts';
 import { cancelErasure } from '../../src/erasure/accept/cancel.ts';
 import { replayErasure } from '../../src/erasure/accept/replay.ts';
 import { type Erasure, findErasure } from '../../src/erasure/model/states.ts';
-import { hashPassword } from '../../src/http/access/password.ts';
+import { hashPassword } from '../../src/http/sign-in/password.ts';
 import { cookieOf } from '../support/dashboard.ts';
 import { expectErased, rowsOf } from '../support/evidence.ts';
 import { request, run } from '../support/run-by-hand.ts';

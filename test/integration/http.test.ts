@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { request } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { hashPassword } from '../../src/http/access/password.ts';
+import { hashPassword } from '../../src/http/sign-in/password.ts';
 import { board, cookieOf } from '../support/dashboard.ts';
 import { accepted, subject } from '../support/subject.ts';
 import { until } from '../support/until.ts';

@@ -1,8 +1,8 @@
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type RedisServer, startRedis } from '../../dev/redis.ts';
-import { hashPassword } from '../../src/http/access/password.ts';
 import { patience } from '../../src/http/access/patience.ts';
+import { hashPassword } from '../../src/http/sign-in/password.ts';
 import { cookieOf, dump, signIn } from '../support/dashboard.ts';
 import { expectProblem } from '../support/subject.ts';
 import { until } from '../support/until.ts';

@@ -6,7 +6,7 @@ import { eraseChunk } from '../../src/erasure/steps/erase-chunk.ts';
 import { eraseStubborn } from '../../src/erasure/steps/erase-stubborn.ts';
 import { finishErasure } from '../../src/erasure/steps/finish.ts';
 import { sweep } from '../../src/erasure/upkeep/sweep.ts';
-import { hashPassword } from '../../src/http/access/password.ts';
+import { hashPassword } from '../../src/http/sign-in/password.ts';
 import { SliceSize } from '../../src/pace/slice-size.ts';
 import type { Resources } from '../../src/resources.ts';
 import { runVerb } from '../support/command-line.ts';

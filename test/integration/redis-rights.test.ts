@@ -4,7 +4,7 @@ import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { stop } from '../../dev/process.ts';
 import { type RedisServer, startRedis } from '../../dev/redis.ts';
-import { hashPassword } from '../../src/http/access/password.ts';
+import { hashPassword } from '../../src/http/sign-in/password.ts';
 import { CALLS } from '../../src/jobs/redis/rights.ts';
 import { board, cookieOf } from '../support/dashboard.ts';
 import { checksum, expectErased } from '../support/evidence.ts';

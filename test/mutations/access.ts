@@ -113,7 +113,7 @@ export const ACCESS: readonly Mutation[] = [
     breaks: 'below a folder every address names it',
     edits: [
       {
-        file: 'src/http/assets.ts',
+        file: 'src/http/assets/assets.ts',
         find: "to.startsWith('/') ? `${base}${to}` :",
         replace: "to.startsWith('/') ? to :",
       },
@@ -125,7 +125,7 @@ export const ACCESS: readonly Mutation[] = [
     breaks: 'only who may: a copied cookie is dead after the sign-out',
     edits: [
       {
-        file: 'src/http/access/session.ts',
+        file: 'src/http/sign-in/session.ts',
         find: '!ended.some(({ key }) => key === keyOf(session))',
         replace: 'session',
       },

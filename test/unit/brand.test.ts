@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { brandSheet, contrast, inkOn, readableOn, SURFACES } from '../../src/http/brand.ts';
+import { brandSheet, contrast, inkOn, readableOn, SURFACES } from '../../src/http/assets/brand.ts';
 
 const color = fc.integer({ min: 0, max: 0xffffff }).map((n) => `#${n.toString(16).padStart(6, '0')}`);
 

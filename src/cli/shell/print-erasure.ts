@@ -1,5 +1,5 @@
 import type { Context } from '../../erasure/model/context.ts';
-import { erasureResource } from '../../http/api/representation.ts';
+import { erasureResource } from '../../http/bodies/representation.ts';
 import { heldWords, readErasure, stateIn } from './erasure-words.ts';
 import { json, painter, type Terminal } from './terminal.ts';
 

@@ -19,13 +19,13 @@ import { parseAccountId } from '../../keys/parse.ts';
 import type { KeyValue } from '../../keys/types.ts';
 import { authenticate, type Caller, requireRecentSignIn, requireScope } from '../access/auth.ts';
 import type { Api } from '../api.ts';
+import { acceptedResource } from '../bodies/representation.ts';
+import { AcceptedErasure, type AcceptedWithoutLink, EraseRequest } from '../bodies/schemas.ts';
 import { basePath } from '../server/base-path.ts';
 import { withDeadline } from '../server/deadline.ts';
 import { jsonBody } from '../server/json-body.ts';
 import { refuseInvalid } from '../server/problem.ts';
 import { API_KEY, JWT, location, noStore, problems, retryAfter } from './contract.ts';
-import { acceptedResource } from './representation.ts';
-import { AcceptedErasure, type AcceptedWithoutLink, EraseRequest } from './schemas.ts';
 
 const DEADLINE_MS = 1_800;
 

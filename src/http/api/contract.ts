@@ -1,6 +1,6 @@
 import { z } from '@hono/zod-openapi';
 import { ERRORS, type ErrorCode } from '../../errors.ts';
-import { ErasureId, Problem } from './schemas.ts';
+import { ErasureId, Problem } from '../bodies/schemas.ts';
 
 // What several route definitions share.
 

@@ -1,7 +1,7 @@
 import { createRoute, z } from '@hono/zod-openapi';
 import { STATES } from '../../erasure/model/states.ts';
+import { Erasure, ErasureList, HoldRequest } from '../bodies/schemas.ts';
 import { API_KEY, erasureParams, JWT, noStore, problems, retryAfter, STATUS_TOKEN } from './contract.ts';
-import { Erasure, ErasureList, HoldRequest } from './schemas.ts';
 
 // The definitions of `/v1/erasures`, which validate its requests and make its part of the document.
 

@@ -16,13 +16,13 @@ import { accountDigest } from '../../tokens.ts';
 import { authenticate, requireScope } from '../access/auth.ts';
 import { type Authorized, authorize, type Need } from '../access/authorize.ts';
 import type { Api } from '../api.ts';
+import { erasureResource, erasureSummary } from '../bodies/representation.ts';
 import { createSharedLook } from '../live/shared-look.ts';
 import { publicUrl } from '../server/base-path.ts';
 import { withDeadline } from '../server/deadline.ts';
 import { jsonBody } from '../server/json-body.ts';
 import { refuseInvalid } from '../server/problem.ts';
 import * as route from './erasures-routes.ts';
-import { erasureResource, erasureSummary } from './representation.ts';
 
 const DEADLINE_MS = 1_800;
 const ADMIN: Need = { scopes: ['admin'], account: false, token: false, recent: false };

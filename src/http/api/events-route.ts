@@ -1,6 +1,6 @@
 import { createRoute, z } from '@hono/zod-openapi';
+import { ErasureEvent } from '../bodies/schemas.ts';
 import { API_KEY, erasureParams, JWT, noStore, problems, STATUS_TOKEN } from './contract.ts';
-import { ErasureEvent } from './schemas.ts';
 
 /** `GET /v1/erasures/{id}/events`, its definition only. */
 export const eventsRoute = createRoute({

@@ -1,9 +1,9 @@
 import { createRoute, OpenAPIHono } from '@hono/zod-openapi';
 import type { Api } from '../api.ts';
+import { Health, Readiness } from '../bodies/schemas.ts';
 import { keptFor } from '../live/shared-look.ts';
 import { noStore, tooLargeHeaders } from './contract.ts';
 import { readReadiness, SHARED_MS } from './readiness.ts';
-import { Health, Readiness } from './schemas.ts';
 
 export const healthRoute = createRoute({
   method: 'get',

@@ -1,6 +1,6 @@
 import { type Erasure, isFinal } from '../../erasure/model/states.ts';
 import type { Progress } from '../../erasure/progress/status.ts';
-import { erasureResource } from '../api/representation.ts';
+import { erasureResource } from '../bodies/representation.ts';
 
 /** Milliseconds after which a browser comes back. */
 const RETRY_MS = 2_000;

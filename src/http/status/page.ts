@@ -1,5 +1,5 @@
 import { html } from 'hono/html';
-import type { Href } from '../assets.ts';
+import type { Href } from '../assets/assets.ts';
 import { ICONS } from './icons.ts';
 import { NOTICES, type Notice, type Phrase, type Shown, type StatusView } from './view.ts';
 

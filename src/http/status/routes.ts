@@ -7,7 +7,7 @@ import { type ErrorCode, LetheError } from '../../errors.ts';
 import { verifyToken } from '../../tokens.ts';
 import { requireOpenLink } from '../access/auth.ts';
 import type { Api } from '../api.ts';
-import type { Assets } from '../assets.ts';
+import type { Assets } from '../assets/assets.ts';
 import { withDeadline } from '../server/deadline.ts';
 import { toLetheError } from '../server/problem.ts';
 import {

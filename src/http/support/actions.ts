@@ -1,7 +1,7 @@
 import { html } from 'hono/html';
 import { BY_APPLICATION, type Erasure, isFinal } from '../../erasure/model/states.ts';
 import type { ErrorCode } from '../../errors.ts';
-import type { Href } from '../assets.ts';
+import type { Href } from '../assets/assets.ts';
 import { ERASURES, type Html, layout, shortId, type Viewer } from './layout.ts';
 
 export const ACTIONS = ['replay', 'start', 'hold', 'release'] as const;

@@ -9,10 +9,10 @@ import { getPathNoStrict } from 'hono/utils/url';
 import type { DashboardRole } from '../../config.ts';
 import type { ChunkWords } from '../../erasure/model/dispatch.ts';
 import { LetheError } from '../../errors.ts';
-import { ownForms } from '../access/own-forms.ts';
-import { currentUser } from '../access/session.ts';
 import type { Api } from '../api.ts';
-import type { Assets, Href } from '../assets.ts';
+import type { Assets, Href } from '../assets/assets.ts';
+import { ownForms } from '../sign-in/own-forms.ts';
+import { currentUser } from '../sign-in/session.ts';
 
 const BASE = '/admin/queues';
 

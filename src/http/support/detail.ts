@@ -3,7 +3,7 @@ import { type Erasure, isFinal, isSigningOut } from '../../erasure/model/states.
 import type { HistoryEntry } from '../../erasure/progress/history.ts';
 import type { Mail, TaskFacts } from '../../erasure/progress/overview.ts';
 import type { LocationProgress, Progress } from '../../erasure/progress/status.ts';
-import type { Href } from '../assets.ts';
+import type { Href } from '../assets/assets.ts';
 import { actionsOf, NOTICES, type Notice } from './actions.ts';
 import { errorWords, outcomeWords } from './error-words.ts';
 import { eventWords } from './history-words.ts';

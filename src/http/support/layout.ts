@@ -1,6 +1,6 @@
 import { html } from 'hono/html';
-import type { DashboardUser } from '../access/session.ts';
-import type { Href } from '../assets.ts';
+import type { Href } from '../assets/assets.ts';
+import type { DashboardUser } from '../sign-in/session.ts';
 import { clockWords, momentWords } from './moments.ts';
 
 export type Html = ReturnType<typeof html>;

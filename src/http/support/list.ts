@@ -1,7 +1,7 @@
 import { html } from 'hono/html';
 import { type Erasure, isFinal, LIVE, STATES } from '../../erasure/model/states.ts';
 import type { Mail, Overview } from '../../erasure/progress/overview.ts';
-import type { Href } from '../assets.ts';
+import type { Href } from '../assets/assets.ts';
 import { outcomeWords } from './error-words.ts';
 import {
   clock,

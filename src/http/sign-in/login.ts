@@ -1,15 +1,15 @@
 import { Hono, type Context as HonoContext } from 'hono';
 import type { Config } from '../../config.ts';
 import { LetheError } from '../../errors.ts';
-import { ownForms } from '../access/own-forms.ts';
-import { hashPassword, verifyPassword } from '../access/password.ts';
 import { addressOf, countedAs } from '../access/rate-limit.ts';
-import { signOut, startSession } from '../access/session.ts';
 import type { Api } from '../api.ts';
-import type { Assets } from '../assets.ts';
+import type { Assets } from '../assets/assets.ts';
 import { networksOf } from '../server/client-address.ts';
-import { signInPage } from './layout.ts';
+import { signInPage } from '../support/layout.ts';
 import { createLoginAttempts } from './login-attempts.ts';
+import { ownForms } from './own-forms.ts';
+import { hashPassword, verifyPassword } from './password.ts';
+import { signOut, startSession } from './session.ts';
 
 type User = Config['LETHE_DASHBOARD_USERS'][number];
 

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { Hono } from 'hono';
-import type { Config } from '../config.ts';
+import type { Config } from '../../config.ts';
+import { basePath } from '../server/base-path.ts';
 import { brandSheet } from './brand.ts';
-import { basePath } from './server/base-path.ts';
 
 export type AssetName = 'status.css' | 'status.js' | 'brand.css' | 'support.css' | 'support.js' | 'board.css';
 type AssetConfig = Pick<Config, 'LETHE_BRAND_COLOR' | 'LETHE_BRAND_COLOR_DARK' | 'LETHE_PUBLIC_URL'>;
@@ -19,7 +19,7 @@ export type Assets = {
 };
 
 const YEAR_SECONDS = 31_536_000;
-const FOLDER = new URL('./assets/', import.meta.url);
+const FOLDER = new URL('./', import.meta.url);
 const read = (name: string) => readFileSync(new URL(name, FOLDER), 'utf8');
 
 /** The pages' style sheets and script, read once. */
