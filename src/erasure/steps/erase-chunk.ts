@@ -2,6 +2,7 @@ import { and, eq, ne, sql } from 'drizzle-orm';
 import type { Location } from '../../catalog/live/types.ts';
 import { LetheError } from '../../errors.ts';
 import { appendEvent } from '../../events/append.ts';
+import { sameKey } from '../../keys/compare.ts';
 import { type Deleted, eraseRows, findBound, walkReferences } from '../../locations/table/erase-rows.ts';
 import { JOIN_PACE, paceOrOwn } from '../../pace/current-pace.ts';
 import { type Allowance, allowanceOf } from '../../pace/pace.ts';
@@ -183,7 +184,7 @@ async function eraseSlice(
   add(counted, outside);
   afterCommit(tx, () => ctx.onDeleted?.(counted));
   await recordOutside(tx, claim.erasureId, outside, -chunkId);
-  const finished = !deleted.more && String(upper) === String(claim.upper);
+  const finished = !deleted.more && sameKey(upper, claim.upper);
   const count = async () => {
     await tx
       .update(chunk)
