@@ -1,8 +1,8 @@
 import { Command } from 'commander';
 import { type Estimate, estimateErasure, type LocationEstimate } from '../erasure/accept/estimate.ts';
-import { strayWords } from '../erasure/steps/look-for-strays.ts';
 import { erasureSummary } from '../http/bodies/representation.ts';
 import { parseAccountId } from '../keys/parse.ts';
+import { strayWords } from '../locations/table/look-for-strays.ts';
 import { duration, number, table, time } from './shell/format.ts';
 import { withSession } from './shell/open.ts';
 import { json, painter, printable, type Terminal } from './shell/terminal.ts';

@@ -2,7 +2,7 @@ import postgres from 'postgres';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { requestErasure } from '../../src/erasure/accept/request.ts';
 import { eraseNow } from '../../src/erasure/accept/start.ts';
-import { refuseNewReferences } from '../../src/erasure/steps/refuse-new-references.ts';
+import { refuseNewReferences } from '../../src/locations/table/refuse-new-references.ts';
 import type { Resources } from '../../src/resources.ts';
 import { checksum, expectErased, rowsOf } from '../support/evidence.ts';
 import { whileDeletionsLinger } from '../support/linger.ts';

@@ -13,7 +13,7 @@ export const CATALOG: readonly Mutation[] = [
     breaks: 'nothing is deleted unseen: a foreign key that appeared since the start is an error',
     edits: [
       {
-        file: 'src/erasure/steps/refuse-new-references.ts',
+        file: 'src/locations/table/refuse-new-references.ts',
         find: 'if (!(await concerns(fk.parent))) continue;',
         replace: 'continue;',
       },
@@ -68,7 +68,7 @@ export const CATALOG: readonly Mutation[] = [
     breaks: 'a foreign key that the catalog does not know stops only whom it concerns',
     edits: [
       {
-        file: 'src/erasure/steps/refuse-new-references.ts',
+        file: 'src/locations/table/refuse-new-references.ts',
         find: 'return !location || (await findRemaining(db, [location], account)).length > 0;',
         replace: 'return !location || db !== undefined;',
       },
@@ -80,7 +80,7 @@ export const CATALOG: readonly Mutation[] = [
     breaks: 'nothing is left, or it is not complete: a location that cannot be used is not forgotten',
     edits: [
       {
-        file: 'src/erasure/steps/refuse-new-references.ts',
+        file: 'src/locations/table/refuse-new-references.ts',
         find: 'if (drift.unusable.length > 0)',
         replace: 'if (drift.unusable.length < 0)',
       },

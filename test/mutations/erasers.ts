@@ -61,7 +61,9 @@ export const ERASERS: readonly Mutation[] = [
   {
     name: 'trigger-deletions-uncounted',
     breaks: 'exact evidence: what a trigger deletes from a listed table is in the ledger',
-    edits: [{ file: 'src/erasure/steps/side-effects.ts', find: 'if (more > 0) besides.set(name, more);', replace: '' }],
+    edits: [
+      { file: 'src/locations/table/side-effects.ts', find: 'if (more > 0) besides.set(name, more);', replace: '' },
+    ],
     tests: [TRIGGERS],
   },
   {

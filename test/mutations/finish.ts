@@ -1,7 +1,7 @@
 import type { Mutation } from './mutation.ts';
 
 const FILE = 'src/erasure/steps/finish.ts';
-const REST = 'src/erasure/steps/erase-rest.ts';
+const REST = 'src/locations/table/erase-rest.ts';
 const ONE_COMMIT = 'test/integration/one-commit.test.ts';
 const HOLD = 'test/integration/hold.test.ts';
 const NEWER = 'test/integration/newer-account.test.ts';

@@ -1,11 +1,11 @@
 import { LetheError } from '../../errors.ts';
 import type { KeyValue } from '../../keys/types.ts';
 import { findAccount } from '../../locations/account/row.ts';
+import { eraseRest } from '../../locations/table/erase-rest.ts';
 import type { Transaction } from '../../store/client.ts';
 import { sanitize } from '../../store/sql-errors.ts';
 import { Again, afterCommit, limitStatements, pipeline, written } from '../../store/transaction.ts';
 import { type Context, GIVE_WAY_MS } from '../model/context.ts';
-import { eraseRest } from '../steps/erase-rest.ts';
 import { Rollback } from '../steps/finish-outcome.ts';
 import { type Counts, limitsOfSmall } from './is-small.ts';
 

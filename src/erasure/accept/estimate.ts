@@ -3,6 +3,7 @@ import type { AccountTable, Location } from '../../catalog/live/types.ts';
 import { LetheError } from '../../errors.ts';
 import type { KeyValue } from '../../keys/types.ts';
 import { findAccount } from '../../locations/account/row.ts';
+import { findStrays, type Strays } from '../../locations/table/look-for-strays.ts';
 import { countAll } from '../../locations/table/probe.ts';
 import { currentSlots } from '../../pace/current-pace.ts';
 import { nextSweep } from '../../settings/sweep-times.ts';
@@ -12,7 +13,6 @@ import { transaction } from '../../store/transaction.ts';
 import type { Context } from '../model/context.ts';
 import { type Erasure, findLive } from '../model/states.ts';
 import { predictMs, type Rates, readRates, rowLimit } from '../model/throughput.ts';
-import { findStrays, type Strays } from '../steps/look-for-strays.ts';
 import { rowsPerChunk } from '../steps/plan.ts';
 import { canonicalKey } from './request.ts';
 

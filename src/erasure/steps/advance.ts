@@ -1,7 +1,10 @@
 import { eq, sql } from 'drizzle-orm';
 import { LetheError } from '../../errors.ts';
 import type { KeyValue } from '../../keys/types.ts';
+import { eraseStubborn } from '../../locations/table/erase-stubborn.ts';
+import { refuseStrays } from '../../locations/table/look-for-strays.ts';
 import { countEachUpTo } from '../../locations/table/probe.ts';
+import { refuseNewReferences, refuseUnusable, whereRowsAre } from '../../locations/table/refuse-new-references.ts';
 import { erasure } from '../../store/schema.ts';
 import { sanitize } from '../../store/sql-errors.ts';
 import { transaction } from '../../store/transaction.ts';
@@ -15,12 +18,9 @@ import { type Erasure, findErasure, hasSteps } from '../model/states.ts';
 import { recordThroughput } from '../model/throughput.ts';
 import { eraseAtOnce, rowsAtOnce } from './erase-at-once.ts';
 import { endAtRequest, eraseAtRequest } from './erase-at-request.ts';
-import { eraseStubborn } from './erase-stubborn.ts';
 import { finishErasure } from './finish.ts';
-import { refuseStrays } from './look-for-strays.ts';
 import { nextWindow, readTasks, startPass } from './next-window.ts';
 import { planTask, type Task } from './plan.ts';
-import { refuseNewReferences, refuseUnusable, whereRowsAre } from './refuse-new-references.ts';
 import { stall } from './stall.ts';
 
 /** What should happen next. `superseded`: this step is not the current one, somebody else goes on. */

@@ -4,6 +4,9 @@ import { LetheError } from '../../errors.ts';
 import { appendEvent } from '../../events/append.ts';
 import { sameKey } from '../../keys/compare.ts';
 import { type Deleted, eraseRows, findBound, walkReferences } from '../../locations/table/erase-rows.ts';
+import { causeOf, refuseNewReferences, whereRowsWent } from '../../locations/table/refuse-new-references.ts';
+import { add, withSideEffects } from '../../locations/table/side-effects.ts';
+import { readTask, walkBehind } from '../../locations/table/walk-behind.ts';
 import { JOIN_PACE, paceOrOwn } from '../../pace/current-pace.ts';
 import { type Allowance, allowanceOf } from '../../pace/pace.ts';
 import type { SliceSize } from '../../pace/slice-size.ts';
@@ -16,9 +19,6 @@ import { accountTuple, type Context, GIVE_WAY_MS } from '../model/context.ts';
 import { recordOutside } from '../model/ledger.ts';
 import { hasNewerAccount } from '../model/newer-account.ts';
 import { isRunning, signsOut } from '../model/states.ts';
-import { causeOf, refuseNewReferences, whereRowsWent } from './refuse-new-references.ts';
-import { add, withSideEffects } from './side-effects.ts';
-import { readTask, walkBehind } from './walk-behind.ts';
 
 export type ChunkHooks = {
   /** Asked between slices: false hands the chunk back where it is (shutdown, lost lock). */

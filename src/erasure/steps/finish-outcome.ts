@@ -1,7 +1,7 @@
 import { LetheError } from '../../errors.ts';
+import { causeOf } from '../../locations/table/refuse-new-references.ts';
 import { isContended, sqlState } from '../../store/sql-errors.ts';
 import type { Context } from '../model/context.ts';
-import { causeOf } from './refuse-new-references.ts';
 
 /**
  * `completed`: nothing is left and the account row is gone. `more`: a location holds more rows than

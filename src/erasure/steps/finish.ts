@@ -1,5 +1,6 @@
 import { and, eq, isNull } from 'drizzle-orm';
 import { findAccount } from '../../locations/account/row.ts';
+import { eraseRest, type FinishLimits } from '../../locations/table/erase-rest.ts';
 import { countEachUpTo } from '../../locations/table/probe.ts';
 import type { Transaction } from '../../store/client.ts';
 import { erasure } from '../../store/schema.ts';
@@ -8,7 +9,6 @@ import { accountTuple, type Context, GIVE_WAY_MS } from '../model/context.ts';
 import { hasNewerAccount } from '../model/newer-account.ts';
 import type { Erasure } from '../model/states.ts';
 import { complete } from './complete.ts';
-import { eraseRest, type FinishLimits } from './erase-rest.ts';
 import { type FinishOutcome, outcomeOf, Rollback } from './finish-outcome.ts';
 
 /**

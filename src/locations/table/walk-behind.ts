@@ -1,8 +1,8 @@
 import { sql } from 'drizzle-orm';
-import { walkDeleted } from '../../locations/table/erase-rows.ts';
+import { accountTuple, type Context, OWN_TABLES } from '../../erasure/model/context.ts';
 import { sanitize } from '../../store/sql-errors.ts';
 import { pipeline, readBy, transaction } from '../../store/transaction.ts';
-import { accountTuple, type Context, OWN_TABLES } from '../model/context.ts';
+import { walkDeleted } from './erase-rows.ts';
 
 export type ChunkTask = {
   location: string;

@@ -2,10 +2,10 @@ import { sql } from 'drizzle-orm';
 import { qualified } from '../../catalog/live/names.ts';
 import type { Catalog, TableName } from '../../catalog/live/types.ts';
 import { LetheError } from '../../errors.ts';
-import { goByHooks, hooksOf, isHooked } from '../../locations/table/hooks.ts';
-import { about } from '../../locations/table/sql.ts';
 import type { Transaction } from '../../store/client.ts';
 import { quoted } from '../../store/quoted.ts';
+import { goByHooks, hooksOf, isHooked } from './hooks.ts';
+import { about } from './sql.ts';
 
 /** Rows that this session has deleted, and written in any way, by location; `schema.table` for what is in no catalog. */
 type Tally = Map<string, { deleted: number; written: number }>;

@@ -1,15 +1,15 @@
 import type { Location } from '../../catalog/live/types.ts';
+import { type Context, GIVE_WAY_MS, PROBING } from '../../erasure/model/context.ts';
+import { OUTSIDE, recordOutside } from '../../erasure/model/ledger.ts';
+import { hasNewerAccount } from '../../erasure/model/newer-account.ts';
+import type { Erasure } from '../../erasure/model/states.ts';
+import { claimStep } from '../../erasure/steps/finish.ts';
+import { Rollback } from '../../erasure/steps/finish-outcome.ts';
 import type { KeyValue } from '../../keys/types.ts';
-import { eraseRows, lockFirst } from '../../locations/table/erase-rows.ts';
-import { findRemaining } from '../../locations/table/probe.ts';
 import { isContended } from '../../store/sql-errors.ts';
 import { afterCommit, setLimits, transaction } from '../../store/transaction.ts';
-import { type Context, GIVE_WAY_MS, PROBING } from '../model/context.ts';
-import { OUTSIDE, recordOutside } from '../model/ledger.ts';
-import { hasNewerAccount } from '../model/newer-account.ts';
-import type { Erasure } from '../model/states.ts';
-import { claimStep } from './finish.ts';
-import { Rollback } from './finish-outcome.ts';
+import { eraseRows, lockFirst } from './erase-rows.ts';
+import { findRemaining } from './probe.ts';
 import { refuseNewReferences, whereRowsWent } from './refuse-new-references.ts';
 import { add, withSideEffects } from './side-effects.ts';
 

@@ -1,15 +1,15 @@
 import type { Location } from '../../catalog/live/types.ts';
+import type { Context } from '../../erasure/model/context.ts';
+import { Rollback } from '../../erasure/steps/finish-outcome.ts';
 import { LetheError } from '../../errors.ts';
 import type { KeyValue } from '../../keys/types.ts';
-import { deleteAccountRow } from '../../locations/account/row.ts';
-import { eraseRows } from '../../locations/table/erase-rows.ts';
-import { canEraseEverything, eraseEverything } from '../../locations/table/everything.ts';
-import { isHooked, refuseIgnored } from '../../locations/table/hooks.ts';
-import { findLeft, findOwn, findRemaining } from '../../locations/table/probe.ts';
 import type { Transaction } from '../../store/client.ts';
 import { pipeline } from '../../store/transaction.ts';
-import type { Context } from '../model/context.ts';
-import { Rollback } from './finish-outcome.ts';
+import { deleteAccountRow } from '../account/row.ts';
+import { eraseRows } from './erase-rows.ts';
+import { canEraseEverything, eraseEverything } from './everything.ts';
+import { isHooked, refuseIgnored } from './hooks.ts';
+import { findLeft, findOwn, findRemaining } from './probe.ts';
 import { refuseNewReferences, refuseUnusable, whereRowsAre, whereRowsWent } from './refuse-new-references.ts';
 import { add, settleConstraints, withSideEffects } from './side-effects.ts';
 

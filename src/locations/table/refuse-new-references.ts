@@ -2,16 +2,16 @@ import { sql } from 'drizzle-orm';
 import { describeForeignKey, type ForeignKey, inspectForeignKeys } from '../../catalog/live/inspect.ts';
 import { qualified } from '../../catalog/live/names.ts';
 import type { Catalog, Hook, TableName } from '../../catalog/live/types.ts';
+import type { Context } from '../../erasure/model/context.ts';
 import { LetheError } from '../../errors.ts';
 import type { KeyValue } from '../../keys/types.ts';
-import { findHooks, learnHooks, wentByOthers } from '../../locations/table/hooks.ts';
-import { findRemaining } from '../../locations/table/probe.ts';
 import type { Database, Executor } from '../../store/client.ts';
 import { keptText } from '../../store/kept-text.ts';
 import { quoted } from '../../store/quoted.ts';
 import { sanitize, sqlState } from '../../store/sql-errors.ts';
 import { Again } from '../../store/transaction.ts';
-import type { Context } from '../model/context.ts';
+import { findHooks, learnHooks, wentByOthers } from './hooks.ts';
+import { findRemaining } from './probe.ts';
 
 /** Foreign keys that the catalog does not know (none where all is in order), and the triggers and rules. */
 type Found = { unknown: readonly ForeignKey[]; hooks: readonly Hook[] };

@@ -2,13 +2,13 @@ import { sql } from 'drizzle-orm';
 import { findStrayPaths } from '../../catalog/checks/strays.ts';
 import { inspectForeignKeys } from '../../catalog/live/inspect.ts';
 import { identifiers, qualified } from '../../catalog/live/names.ts';
+import { type Context, PROBING } from '../../erasure/model/context.ts';
+import type { Task } from '../../erasure/steps/plan.ts';
 import { LetheError } from '../../errors.ts';
 import type { KeyValue } from '../../keys/types.ts';
-import { countStrays } from '../../locations/table/count-strays.ts';
 import { isContended } from '../../store/sql-errors.ts';
 import { transaction } from '../../store/transaction.ts';
-import { type Context, PROBING } from '../model/context.ts';
-import type { Task } from './plan.ts';
+import { countStrays } from './count-strays.ts';
 
 /** Others' rows that reference the account's by one foreign key. `rows` is null when they could not be counted in time. */
 export type Strays = {
