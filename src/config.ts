@@ -1,105 +1,13 @@
 import { readFileSync } from 'node:fs';
-import { CronExpressionParser } from 'cron-parser';
-import ms, { type StringValue } from 'ms';
 import { z } from 'zod';
 import { UsageError } from './errors.ts';
+import { apiKeys, dashboardUsers } from './settings/access.ts';
 import { parseDatabaseUrl } from './settings/database-address.ts';
 import { isSender } from './settings/mail-address.ts';
 import { parsePaceSchedule } from './settings/pace-schedule.ts';
 import { parseRedisUrl } from './settings/redis-address.ts';
 import { startsTooLate } from './settings/sweep-times.ts';
-
-export const SCOPES = ['erasures:write', 'erasures:read', 'admin'] as const;
-export type Scope = (typeof SCOPES)[number];
-export const ROLES = ['support', 'ops'] as const;
-export type DashboardRole = (typeof ROLES)[number];
-
-const splitList = (text: string) =>
-  text
-    .split(',')
-    .map((part) => part.trim())
-    .filter(Boolean);
-
-const WITH_UNIT = /^\d+(\.\d+)?\s*(ms|s|m|h|d)$/;
-const duration = (min: number, max: number) =>
-  z.string().transform((text, ctx) => {
-    // Without a unit the library takes milliseconds: nobody who writes 3600 means 3.6 seconds.
-    const value = text === '0' ? 0 : WITH_UNIT.test(text) ? ms(text as StringValue) : undefined;
-    if (typeof value === 'number' && value >= min && value <= max) return value;
-    ctx.addIssue(`expected a duration such as 30s or 24h, from ${ms(min)} to ${ms(max)}`);
-    return z.NEVER;
-  });
-const integer = (min: number, max: number) =>
-  z.coerce
-    .number({ error: `expected a whole number from ${min} to ${max}` })
-    .int()
-    .min(min)
-    .max(max);
-const url = (...protocols: string[]) =>
-  z
-    .string()
-    .refine(
-      (text) => URL.canParse(text) && protocols.includes(new URL(text).protocol),
-      `expected a URL that begins with ${protocols.map((p) => `${p}//`).join(' or ')}`,
-    );
-
-/** An address as it is written; whoever opens it takes it apart again. */
-const address = (parse: (text: string) => object | { problem: string }) =>
-  z.string().superRefine((text, ctx) => {
-    const parsed = parse(text);
-    if ('problem' in parsed) ctx.addIssue(String(parsed.problem));
-  });
-
-const origins = z.string().transform((text, ctx) =>
-  splitList(text).map((entry) => {
-    if (/^https?:$/.test(URL.canParse(entry) ? new URL(entry).protocol : '') && new URL(entry).origin === entry)
-      return entry;
-    ctx.addIssue('expected origins such as https://app.example.com, comma-separated, without a path');
-    return z.NEVER;
-  }),
-);
-const color = z.string().regex(/^#[0-9a-f]{6}$/i, 'expected a colour such as #1f5f8b');
-
-const apiKeys = z.string().transform((text, ctx) =>
-  splitList(text).map((entry) => {
-    const [name, scopes, hash, ...rest] = entry.split('=');
-    const list = (scopes ?? '').split('+');
-    if (
-      !name ||
-      rest.length > 0 ||
-      !/^[0-9a-f]{64}$/.test(hash ?? '') ||
-      !list.every((s) => (SCOPES as readonly string[]).includes(s))
-    ) {
-      ctx.addIssue(`expected name=scope+scope=sha256hex with scopes of ${SCOPES.join(', ')}`);
-      return z.NEVER;
-    }
-    return { name, scopes: list as Scope[], hash: hash as string };
-  }),
-);
-const dashboardUsers = z.string().transform((text, ctx) =>
-  splitList(text).map((entry) => {
-    const [name, role, hash, ...rest] = entry.split('=');
-    if (
-      !/^[\w.@-]{1,100}$/.test(name ?? '') ||
-      !(ROLES as readonly string[]).includes(role ?? '') ||
-      !/^\d+:\d+:\d+:[\w-]+:[\w-]+$/.test(hash ?? '') ||
-      rest.length > 0
-    ) {
-      ctx.addIssue('expected name=role=hash with role support or ops and a hash printed by `lethe password`');
-      return z.NEVER;
-    }
-    return { name: name as string, role: role as DashboardRole, hash: hash as string };
-  }),
-);
-
-const pace = z.string().transform((text, ctx) => {
-  try {
-    return parsePaceSchedule(text);
-  } catch (error) {
-    ctx.addIssue((error as Error).message);
-    return z.NEVER;
-  }
-});
+import { address, color, duration, integer, origins, pace, splitList, sweepCron, url } from './settings/values.ts';
 
 const DAY = 86_400_000;
 const SECOND = 1000;
@@ -139,17 +47,7 @@ const schema = z.object({
   LETHE_SIGN_OUT_SECRET: z.string().min(32, 'needs 32 characters or more (HS256)').optional(),
   LETHE_MAX_AUTH_AGE: duration(SECOND, DAY).default(15 * 60 * SECOND),
   LETHE_DASHBOARD_USERS: dashboardUsers.default([]),
-  LETHE_SWEEP_CRON: z
-    .string()
-    .refine((text) => {
-      try {
-        // It throws for one that never comes, such as the 30th of February.
-        return Boolean(CronExpressionParser.parse(text, { tz: 'UTC' }).next());
-      } catch {
-        return false;
-      }
-    }, 'expected a cron expression such as 0 * * * *')
-    .default('0 * * * *'),
+  LETHE_SWEEP_CRON: sweepCron.default('0 * * * *'),
   LETHE_UNDO_WINDOW: duration(0, 31 * DAY).default(0),
   LETHE_SLA: duration(60 * SECOND, 31 * DAY).default(30 * DAY),
   LETHE_RECONCILE_INTERVAL: duration(SECOND, 60 * SECOND).default(30 * SECOND),

@@ -1,5 +1,5 @@
 import { checkCatalog, readDeadlockTimeout } from './catalog/check.ts';
-import type { Catalog } from './catalog/live/types.ts';
+import { lateLocations } from './catalog/late-locations.ts';
 import { loadCatalog } from './catalog/load.ts';
 import { watchCatalog } from './catalog/watch.ts';
 import { type Config, droppedParts } from './config.ts';
@@ -8,7 +8,6 @@ import type { Context } from './erasure/model/context.ts';
 import { UsageError } from './errors.ts';
 import { openProducers, type Producers } from './jobs/redis/connection.ts';
 import type { Logger } from './logger.ts';
-import { startsTooLate } from './settings/sweep-times.ts';
 import { type Connection, connect } from './store/client.ts';
 import { firstError } from './store/first-error.ts';
 import { pendingMigrations } from './store/migrate.ts';
@@ -73,14 +72,6 @@ export async function openResources(
     await closeAll(closables, log);
     throw firstError(error, 'DATABASE_URL');
   }
-}
-
-/** Locations whose own deadline an erasure may miss before it has started, each with the figures. */
-function lateLocations(catalog: Catalog, settings: Context['settings']): string[] {
-  return catalog.locations.flatMap(({ name, slaMs, atRequest }) => {
-    const late = slaMs === undefined || atRequest ? undefined : startsTooLate(settings, slaMs, new Date());
-    return late ? [`locations.${name}: sla: ${late}`] : [];
-  });
 }
 
 /** The numbers that the verbs work by. */

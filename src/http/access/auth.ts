@@ -1,12 +1,13 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { Context as HonoContext } from 'hono';
-import type { Config, Scope } from '../../config.ts';
+import type { Config } from '../../config.ts';
 import { canonicalKey } from '../../erasure/accept/request.ts';
 import type { Context } from '../../erasure/model/context.ts';
 import { isOfEarlierAccount } from '../../erasure/model/newer-account.ts';
 import type { Erasure } from '../../erasure/model/states.ts';
 import { LetheError } from '../../errors.ts';
 import { parseAccountId } from '../../keys/parse.ts';
+import type { Scope } from '../../settings/access.ts';
 import { verifyToken } from '../../tokens.ts';
 import { type Claims, NotOurs, type VerifyJwt } from './jwt.ts';
 

@@ -1,8 +1,8 @@
 import type { Context as HonoContext } from 'hono';
 import { z } from 'zod';
-import type { Scope } from '../../config.ts';
 import { type Erasure, findErasure } from '../../erasure/model/states.ts';
 import { LetheError } from '../../errors.ts';
+import type { Scope } from '../../settings/access.ts';
 import type { Api } from '../api.ts';
 import { parse } from '../server/problem.ts';
 import {

@@ -2,7 +2,8 @@ import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypt
 import { inArray } from 'drizzle-orm';
 import type { Context as HonoContext } from 'hono';
 import { deleteCookie, setSignedCookie } from 'hono/cookie';
-import type { Config, DashboardRole } from '../../config.ts';
+import type { Config } from '../../config.ts';
+import type { DashboardRole } from '../../settings/access.ts';
 import { idempotency } from '../../store/schema.ts';
 import { deriveToken, verifyToken } from '../../tokens.ts';
 import type { Api } from '../api.ts';
