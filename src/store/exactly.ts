@@ -1,5 +1,5 @@
 import { Column, is, type SQL, sql } from 'drizzle-orm';
-import { inMs } from './clock.ts';
+import { inMs } from './milliseconds.ts';
 import { TIME } from './schema.ts';
 
 /** Types whose text follows settings of the database or the role: DateStyle and TimeZone, extra_float_digits. */

@@ -13,7 +13,7 @@ import {
   uniqueIndex,
   uuid,
 } from 'drizzle-orm/pg-core';
-import { fromMs } from './clock.ts';
+import { fromMs } from './milliseconds.ts';
 
 /** The type of every time. */
 export const TIME = 'timestamp with time zone';

@@ -3,8 +3,8 @@ import type { AccountTable, Catalog } from '../../catalog/live/types.ts';
 import { eventsFrom, type Happened, happenedInOrder } from '../../events/append.ts';
 import type { KeyValue } from '../../keys/types.ts';
 import type { Executor } from '../../store/client.ts';
-import { fromMs, inMs } from '../../store/clock.ts';
 import { keptText } from '../../store/kept-text.ts';
+import { fromMs, inMs } from '../../store/milliseconds.ts';
 import { assignments, type Change, columnsOf, readRow } from '../../store/rows.ts';
 import { erasure } from '../../store/schema.ts';
 
