@@ -5,7 +5,7 @@ import { type Erasure, isSigningOut } from '../erasure/model/states.ts';
 import { UsageError } from '../errors.ts';
 import { acceptedResource } from '../http/bodies/representation.ts';
 import { beginErasure } from '../jobs/begin-erasure.ts';
-import { parseAccountId } from '../keys/parse.ts';
+import { parseKey } from '../keys/parse.ts';
 import { time } from './shell/format.ts';
 import { withSession } from './shell/open.ts';
 import { json, painter, printable, type Terminal } from './shell/terminal.ts';
@@ -22,7 +22,7 @@ export const eraseCommand = (terminal: Terminal) =>
     .addHelpText('after', '\nExample: lethe erase 4711 --now')
     .action((account: string, options: Options) =>
       withSession(terminal, async ({ ctx, withQueues }) => {
-        const accountKey = parseAccountId(ctx.catalog, account, 'account');
+        const accountKey = parseKey(ctx.catalog.account.key, account, 'account');
         if (!options.yes && !(await confirm(terminal, account))) {
           terminal.err.write('lethe: nothing was erased\n');
           terminal.exitCode = 1;

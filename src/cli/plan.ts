@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import { type Estimate, estimateErasure, type LocationEstimate } from '../erasure/accept/estimate.ts';
 import { erasureSummary } from '../http/bodies/representation.ts';
-import { parseAccountId } from '../keys/parse.ts';
+import { parseKey } from '../keys/parse.ts';
 import { strayWords } from '../locations/table/look-for-strays.ts';
 import { duration, number, table, time } from './shell/format.ts';
 import { withSession } from './shell/open.ts';
@@ -17,7 +17,7 @@ export const planCommand = (terminal: Terminal) =>
       withSession(
         terminal,
         async ({ ctx, warnings }) => {
-          const estimate = await estimateErasure(ctx, parseAccountId(ctx.catalog, account, 'account'));
+          const estimate = await estimateErasure(ctx, parseKey(ctx.catalog.account.key, account, 'account'));
           if (options.json) terminal.out.write(`${json(resource(estimate, warnings), 2)}\n`);
           else terminal.out.write(`${describe(estimate, warnings, terminal).join('\n')}\n`);
         },

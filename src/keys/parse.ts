@@ -1,27 +1,42 @@
-import type { Catalog } from '../catalog/live/types.ts';
 import { LetheError } from '../errors.ts';
-import type { KeyType } from './types.ts';
+import { splitKey } from './encode.ts';
+import type { KeyColumns, KeyType, KeyValue } from './types.ts';
 
 const RANGES: Record<Exclude<KeyType, 'uuid'>, bigint> = {
   smallint: 32_767n,
   integer: 2_147_483_647n,
   bigint: 9_223_372_036_854_775_807n,
 };
-const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
+export const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
+export const WHOLE_NUMBER = /^-?\d{1,40}$/;
 
 /**
- * Checks that a caller's text can be a key of the account table, so that the database is only asked
- * what it can answer. Returns the key tuple; throws `invalid_request` that names `field`.
+ * Checks that a caller's text can be a key of the table with these key columns, so that the database is only asked what
+ * it can answer. Returns the key, not yet as the database prints it; throws `invalid_request` that names `field`.
  */
-export function parseAccountId(catalog: Catalog, text: string, field = 'accountId'): [string] {
-  const { type } = catalog.account.key[0];
-  if (type === 'uuid') {
-    if (UUID.test(text)) return [text];
-    throw new LetheError('invalid_request', `${field}: expected a uuid`, { field });
-  }
-  if (/^-?\d{1,40}$/.test(text)) {
-    const value = BigInt(text);
-    if (value <= RANGES[type] && value >= -RANGES[type] - 1n) return [text];
-  }
-  throw new LetheError('invalid_request', `${field}: expected a whole number (${type})`, { field });
+export function parseKey(columns: KeyColumns, text: string, field = 'accountId'): KeyValue {
+  const key = readKey(columns, text);
+  if (key) return key;
+  throw new LetheError('invalid_request', `${field}: expected ${keyInWords(columns)}`, { field });
+}
+
+/** True for a text that can be a key of these columns. */
+export const isKey = (columns: KeyColumns, text: string): boolean => readKey(columns, text) !== null;
+
+/** What a key of these columns is: `a uuid`, `a whole number (bigint)`, or all of several. */
+export function keyInWords(columns: KeyColumns): string {
+  const words = columns.map(({ type }) => (type === 'uuid' ? 'a uuid' : `a whole number (${type})`));
+  return words.length === 1 ? (words[0] as string) : `${words.join(' and ')}, with a comma between`;
+}
+
+function readKey(columns: KeyColumns, text: string): KeyValue | null {
+  const key = splitKey(columns, text);
+  return key?.every((part, i) => isOfType(columns[i]?.type as KeyType, part)) ? key : null;
+}
+
+function isOfType(type: KeyType, part: string): boolean {
+  if (type === 'uuid') return UUID.test(part);
+  if (!WHOLE_NUMBER.test(part)) return false;
+  const value = BigInt(part);
+  return value <= RANGES[type] && value >= -RANGES[type] - 1n;
 }

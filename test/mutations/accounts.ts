@@ -50,7 +50,13 @@ export const ACCOUNTS: readonly Mutation[] = [
   {
     name: 'undo-keeps-the-flag',
     breaks: 'an undo undoes: the user can sign in again',
-    edits: [{ file: CANCEL, find: 'if (table && !newer) await flagAccount(tx, table, account, false);', replace: '' }],
+    edits: [
+      {
+        file: CANCEL,
+        find: 'if (table && account && !newer) await flagAccount(tx, table, account, false);',
+        replace: '',
+      },
+    ],
     tests: [UNDO],
   },
   {

@@ -1,13 +1,12 @@
-import { canonicalKey } from '../../erasure/accept/request.ts';
 import type { Context } from '../../erasure/model/context.ts';
 import { markEarlier } from '../../erasure/model/newer-account.ts';
 import { type Erasure, findErasure, findLive } from '../../erasure/model/states.ts';
 import { listErasures } from '../../erasure/progress/list.ts';
 import { LetheError, UsageError } from '../../errors.ts';
-import { parseAccountId } from '../../keys/parse.ts';
+import { canonicalAsWritten, canonicalKey } from '../../keys/canonical.ts';
+import { isKey, parseKey, UUID } from '../../keys/parse.ts';
+import type { KeyColumns } from '../../keys/types.ts';
 import { accountDigest } from '../../tokens.ts';
-
-const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
 /** Checks an argument that must be the id of an erasure. Throws a UsageError that says where to find one. */
 export function erasureId(text: string): string {
@@ -24,10 +23,10 @@ export async function requireErasure(ctx: Context, text: string): Promise<Erasur
 
 /** What finds the erasures of an account, also those that were scrubbed. */
 export async function ofAccount(ctx: Context, text: string): Promise<{ accountKey: string; accountDigests: string[] }> {
-  const accountKey =
-    keyTypeOf(ctx) === undefined
-      ? asWritten(text)
-      : await canonicalKey(ctx.db, ctx, parseAccountId(ctx.catalog, text, 'account'));
+  const columns = keyOf(ctx);
+  const accountKey = columns
+    ? await canonicalKey(ctx.db, columns, parseKey(columns, text, 'account'))
+    : canonicalAsWritten(text, 'account');
   return { accountKey, accountDigests: ctx.settings.secrets.map((secret) => accountDigest([secret], accountKey)) };
 }
 
@@ -38,7 +37,8 @@ export async function ofAccount(ctx: Context, text: string): Promise<{ accountKe
 export async function findByIdOrAccount(ctx: Context, text: string): Promise<Erasure> {
   const byId = UUID.test(text) ? await findErasure(ctx.db, text.toLowerCase()) : null;
   if (byId) return byId;
-  if (UUID.test(text) && ![undefined, 'uuid'].includes(keyTypeOf(ctx)))
+  const columns = keyOf(ctx);
+  if (UUID.test(text) && columns && !isKey(columns, text))
     throw new LetheError('not_found', 'there is no such erasure');
   const filter = await ofAccount(ctx, text).catch((error: unknown) => {
     if (!(error instanceof LetheError) || error.code !== 'invalid_request') throw error;
@@ -53,18 +53,12 @@ export async function findByIdOrAccount(ctx: Context, text: string): Promise<Era
 
 /** Erasures of one key, marked where they are about an earlier account; unmarked without a catalog that fits. */
 export const marked = async (ctx: Context, key: string | null | undefined, erasures: Erasure[]): Promise<Erasure[]> =>
-  keyTypeOf(ctx) === undefined ? erasures : markEarlier(ctx, key, erasures);
+  keyOf(ctx) ? markEarlier(ctx, key, erasures) : erasures;
 
-/** A key as the database prints it, where no catalog says its type: that must keep nobody from looking. */
-function asWritten(text: string): string {
-  if (UUID.test(text)) return text.toLowerCase();
-  if (/^-?\d{1,40}$/.test(text)) return BigInt(text).toString();
-  throw new LetheError('invalid_request', 'account: expected a whole number or a uuid', { field: 'account' });
-}
-
-function keyTypeOf(ctx: Context): string | undefined {
+/** The columns of the account's key; undefined without a catalog that fits the database. */
+function keyOf(ctx: Context): KeyColumns | undefined {
   try {
-    return ctx.catalog.account.key[0].type;
+    return ctx.catalog.account.key;
   } catch {
     return undefined;
   }

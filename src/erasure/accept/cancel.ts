@@ -1,12 +1,13 @@
 import { sql } from 'drizzle-orm';
 import { LetheError } from '../../errors.ts';
+import { decodeKey } from '../../keys/encode.ts';
 import { findAccount, flagAccount } from '../../locations/account/row.ts';
 import { forgetAddress } from '../../mail/forget-address.ts';
 import { task } from '../../store/schema.ts';
 import { isContended } from '../../store/sql-errors.ts';
 import { transaction } from '../../store/transaction.ts';
 import { withCatalogOrCurrent } from '../model/catalog-of.ts';
-import { accountTuple, type Context } from '../model/context.ts';
+import type { Context } from '../model/context.ts';
 import { hasNewerAccount } from '../model/newer-account.ts';
 import { type Erasure, transition } from '../model/states.ts';
 
@@ -28,8 +29,8 @@ export async function cancelErasure(ctx: Context, seen: Erasure, by?: string): P
       ctx.db,
       { statementMs: lockBudgetMs, lockMs: lockBudgetMs / 2, totalMs: lockBudgetMs },
       async (tx) => {
-        const account = accountTuple(seen.accountKey as string);
-        if (table) await findAccount(tx, table, account, 'FOR NO KEY UPDATE');
+        const account = table && decodeKey(table.key, seen.accountKey as string);
+        if (table && account) await findAccount(tx, table, account, 'FOR NO KEY UPDATE');
         const newer = table !== undefined && (await hasNewerAccount(tx, table, seen));
         const change = { cancelledAt: sql`now()`, signOutAt: null, retryAt: null };
         const data = by ? { by } : {};
@@ -41,7 +42,7 @@ export async function cancelErasure(ctx: Context, seen: Erasure, by?: string): P
             'already_started',
             `the erasure is ${seen.state === 'scheduled' ? 'no longer scheduled' : seen.state}`,
           );
-        if (table && !newer) await flagAccount(tx, table, account, false);
+        if (table && account && !newer) await flagAccount(tx, table, account, false);
         await forgetAddress(tx, seen.id);
         return { ...cancelled, email: null };
       },

@@ -1,6 +1,8 @@
 import { sql } from 'drizzle-orm';
 import type { AccountTable, Location } from '../../catalog/live/types.ts';
 import { LetheError } from '../../errors.ts';
+import { canonicalKey } from '../../keys/canonical.ts';
+import { encodeKey } from '../../keys/encode.ts';
 import type { KeyValue } from '../../keys/types.ts';
 import { findAccount } from '../../locations/account/row.ts';
 import { findStrays, type Strays } from '../../locations/table/look-for-strays.ts';
@@ -14,7 +16,6 @@ import type { Context } from '../model/context.ts';
 import { type Erasure, findLive } from '../model/states.ts';
 import { predictMs, type Rates, readRates, rowLimit } from '../model/throughput.ts';
 import { rowsPerChunk } from '../steps/plan.ts';
-import { canonicalKey } from './request.ts';
 
 /** What one location holds of an account, and what deleting that takes. */
 export type LocationEstimate = {
@@ -67,7 +68,10 @@ export async function estimateErasure(ctx: Context, key: KeyValue): Promise<Esti
   const seen = await transaction(ctx.db, READING, async (tx) => {
     await tx.execute(sql`SET TRANSACTION READ ONLY`);
     const account = await findAccount(tx, catalog.account, key);
-    const erasure = await findLive(tx, account?.key[0] ?? (await canonicalKey(tx, ctx, key)));
+    const erasure = await findLive(
+      tx,
+      account ? encodeKey(account.key) : await canonicalKey(tx, catalog.account.key, key),
+    );
     return { account, erasure, rates: await readRates(tx), now: await readClock(tx) };
   });
   if (!seen.account && !seen.erasure) throw new LetheError('not_found', 'there is no such account');
@@ -82,7 +86,7 @@ export async function estimateErasure(ctx: Context, key: KeyValue): Promise<Esti
     ? seen.now
     : nextSweep(settings.sweepCron, new Date(seen.now.getTime() + settings.undoWindowMs));
   return {
-    accountId: seen.erasure?.accountKey ?? (accountKey[0] as string),
+    accountId: seen.erasure?.accountKey ?? encodeKey(accountKey),
     erasure: seen.erasure,
     mode: seen.erasure ? null : small ? 'immediate' : 'scheduled',
     startsAt: seen.erasure ? null : startsAt,

@@ -1,6 +1,7 @@
+import { canonical } from '../../keys/canonical.ts';
 import type { Context } from '../model/context.ts';
 import { isOfEarlierAccount } from '../model/newer-account.ts';
-import { canonical, type Erasure, findLive } from '../model/states.ts';
+import { type Erasure, findLive } from '../model/states.ts';
 import { linkOf } from './idempotency.ts';
 import type { Request } from './request.ts';
 
@@ -9,7 +10,7 @@ import type { Request } from './request.ts';
  * It answers a request that could not get the row: others ask at the same time, or the application has locked it.
  */
 export async function findRecorded(ctx: Context, { accountKey, idempotencyKeyHash }: Request): Promise<Erasure | null> {
-  const live = await findLive(ctx.db, canonical(ctx.catalog.account, accountKey));
+  const live = await findLive(ctx.db, canonical(ctx.catalog.account.key, accountKey));
   if (!live || (await isOfEarlierAccount(ctx, live))) return null;
   if (idempotencyKeyHash) await ctx.db.execute(linkOf(idempotencyKeyHash, live.id));
   return live;

@@ -2,6 +2,7 @@ import { is, SQL, sql } from 'drizzle-orm';
 import { v7 as uuidv7 } from 'uuid';
 import type { Catalog } from '../../catalog/live/types.ts';
 import { eventsFrom, type Happened, happenedInOrder } from '../../events/append.ts';
+import { encodeKey } from '../../keys/encode.ts';
 import type { AccountRow } from '../../locations/account/row.ts';
 import { notificationOf } from '../../mail/insert-notification.ts';
 import { nextSweep } from '../../settings/sweep-times.ts';
@@ -29,7 +30,7 @@ export function describeErasure(
   account: AccountRow,
   { small, now, hold }: { small: boolean; now: Date; hold: Hold | null },
 ) {
-  const accountKey = account.key[0] as string;
+  const accountKey = encodeKey(account.key);
   return {
     id: uuidv7(),
     accountKey,

@@ -1,14 +1,15 @@
-import { and, desc, eq, isNull, sql } from 'drizzle-orm';
+import { and, desc, eq, isNull } from 'drizzle-orm';
 import { v7 as uuidv7 } from 'uuid';
 import { qualified } from '../../catalog/live/names.ts';
 import { LetheError } from '../../errors.ts';
 import { appendEvent } from '../../events/append.ts';
+import { canonicalKey } from '../../keys/canonical.ts';
 import type { KeyValue } from '../../keys/types.ts';
 import { findAccount, flagAccount } from '../../locations/account/row.ts';
 import { eraseRows } from '../../locations/table/erase-rows.ts';
 import { refuseNewReferences } from '../../locations/table/refuse-new-references.ts';
 import { add, withSideEffects } from '../../locations/table/side-effects.ts';
-import type { Executor, Transaction } from '../../store/client.ts';
+import type { Transaction } from '../../store/client.ts';
 import { erasure } from '../../store/schema.ts';
 import { isContended, sqlState } from '../../store/sql-errors.ts';
 import { afterCommit, limitStatements, pipeline, transaction } from '../../store/transaction.ts';
@@ -16,7 +17,7 @@ import type { Context } from '../model/context.ts';
 import { type Dispatch, nextStep } from '../model/dispatch.ts';
 import { OUTSIDE, recordOutside } from '../model/ledger.ts';
 import { closeForNewerAccount, hasNewerAccount } from '../model/newer-account.ts';
-import { BY_APPLICATION, canonical, type Erasure, findErasure, findLive, readNowAndLive } from '../model/states.ts';
+import { BY_APPLICATION, type Erasure, findErasure, findLive, readNowAndLive } from '../model/states.ts';
 import { eraseAccepted, NotErased } from './erase-accepted.ts';
 import { findRecorded } from './find-recorded.ts';
 import { linkOf } from './idempotency.ts';
@@ -219,7 +220,7 @@ async function signOut(
 }
 
 async function findFinished(tx: Transaction, ctx: Context, key: KeyValue): Promise<Erasure> {
-  const canonical = await canonicalKey(tx, ctx, key);
+  const canonical = await canonicalKey(tx, ctx.catalog.account.key, key);
   const live = await findLive(tx, canonical);
   if (live) return live;
   const [done] = await tx
@@ -230,10 +231,4 @@ async function findFinished(tx: Transaction, ctx: Context, key: KeyValue): Promi
     .limit(1);
   if (!done) throw new LetheError('not_found', 'there is no such account');
   return done;
-}
-
-/** The same account's key as the database prints it. */
-export async function canonicalKey(db: Executor, ctx: Context, key: KeyValue): Promise<string> {
-  const [row] = await db.execute<{ key: string }>(sql`SELECT ${canonical(ctx.catalog.account, key)} AS key`);
-  return row?.key as string;
 }

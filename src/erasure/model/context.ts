@@ -1,7 +1,6 @@
 import type { Drift } from '../../catalog/drift.ts';
 import type { Catalog } from '../../catalog/live/types.ts';
 import type { Declaration } from '../../catalog/load.ts';
-import type { KeyValue } from '../../keys/types.ts';
 import type { Logger } from '../../logger.ts';
 import type { PaceSchedule } from '../../settings/pace-schedule.ts';
 import type { Database } from '../../store/client.ts';
@@ -47,9 +46,6 @@ export type Context = {
   /** Told how many rows of which location a transaction deleted, once it has committed. */
   readonly onDeleted?: (rows: ReadonlyMap<string, number>) => void;
 };
-
-/** The account key as a tuple; erasure.account_key holds its only column. */
-export const accountTuple = (accountKey: string): KeyValue => [accountKey];
 
 /** Looking into the application's tables: locks nothing, may pass many dead index entries. */
 export const PROBING = { statementMs: 10 * 60_000, lockMs: 2_000 } as const;

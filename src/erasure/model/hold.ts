@@ -1,12 +1,13 @@
 import { and, asc, eq, gt, inArray, isNotNull, isNull, sql } from 'drizzle-orm';
 import { LetheError } from '../../errors.ts';
 import { appendEvent } from '../../events/append.ts';
+import { decodeKey } from '../../keys/encode.ts';
 import { isOnHold } from '../../locations/account/row.ts';
 import type { Executor } from '../../store/client.ts';
 import { erasure } from '../../store/schema.ts';
 import { transaction } from '../../store/transaction.ts';
 import { withCatalogOrCurrent } from './catalog-of.ts';
-import { accountTuple, type Context, OWN_TABLES, PROBING } from './context.ts';
+import { type Context, OWN_TABLES, PROBING } from './context.ts';
 import { type Dispatch, dispatchWindow } from './dispatch.ts';
 import { hasNewerAccount } from './newer-account.ts';
 import { NIL, orLogged } from './or-logged.ts';
@@ -68,7 +69,7 @@ export async function isHeldByApplication(ctx: Context, of: Erasure): Promise<bo
   // A catalog that does not fit any more is the next step's to report.
   const catalog = (await withCatalogOrCurrent(ctx, of))?.catalog;
   if (!catalog?.account.hold || of.accountKey === null) return false;
-  const account = accountTuple(of.accountKey);
+  const account = decodeKey(catalog.account.key, of.accountKey);
   return transaction(
     ctx.db,
     PROBING,

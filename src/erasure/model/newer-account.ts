@@ -1,5 +1,6 @@
 import { type SQL, sql } from 'drizzle-orm';
 import type { AccountTable } from '../../catalog/live/types.ts';
+import { decodeKey } from '../../keys/encode.ts';
 import { belongsTo } from '../../keys/sql.ts';
 import type { KeyValue } from '../../keys/types.ts';
 import { createdOf } from '../../locations/account/row.ts';
@@ -10,7 +11,7 @@ import { keptText } from '../../store/kept-text.ts';
 import { isContended } from '../../store/sql-errors.ts';
 import { afterCommit, transaction } from '../../store/transaction.ts';
 import { withCatalogOrCurrent } from './catalog-of.ts';
-import { accountTuple, type Context, OWN_TABLES } from './context.ts';
+import { type Context, OWN_TABLES } from './context.ts';
 import { type Erasure, type State, transition } from './states.ts';
 
 /**
@@ -58,7 +59,7 @@ export const hasNewerAccount = async (
   table: AccountTable,
   of: Pick<Erasure, 'id' | 'accountKey'>,
 ): Promise<boolean> =>
-  of.accountKey !== null && (await findEarlier(db, table, accountTuple(of.accountKey), [of.id])).size > 0;
+  of.accountKey !== null && (await findEarlier(db, table, decodeKey(table.key, of.accountKey), [of.id])).size > 0;
 
 /** The same for whoever has no transaction open. False where no catalog says anything about its accounts. */
 export async function isOfEarlierAccount(ctx: Context, of: Erasure): Promise<boolean> {
@@ -80,7 +81,7 @@ export async function markEarlier(
   const ids = erasures.map((e) => e.id);
   const { account } = ctx.catalog;
   const earlier = await transaction(ctx.db, LOOKING, (tx) =>
-    findEarlier(tx, account, accountTuple(accountKey), ids),
+    findEarlier(tx, account, decodeKey(account.key, accountKey), ids),
   ).catch((error: unknown) => {
     if (isContended(error)) return new Set<string>();
     throw error;

@@ -1,6 +1,7 @@
 import { and, eq, inArray, type SQL, sql } from 'drizzle-orm';
-import type { AccountTable, Catalog } from '../../catalog/live/types.ts';
+import type { Catalog } from '../../catalog/live/types.ts';
 import { eventsFrom, type Happened, happenedInOrder } from '../../events/append.ts';
+import { canonical } from '../../keys/canonical.ts';
 import type { KeyValue } from '../../keys/types.ts';
 import type { Executor } from '../../store/client.ts';
 import { keptText } from '../../store/kept-text.ts';
@@ -104,12 +105,8 @@ export async function readNowAndLive(
     'now and live',
     { key },
     (slots) => sql`SELECT ${inMs(sql`now()`)} AS now,
-      (SELECT id FROM ${erasure} WHERE account_key = ${canonical(account, slots.key)} AND state IN (${live})) AS live`,
+      (SELECT id FROM ${erasure} WHERE account_key = ${canonical(account.key, slots.key)} AND state IN (${live})) AS live`,
   );
   const [row] = await db.execute<{ now: number; live: string | null }>(statement);
   return { now: fromMs(row?.now), live: row?.live ?? null };
 }
-
-/** A key as the database prints it: `007` and `7`, or an upper-case uuid, are the same account. */
-export const canonical = ({ key: [column] }: AccountTable, key: KeyValue): SQL =>
-  sql`${key[0]}::text::${sql.raw(column.type)}::text`;

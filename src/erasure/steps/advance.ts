@@ -1,5 +1,6 @@
 import { eq, sql } from 'drizzle-orm';
 import { LetheError } from '../../errors.ts';
+import { decodeKey } from '../../keys/encode.ts';
 import type { KeyValue } from '../../keys/types.ts';
 import { eraseStubborn } from '../../locations/table/erase-stubborn.ts';
 import { refuseStrays } from '../../locations/table/look-for-strays.ts';
@@ -9,7 +10,7 @@ import { erasure } from '../../store/schema.ts';
 import { sanitize } from '../../store/sql-errors.ts';
 import { transaction } from '../../store/transaction.ts';
 import { adoptCatalog, withCatalogOf } from '../model/catalog-of.ts';
-import { accountTuple, type Context, PROBING } from '../model/context.ts';
+import { type Context, PROBING } from '../model/context.ts';
 import { type Dispatch, dispatchWindow } from '../model/dispatch.ts';
 import { ensureTasks } from '../model/ensure-tasks.ts';
 import { holdForApplication } from '../model/hold.ts';
@@ -49,9 +50,9 @@ const finishMs = (rowsPlanned: number) => 5_000 + rowsPlanned / 100;
 export async function advanceErasure(current: Context, erasureId: string, step: number): Promise<Next> {
   const running = await findErasure(current.db, erasureId);
   if (!running || !hasSteps(running) || running.step !== step) return { kind: 'superseded' };
-  const account = accountTuple(running.accountKey as string);
   try {
     const ctx = await withCatalogOf(current, running);
+    const account = decodeKey(ctx.catalog.account.key, running.accountKey as string);
     const closed = await closeIfNewerAccount(ctx, running);
     if (closed) return { kind: closed.state === 'completed' ? 'completed' : 'cancelled' };
     if (running.state === 'scheduled') {

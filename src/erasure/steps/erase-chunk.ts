@@ -3,6 +3,7 @@ import type { Location } from '../../catalog/live/types.ts';
 import { LetheError } from '../../errors.ts';
 import { appendEvent } from '../../events/append.ts';
 import { sameKey } from '../../keys/compare.ts';
+import { decodeKey } from '../../keys/encode.ts';
 import { type Deleted, eraseRows, findBound, walkReferences } from '../../locations/table/erase-rows.ts';
 import { causeOf, refuseNewReferences, whereRowsWent } from '../../locations/table/refuse-new-references.ts';
 import { add, withSideEffects } from '../../locations/table/side-effects.ts';
@@ -15,7 +16,7 @@ import { chunk, task } from '../../store/schema.ts';
 import { isContended } from '../../store/sql-errors.ts';
 import { afterCommit, type Limits, pipeline, readBy, setLimits, transaction } from '../../store/transaction.ts';
 import { withCatalogOf } from '../model/catalog-of.ts';
-import { accountTuple, type Context, GIVE_WAY_MS } from '../model/context.ts';
+import { type Context, GIVE_WAY_MS } from '../model/context.ts';
 import { recordOutside } from '../model/ledger.ts';
 import { hasNewerAccount } from '../model/newer-account.ts';
 import { isRunning, signsOut } from '../model/states.ts';
@@ -159,7 +160,7 @@ async function eraseSlice(
   skipLocked: boolean,
 ): Promise<Slice> {
   const location = locationOf(ctx, claim.location);
-  const account = accountTuple(claim.accountKey);
+  const account = decodeKey(ctx.catalog.account.key, claim.accountKey);
   // What is left of the plan fits: its own end is the bound. Not where more may have come than was planned.
   const fits = claim.left <= limit && !skipLocked;
   const bound = fits ? null : await findBound(tx, location, account, claim.cursor, claim.upper, limit);

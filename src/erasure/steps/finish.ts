@@ -1,11 +1,12 @@
 import { and, eq, isNull } from 'drizzle-orm';
+import { decodeKey } from '../../keys/encode.ts';
 import { findAccount } from '../../locations/account/row.ts';
 import { eraseRest, type FinishLimits } from '../../locations/table/erase-rest.ts';
 import { countEachUpTo } from '../../locations/table/probe.ts';
 import type { Transaction } from '../../store/client.ts';
 import { erasure } from '../../store/schema.ts';
 import { afterCommit, pipeline, readBy, setLimits, transaction } from '../../store/transaction.ts';
-import { accountTuple, type Context, GIVE_WAY_MS } from '../model/context.ts';
+import { type Context, GIVE_WAY_MS } from '../model/context.ts';
 import { hasNewerAccount } from '../model/newer-account.ts';
 import type { Erasure } from '../model/states.ts';
 import { complete } from './complete.ts';
@@ -18,7 +19,7 @@ import { type FinishOutcome, outcomeOf, Rollback } from './finish-outcome.ts';
  * application the victim of a deadlock. Throws `still_referenced` or `foreign_reference` when a row that is not this account's is in the way.
  */
 export async function finishErasure(ctx: Context, running: Erasure, limits: FinishLimits): Promise<FinishOutcome> {
-  const account = accountTuple(running.accountKey as string);
+  const account = decodeKey(ctx.catalog.account.key, running.accountKey as string);
   const wait = ctx.settings.lockBudgetMs / 2;
   const work = () =>
     transaction(

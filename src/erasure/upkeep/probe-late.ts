@@ -1,10 +1,11 @@
 import { and, asc, eq, gt, isNotNull, lte, sql } from 'drizzle-orm';
+import { decodeKey } from '../../keys/encode.ts';
 import { findAccount } from '../../locations/account/row.ts';
 import { findRemaining } from '../../locations/table/probe.ts';
 import { erasure, task } from '../../store/schema.ts';
 import { transaction } from '../../store/transaction.ts';
 import { withCatalogOrCurrent } from '../model/catalog-of.ts';
-import { accountTuple, type Context, OWN_TABLES, PROBING } from '../model/context.ts';
+import { type Context, OWN_TABLES, PROBING } from '../model/context.ts';
 import { type Dispatch, dispatchWindow } from '../model/dispatch.ts';
 import { ensureTasks } from '../model/ensure-tasks.ts';
 import { NIL, orLogged } from '../model/or-logged.ts';
@@ -45,7 +46,7 @@ export async function probeLate(ctx: Context): Promise<Dispatch[]> {
 async function probe(current: Context, done: Erasure): Promise<Dispatch | null> {
   const ctx = await withCatalogOrCurrent(current, done);
   if (!ctx) return neverMind(current, done);
-  const account = accountTuple(done.accountKey as string);
+  const account = decodeKey(ctx.catalog.account.key, done.accountKey as string);
   const next = sql`CASE WHEN now() < completed_at + interval '1 day' THEN completed_at + interval '1 day' END`;
   const unguarded = ctx.catalog.locations.filter((l) => !l.guarded);
   const { newer, left } = await transaction(ctx.db, PROBING, async (tx) => {

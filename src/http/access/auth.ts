@@ -1,12 +1,12 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { Context as HonoContext } from 'hono';
 import type { Config } from '../../config.ts';
-import { canonicalKey } from '../../erasure/accept/request.ts';
 import type { Context } from '../../erasure/model/context.ts';
 import { isOfEarlierAccount } from '../../erasure/model/newer-account.ts';
 import type { Erasure } from '../../erasure/model/states.ts';
 import { LetheError } from '../../errors.ts';
-import { parseAccountId } from '../../keys/parse.ts';
+import { canonicalKey } from '../../keys/canonical.ts';
+import { parseKey } from '../../keys/parse.ts';
 import type { Scope } from '../../settings/access.ts';
 import { verifyToken } from '../../tokens.ts';
 import { type Claims, NotOurs, type VerifyJwt } from './jwt.ts';
@@ -68,7 +68,8 @@ function verifyApiKey(key: string, config: AuthConfig): Credential {
 
 async function accountOf(sub: string, ctx: Context): Promise<string> {
   try {
-    return await canonicalKey(ctx.db, ctx, parseAccountId(ctx.catalog, sub, 'sub'));
+    const columns = ctx.catalog.account.key;
+    return await canonicalKey(ctx.db, columns, parseKey(columns, sub, 'sub'));
   } catch (error) {
     if (error instanceof LetheError && error.code === 'invalid_request') throw denied('the JWT is not valid (sub)');
     throw error;

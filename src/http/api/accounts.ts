@@ -9,13 +9,14 @@ import {
   requestFingerprint,
   storeAnswer,
 } from '../../erasure/accept/idempotency.ts';
-import { canonicalKey, requestErasure } from '../../erasure/accept/request.ts';
+import { requestErasure } from '../../erasure/accept/request.ts';
 import { notHeld, startErasure } from '../../erasure/accept/start.ts';
 import { isOfEarlierAccount } from '../../erasure/model/newer-account.ts';
 import { type Erasure, findErasure } from '../../erasure/model/states.ts';
 import { LetheError } from '../../errors.ts';
 import { beginErasure } from '../../jobs/begin-erasure.ts';
-import { parseAccountId } from '../../keys/parse.ts';
+import { canonicalKey } from '../../keys/canonical.ts';
+import { parseKey } from '../../keys/parse.ts';
 import type { KeyValue } from '../../keys/types.ts';
 import { authenticate, type Caller, requireRecentSignIn, requireScope } from '../access/auth.ts';
 import type { Api } from '../api.ts';
@@ -91,7 +92,7 @@ export function accountRoutes(api: Api): OpenAPIHono {
 
   /** Runs before the validators: who may not do it learns nothing about what would be valid. */
   const onlyForAccount = createMiddleware<{ Variables: { caller: Caller; accountKey: KeyValue } }>(async (c, next) => {
-    const key = parseAccountId(ctx.catalog, c.req.param('accountId') ?? '');
+    const key = parseKey(ctx.catalog.account.key, c.req.param('accountId') ?? '');
     const caller = await withDeadline(DEADLINE_MS, authenticate(c, api.auth, ctx));
     requireScope(caller, 'erasures:write');
     if (caller.kind === 'account' && caller.accountKey !== (await canonicalOf(key)))
@@ -136,7 +137,7 @@ export function accountRoutes(api: Api): OpenAPIHono {
   return app;
 
   function canonicalOf(key: KeyValue): Promise<string> {
-    return withDeadline(DEADLINE_MS, canonicalKey(ctx.db, ctx, key));
+    return withDeadline(DEADLINE_MS, canonicalKey(ctx.db, ctx.catalog.account.key, key));
   }
 
   /** An answer about an account that had this key before is nobody's any more: neither is the Idempotency-Key. */

@@ -3,7 +3,6 @@ import type { Context as HonoContext } from 'hono';
 import { createMiddleware } from 'hono/factory';
 import { cancelErasure } from '../../erasure/accept/cancel.ts';
 import { replayErasure } from '../../erasure/accept/replay.ts';
-import { canonicalKey } from '../../erasure/accept/request.ts';
 import { notHeld, startErasure } from '../../erasure/accept/start.ts';
 import { holdErasure, releaseErasure } from '../../erasure/model/hold.ts';
 import { markEarlier } from '../../erasure/model/newer-account.ts';
@@ -11,7 +10,8 @@ import { type Erasure, findErasure, isFinal } from '../../erasure/model/states.t
 import { type Filter, listErasures } from '../../erasure/progress/list.ts';
 import type { Seen } from '../../erasure/progress/look.ts';
 import { LetheError } from '../../errors.ts';
-import { parseAccountId } from '../../keys/parse.ts';
+import { canonicalKey } from '../../keys/canonical.ts';
+import { parseKey } from '../../keys/parse.ts';
 import { accountDigest } from '../../tokens.ts';
 import { authenticate, requireScope } from '../access/auth.ts';
 import { type Authorized, authorize, type Need } from '../access/authorize.ts';
@@ -163,7 +163,7 @@ export function erasureRoutes(api: Api): OpenAPIHono {
 
   /** By key, and by digest with every secret: that finds those whose key was scrubbed. */
   async function ofAccount(text: string) {
-    const accountKey = await canonicalKey(ctx.db, ctx, parseAccountId(ctx.catalog, text));
+    const accountKey = await canonicalKey(ctx.db, ctx.catalog.account.key, parseKey(ctx.catalog.account.key, text));
     return { accountKey, accountDigests: api.config.LETHE_SECRET.map((secret) => accountDigest([secret], accountKey)) };
   }
 }

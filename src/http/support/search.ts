@@ -1,11 +1,12 @@
 import { validate as isUuid } from 'uuid';
-import { canonicalKey } from '../../erasure/accept/request.ts';
 import { markEarlier } from '../../erasure/model/newer-account.ts';
 import { type Erasure, findErasure, isFinal, STATES, type State } from '../../erasure/model/states.ts';
 import { type Filter, listErasures } from '../../erasure/progress/list.ts';
 import { readMails, readOverview } from '../../erasure/progress/overview.ts';
 import { readProgress } from '../../erasure/progress/status.ts';
-import { parseAccountId } from '../../keys/parse.ts';
+import { canonicalKey } from '../../keys/canonical.ts';
+import { keyInWords, parseKey } from '../../keys/parse.ts';
+import type { KeyValue } from '../../keys/types.ts';
 import { readPaceWords } from '../../pace/current-pace.ts';
 import { accountDigests } from '../../tokens.ts';
 import type { Api } from '../api.ts';
@@ -86,11 +87,11 @@ async function whatIsMeant({ ctx, config }: Api, q: string): Promise<Meant> {
     const found = await findErasure(ctx.db, q);
     if (found) return { erasureId: found.id };
   }
-  const { type } = ctx.catalog.account.key[0];
-  const kind = type === 'uuid' ? 'a uuid' : `a whole number (${type})`;
-  let key: [string];
+  const columns = ctx.catalog.account.key;
+  const kind = keyInWords(columns);
+  let key: KeyValue;
   try {
-    key = parseAccountId(ctx.catalog, q);
+    key = parseKey(columns, q);
   } catch {
     const idPart = isUuid(q) ? undefined : idPartOf(q);
     if (idPart) return { idPart };
@@ -100,7 +101,7 @@ async function whatIsMeant({ ctx, config }: Api, q: string): Promise<Meant> {
         : `This is neither an account’s id, which is ${kind} here, nor an erasure’s id (a uuid), its first six characters or more, or the short form of the list.`,
     };
   }
-  const accountKey = await canonicalKey(ctx.db, ctx, key);
+  const accountKey = await canonicalKey(ctx.db, columns, key);
   return { accountKey, accountDigests: accountDigests(config.LETHE_SECRET, accountKey), idPart: idPartOf(q) };
 }
 

@@ -1,5 +1,6 @@
 import { sql } from 'drizzle-orm';
-import { accountTuple, type Context, OWN_TABLES } from '../../erasure/model/context.ts';
+import { type Context, OWN_TABLES } from '../../erasure/model/context.ts';
+import { decodeKey } from '../../keys/encode.ts';
 import { sanitize } from '../../store/sql-errors.ts';
 import { pipeline, readBy, transaction } from '../../store/transaction.ts';
 import { walkDeleted } from './erase-rows.ts';
@@ -38,7 +39,8 @@ export async function walkBehind(
 ): Promise<void> {
   const location = ctx.catalog.locations.find((l) => l.name === name);
   if (!location?.ordered || location.children.length > 0) return;
+  const account = decodeKey(ctx.catalog.account.key, accountKey);
   await transaction(ctx.db, OWN_TABLES, async (tx) => {
-    await pipeline([() => readBy(tx, 'index'), () => walkDeleted(tx, location, accountTuple(accountKey), range)]);
+    await pipeline([() => readBy(tx, 'index'), () => walkDeleted(tx, location, account, range)]);
   }).catch((error: unknown) => ctx.log.debug({ location: name, code: sanitize(error).code }, 'not walked'));
 }

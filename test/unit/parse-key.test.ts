@@ -1,31 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Catalog } from '../../src/catalog/live/types.ts';
 import { LetheError } from '../../src/errors.ts';
-import { parseAccountId } from '../../src/keys/parse.ts';
-import type { KeyType } from '../../src/keys/types.ts';
+import { parseKey } from '../../src/keys/parse.ts';
+import type { KeyColumns, KeyType } from '../../src/keys/types.ts';
 
-const catalogOf = (type: KeyType): Catalog => ({
-  digest: '',
-  account: {
-    schema: 'public',
-    table: 'accounts',
-    key: [{ name: 'id', type }],
-    email: undefined,
-    flag: undefined,
-    created: undefined,
-    hold: undefined,
-    threshold: 1000,
-  },
-  locations: [],
-  references: [],
-  hooks: [],
-  ignored: [],
-});
+const columnOf = (type: KeyType): KeyColumns => [{ name: 'id', type }];
 
 function refusal(type: KeyType, text: string, field?: string): LetheError {
   try {
-    parseAccountId(catalogOf(type), text, field);
+    parseKey(columnOf(type), text, field);
   } catch (error) {
     if (error instanceof LetheError) return error;
     throw error;
@@ -41,24 +24,24 @@ const LIMITS = [
 const TYPES = ['smallint', 'integer', 'bigint', 'uuid'] as const;
 const UUID = '0192D3C4-aaaa-7bbb-8ccc-00000000000F';
 
-describe('parseAccountId', () => {
+describe('parseKey', () => {
   it.each(LIMITS)('takes a %s up to its limits and refuses the next number', (type, limit) => {
     const largest = String(limit - 1n);
     const smallest = String(-limit);
-    expect(parseAccountId(catalogOf(type), largest)).toEqual([largest]);
-    expect(parseAccountId(catalogOf(type), smallest)).toEqual([smallest]);
+    expect(parseKey(columnOf(type), largest)).toEqual([largest]);
+    expect(parseKey(columnOf(type), smallest)).toEqual([smallest]);
     for (const beyond of [String(limit), String(-limit - 1n)]) {
       expect(refusal(type, beyond)).toMatchObject({ code: 'invalid_request', extra: { field: 'accountId' } });
     }
   });
 
   it('takes a uuid in either case', () => {
-    expect(parseAccountId(catalogOf('uuid'), UUID)).toEqual([UUID]);
-    expect(parseAccountId(catalogOf('uuid'), UUID.toLowerCase())).toEqual([UUID.toLowerCase()]);
+    expect(parseKey(columnOf('uuid'), UUID)).toEqual([UUID]);
+    expect(parseKey(columnOf('uuid'), UUID.toLowerCase())).toEqual([UUID.toLowerCase()]);
   });
 
   it('leaves leading zeros to the database, which prints the key without them', () => {
-    expect(parseAccountId(catalogOf('bigint'), '007')).toEqual(['007']);
+    expect(parseKey(columnOf('bigint'), '007')).toEqual(['007']);
   });
 
   const GARBAGE = ['', ' ', ' 7', '7 ', '7\n', '7;', '1e3', '0x10', '1.0', '+7', '--7', '٧', 'NaN', 'null', '7,8'];
@@ -87,7 +70,7 @@ describe('parseAccountId', () => {
         const legal =
           limit === undefined ? isUuid(text) : isWholeNumber(text) && BigInt(text) < limit && BigInt(text) >= -limit;
         if (legal) {
-          expect(parseAccountId(catalogOf(type), text)).toEqual([text]);
+          expect(parseKey(columnOf(type), text)).toEqual([text]);
           return;
         }
         const error = refusal(type, text, 'the-field');
