@@ -62,9 +62,11 @@ export function resolveCatalog(
     const table = usable.get(name);
     const key = table && checkKey(name, table, table.primaryKey, errors, true);
     if (!table || !accountKey) continue;
-    const holds = checkHolder(t, table, { name: accountName, key: accountKey[0] }, owners, ignored, errors);
-    if (!key || !holds) continue;
-    const leading = [t.account, ...key.map((c) => c.name)];
+    // The language names one column.
+    const declaredHolder = { name: t.name, account: [t.account] };
+    const holder = checkHolder(declaredHolder, table, { name: accountName, key: accountKey }, owners, ignored, errors);
+    if (!key || !holder) continue;
+    const leading = [...holder, ...key].map((c) => c.name);
     const ordered = hasOrder(table, leading);
     if (!ordered) warnings.push(orderWarning(table, leading));
     locations.push({
@@ -75,7 +77,7 @@ export function resolveCatalog(
       action: t.action,
       atRequest: t.at === 'request',
       slaMs: t.sla,
-      account: [{ name: t.account, type: accountKey[0].type }],
+      account: holder,
       key,
       stage: stages.get(name) as number,
       ordered,
@@ -88,7 +90,11 @@ export function resolveCatalog(
           referenced: fk.referenced,
         })),
       guarded: foreignKeys.some(
-        (fk) => fk.enforced && fk.child === name && fk.parent === accountName && fk.columns.includes(t.account),
+        (fk) =>
+          fk.enforced &&
+          fk.child === name &&
+          fk.parent === accountName &&
+          holder.every((c) => fk.columns.includes(c.name)),
       ),
     });
   }

@@ -1,4 +1,4 @@
-import type { Column } from '../../keys/types.ts';
+import type { Column, KeyColumns } from '../../keys/types.ts';
 import type { TableFacts } from '../live/inspect.ts';
 import { identifier } from '../live/names.ts';
 import { isKeyType, keyFamily, typeInWords } from './check-key.ts';
@@ -8,10 +8,34 @@ import type { KeyOwners } from './key-columns.ts';
 import { kindColumnOf } from './polymorphic.ts';
 
 /**
- * A location's account column: it exists, can hold the account's key, and nothing says that it holds the key of
- * something else, whose equal numbers would be rows of others. Returns whether it can be used.
+ * A location's account columns, one for each column of the account's key: each exists, can hold its part of the key,
+ * and nothing says that it holds the key of something else, whose equal numbers would be rows of others. Returns them
+ * with the types of the account's key, or undefined with errors.
  */
 export function checkHolder(
+  location: { name: string; account: readonly string[] },
+  table: TableFacts,
+  account: { name: string; key: KeyColumns },
+  owners: KeyOwners,
+  ignored: Ignored,
+  errors: string[],
+): KeyColumns | undefined {
+  const holds = account.key.every((key, i) =>
+    checkColumn(
+      { name: location.name, account: location.account[i] as string },
+      table,
+      { name: account.name, key },
+      owners,
+      ignored,
+      errors,
+    ),
+  );
+  if (!holds) return undefined;
+  const [first, ...more] = account.key.map(({ type }, i) => ({ name: location.account[i] as string, type }));
+  return first && [first, ...more];
+}
+
+function checkColumn(
   location: { name: string; account: string },
   table: TableFacts,
   account: { name: string; key: Column },

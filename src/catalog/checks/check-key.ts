@@ -1,4 +1,4 @@
-import { KEY_TYPES, type KeyColumns, type KeyType } from '../../keys/types.ts';
+import { type Column, KEY_TYPES, type KeyColumns, type KeyType } from '../../keys/types.ts';
 import type { ColumnFacts, TableFacts } from '../live/inspect.ts';
 import { identifier, identifiers } from '../live/names.ts';
 
@@ -17,18 +17,31 @@ export function checkKey(
   errors: string[],
   primary = false,
 ): KeyColumns | undefined {
-  const [column, ...more] = columns;
-  if (column === undefined) {
-    errors.push(`${name}: has no primary key`);
-    return undefined;
-  }
+  if (columns.length === 0) errors.push(`${name}: has no primary key`);
+  const checked = takeOne(name, columns, errors).map((column) => checkColumn(name, table, column, errors, primary));
+  const [first, ...more] = checked.filter((column) => column !== undefined);
+  return first && 1 + more.length === checked.length ? [first, ...more] : undefined;
+}
+
+/** The columns of a key that this version takes. Keys of several columns are refused here, and nowhere else. */
+function takeOne(name: string, columns: readonly string[], errors: string[]): readonly string[] {
+  if (columns.length > 1)
+    errors.push(`${name}: the key (${identifiers(columns)}) has several columns, which this version does not support`);
+  return columns.slice(0, 1);
+}
+
+function checkColumn(
+  name: string,
+  table: TableFacts,
+  column: string,
+  errors: string[],
+  primary: boolean,
+): Column | undefined {
   const found = table.columns[column];
   if (!found) {
     errors.push(`account.key: ${name} has no column ${identifier(column)}`);
     return undefined;
   }
-  if (more.length > 0)
-    errors.push(`${name}: the key (${identifiers(columns)}) has several columns, which this version does not support`);
   const place = `${name}.${identifier(column)}`;
   if (!found.notNull) errors.push(`${place}: a key column must be NOT NULL`);
   if (!isKeyType(found.type)) {
@@ -37,5 +50,5 @@ export function checkKey(
     );
     return undefined;
   }
-  return [{ name: column, type: found.type }];
+  return { name: column, type: found.type };
 }

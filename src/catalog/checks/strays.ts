@@ -11,8 +11,8 @@ export type StrayPath = {
   constraint: string;
   /** Where the others' rows are; a table that the catalog does not list has no name and no key. */
   child: TableName | Location;
-  /** The column there that holds an account's key; undefined for a table that the catalog does not list. */
-  owner: string | undefined;
+  /** The columns there that hold an account's key; undefined for a table that the catalog does not list. */
+  owner: KeyColumns | undefined;
   columns: readonly string[];
   /** What they reference, and the columns that hold the account's key there. */
   parent: TableName & { name: string; account: KeyColumns };
@@ -34,14 +34,17 @@ export function findStrayPaths(
     const parent = parents.find((p) => qualified(p) === fk.parent);
     const child = locations.find((l) => qualified(l) === fk.child);
     if (!parent || (!child && !fk.enforced)) return [];
-    const at = child ? fk.columns.indexOf(child.account[0].name) : -1;
-    if (at >= 0 && fk.referenced[at] === parent.account[0].name) return [];
+    if (child && takesAccountAlong(fk, child.account, parent.account)) return [];
     const { constraint, columns, referenced } = fk;
     const words = describeForeignKey(fk);
-    const owner = child?.account[0].name;
+    const owner = child?.account;
     return [{ constraint, child: child ?? tableName(fk.child), owner, columns, parent, referenced, words }];
   });
 }
+
+/** True when the foreign key compares all of the account's key: the child's account is then the parent's. */
+const takesAccountAlong = ({ columns, referenced }: ForeignKey, child: KeyColumns, parent: KeyColumns): boolean =>
+  child.every(({ name }, i) => columns.some((c, at) => c === name && referenced[at] === parent[i]?.name));
 
 /** What `lethe catalog check` says of one: with the data of now it may never happen, so it is no error. */
 export const strayPathWords = ({ words, owner }: StrayPath): string =>

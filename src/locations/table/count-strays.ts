@@ -23,8 +23,7 @@ export async function countStrays(
   limit: number,
 ): Promise<Found> {
   await readBy(tx, 'index');
-  const { type } = parent.account[0];
-  const others = owner ? sql`${belongsTo('c', [{ name: owner, type }], account)} IS NOT TRUE` : sql`true`;
+  const others = owner ? sql`${belongsTo('c', owner, account)} IS NOT TRUE` : sql`true`;
   const key = 'key' in child ? asText('c', child.key) : sql`NULL`;
   const [row] = await tx.execute<Found>(sql`
     WITH sample AS MATERIALIZED (
