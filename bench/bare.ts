@@ -1,4 +1,7 @@
-/** What Lethe is compared with: a Hono route that selects one row by its key, as a process, and the transaction that erases a small account. */
+/**
+ * What Lethe is compared with. A Hono route that selects one row by its key, as a process, and the transaction that
+ * erases a small account.
+ */
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';

@@ -8,8 +8,8 @@ const MEMORY = 16;
 export const sizeWords = (posts: number): string => (posts >= MILLION ? `${posts / MILLION} M` : `${posts / 1000} k`);
 
 /**
- * What must hold, as ratios inside one run. Judged at a million posts, or at the largest size below it that was
- * run; what a run did not measure is left out, never counted as held.
+ * What must hold, as ratios inside one run. Judged at a million posts, or at the largest size below it that was run.
+ * What a run did not measure is left out, never counted as met.
  */
 export function judge({ idle, contenders, extras }: Omit<Result, 'bars' | 'failed'>): Bar[] {
   const bars: Bar[] = [];

@@ -9,8 +9,9 @@ import { type Accepted, askAtRate, askForAll } from './requests.ts';
 const LIMIT_MS = 30 * 60_000;
 
 /**
- * Many accounts of 2,000 posts that are due at once: rows a second from the sweep that starts them to the
- * last one completed, at full pace; each with its second mail, the first one has been sent. And the latency of the accepting POSTs, 200 a second.
+ * Many accounts of 2,000 posts that are due at once, at full pace. Measures rows a second from the sweep that starts
+ * them to the last one completed. Each gets its second mail; the first one has been sent. And the latency of the
+ * accepting POSTs, 200 a second.
  */
 export async function measureCrowd(
   server: PostgresServer,

@@ -80,7 +80,10 @@ async function deleteSlices(sql: Sql, account: string, bounds: string[], connect
 export const createCrowd = (server: PostgresServer): Promise<void> =>
   createTemplate(server, 'crowd', crowdAccounts({ ...planOf({ quick: false, large: false }), crowd: CROWD }));
 
-/** Accounts of 2,000 posts, whose rows lie each on a page of its own, by two bare connections: deleted only, and with what an erasure records. */
+/**
+ * Accounts of 2,000 posts, whose rows lie each on a page of its own, by two bare connections. Deleted only, and with
+ * what an erasure records.
+ */
 export async function measureCrowdFloor(server: PostgresServer): Promise<void> {
   const rate = async (erase: (sql: Sql, account: string) => Promise<unknown>) => {
     const sql = postgres(await copyDatabase(server, 'crowd', 'run'), { max: 2, onnotice: () => {} });

@@ -1,8 +1,8 @@
 /**
- * The least that erasing a small account inside a request can take: a bare Hono route whose statements stay prepared and
- * are written by hand. `deletes`: the bare transaction, behind HTTP. `evidence`: it also counts first, so that a large
- * account is told from a small one, and writes the erasure, its tasks, ledger and events, all in four round trips and a
- * commit. It asks for no credential, proves nothing, sends no mail and cannot be told twice.
+ * The least that erasing a small account inside a request can take: a bare Hono route whose statements stay prepared
+ * and are written by hand. `deletes`: the bare transaction, behind HTTP. `evidence`: it also counts first, so that a
+ * large account is told from a small one, and writes the erasure, its tasks, ledger and events. That takes four round
+ * trips and a commit. It asks for no credential, proves nothing, sends no mail and cannot be told twice.
  */
 
 import { fork } from 'node:child_process';

@@ -1,7 +1,7 @@
 /**
- * The application's own traffic, as a process: point reads and inserts on other accounts, each sent when it
- * is due whether or not the last one was answered (an open loop), its latency counted from that moment.
- * Told by messages: `{ url, perSecond }` starts it, `stop` ends it and makes it answer with its samples.
+ * The application's own traffic, as a process: point reads and inserts on other accounts. Each is sent when it is due,
+ * whether or not the last one was answered (an open loop), and its latency counts from that moment. Told by messages:
+ * `{ url, perSecond }` starts it, `stop` ends it and makes it answer with its samples.
  */
 import postgres from 'postgres';
 import { BYSTANDER } from './database.ts';

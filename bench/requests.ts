@@ -38,8 +38,8 @@ export async function measureImmediate(
 const CLIENTS = 16;
 
 /**
- * Requests a second of status reads by 16 clients, of one erasure and of one each, and of a bare route that selects
- * one row by its key.
+ * Status reads a second by 16 clients: of one erasure, and of one each. Beside them requests a second of a bare route
+ * that selects one row by its key.
  */
 export async function measureStatusReads(
   server: PostgresServer,

@@ -2,8 +2,9 @@ import { randomInt } from 'node:crypto';
 import { createServer, type Server } from 'node:net';
 
 /**
- * Below what Linux (32768 and up), macOS and Windows (49152) give to outgoing connections unless told otherwise: one
- * of those takes a port between its being found free and its server's start, or while that server is down.
+ * Below what Linux (32768 and up), macOS and Windows (49152) give to outgoing connections unless told otherwise. An
+ * outgoing connection could take a port after it was found free and before its server starts, or while that server is
+ * down.
  */
 const FIRST = 20_000;
 const BLOCK = 64;

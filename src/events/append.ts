@@ -33,8 +33,9 @@ export const happenedInOrder = (happened: readonly Happened[]): string =>
   JSON.stringify(happened.map(({ type, data = {} }, n) => ({ n, type, data })));
 
 /**
- * The statement that records several things (`happenedInOrder`) for each row of `source`, the name of a common table
- * expression that changes erasures and returns their ids: where it changed nothing, nothing has happened. One beside it.
+ * The statement that records several things (`happenedInOrder`) for each row of `source`. `source` names a common table
+ * expression that changes erasures and returns their ids: where it changed nothing, nothing has happened. One beside
+ * it.
  */
 export const eventsFrom = (source: string, inOrder: string): SQL => sql`
   INSERT INTO ${event} (erasure_id, type, data, at)

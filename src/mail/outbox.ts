@@ -4,10 +4,10 @@ import { join } from 'node:path';
 import { MailError, type MailProvider } from './provider.ts';
 
 /**
- * Writes mails to a folder instead of sending them: one `.json`, `.html` and `.txt` per mail, named by
- * its idempotency key, so that a second attempt replaces the first as a provider would drop it. A folder that
- * cannot be written to is the operator's to mend, and no mail has left meanwhile. Mails hold addresses and links that
- * open a status page: nobody but this user may read them.
+ * Writes mails to a folder instead of sending them: one `.json`, `.html` and `.txt` per mail. The idempotency key names
+ * the files, so a second attempt replaces the first, as a provider would drop it. A folder that cannot be written to is
+ * the operator's to mend, and no mail has left meanwhile. Mails hold addresses and links that open a status page:
+ * nobody but this user may read them.
  */
 export function outboxProvider(folder: string): MailProvider {
   const deliver: MailProvider = async (message, idempotencyKey) => {

@@ -16,7 +16,7 @@ const FAILURES: Record<string, MailFailure> = {
 
 /**
  * One name, `validation_error`, is given for a wrong recipient and for a sender that may not send at all, so its text
- * decides; `invalid_to_address` was the name of testing mode. The first alone is about the recipient.
+ * decides. `invalid_to_address` was the name of testing mode. The first alone is about the recipient.
  */
 const CAUSES: [RegExp, string][] = [
   [/^Invalid `to` field\b/, 'invalid_recipient'],
@@ -26,9 +26,9 @@ const CAUSES: [RegExp, string][] = [
 ];
 
 /**
- * A refusal of the API's own is final only where it surely is about the recipient; any other waits for an operator, also
- * one that is not known here: a mail that waits can still be sent, its address forgotten it cannot. The SDK passes on
- * any JSON as an error, also that of a gateway in between, which says nothing about the mail.
+ * A refusal of the API's own is final only where it surely is about the recipient. Any other waits for an operator,
+ * also one that is not known here. A mail that waits can still be sent; once its address is forgotten, it cannot. The
+ * SDK passes on any JSON as an error, also that of a gateway in between, which says nothing about the mail.
  */
 function toMailError(error: { name?: unknown; statusCode?: unknown; message?: unknown }): MailError {
   const name = typeof error.name === 'string' && /^\w{1,60}$/.test(error.name) ? error.name : 'unrecognized_answer';

@@ -30,11 +30,11 @@ type Claim = Tried & { facts: MailFacts; expired: boolean; hadUnknown: boolean }
 type TooLate = Tried & { outcome: string };
 
 /**
- * Sends one notification: an attempt is recorded before, the provider's idempotency key makes it one
- * mail however often it is tried, the result is recorded after. An outcome that has been unknown for
- * longer than the provider remembers the key is `uncertain`: alerted, never sent again. What an operator must
- * mend is `blocked`: it waits, until the scrub has taken the address. Throws `mail_deferred` when the job should be
- * tried again soon, also while an earlier mail is under way.
+ * Sends one notification. An attempt is recorded before, and the result after; the provider's idempotency key makes it
+ * one mail however often it is tried. An outcome that has been unknown for longer than the provider remembers the key
+ * is `uncertain`: alerted, never sent again. What an operator must mend is `blocked`: it waits, until the scrub has
+ * taken the address. Throws `mail_deferred` when the job should be tried again soon, also while an earlier mail is
+ * under way.
  */
 export async function sendMail(ctx: MailContext, notificationId: string): Promise<MailOutcome> {
   const claim = await claimAttempt(ctx, notificationId);
@@ -56,8 +56,8 @@ export async function sendMail(ctx: MailContext, notificationId: string): Promis
 
 async function notAccepted(ctx: MailContext, id: string, claim: Claim, error: unknown): Promise<MailOutcome> {
   const failure = error instanceof MailError ? error : new MailError('unknown', (error as Error).name);
-  // The key was used with another body. After an unknown attempt that mail may have been taken, and this one must not go;
-  // else the provider remembers a request that it refused, for a day.
+  // The key was used with another body. After an unknown attempt that mail may have been taken, and this one must not
+  // go. Otherwise the provider remembers a request that it refused, for a day.
   if (failure.code === 'invalid_idempotent_request' && claim.hadUnknown)
     return finish(ctx, id, claim, 'uncertain', { outcome: failure.code });
   if (failure.failure === 'rejected') return finish(ctx, id, claim, 'failed', { outcome: failure.code });

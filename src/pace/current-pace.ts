@@ -46,8 +46,8 @@ export async function currentSlots(ctx: {
 }
 
 /**
- * Stores what was decided, only while `holder` has the duty: a process that stood still for longer than
- * its lease must not overwrite what its successor says. False: it has lost it.
+ * Stores what was decided, only while `holder` has the duty. A process that stood still for longer than its lease must
+ * not overwrite what its successor says. False: it has lost it.
  */
 export async function storePace(db: Executor, duty: string, holder: string, now: CurrentPace): Promise<boolean> {
   const rows = await db.execute(sql`

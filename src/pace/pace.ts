@@ -23,9 +23,9 @@ const OF_PACE: Record<Pace, { rows: number; timeMs: number; share: number; pause
 };
 
 /**
- * What each step takes away: `size` of a slice in rows and in time, `share` of the slots, and pauses, in
- * multiples of the slice's time and at least `leastMs`. The last one is a trickle, never a stop: a standby
- * that is stuck for days must not let a legal deadline pass.
+ * What each step takes away: `size` of a slice in rows and in time, `share` of the slots, and pauses. Pauses are in
+ * multiples of the slice's time, and at least `leastMs`. The last one is a trickle, never a stop: a standby that is
+ * stuck for days must not let a legal deadline pass.
  */
 const OF_STEP: readonly { size: number; share: number; pause: number; leastMs: number }[] = [
   { size: 1, share: 1, pause: 0, leastMs: 0 },
@@ -78,9 +78,9 @@ const CALM_READINGS = 5;
 const STEEP = 3;
 
 /**
- * The next standing after one reading. Up at once, by one step or, far over a limit, two; down by one
- * step after five readings in a row that are clearly below every limit; in between it stays, so that it
- * does not swing around a limit. `full` is for maintenance windows and never slowed.
+ * The next standing after one reading. Up at once, by one step or, far over a limit, by two. Down by one step after
+ * five readings in a row that are clearly below every limit. In between it stays, so that it does not swing around a
+ * limit. `full` is for maintenance windows and never slowed.
  */
 export function decide(previous: Standing, pace: Pace, signals: readonly Signal[]): Standing {
   if (pace === 'full') return { pace, step: 0, calm: 0, reason: null };

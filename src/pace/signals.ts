@@ -6,8 +6,8 @@ const FREE_SHARE = 0.15;
 /** A table may be this many times over what makes autovacuum come, and have this many dead rows, before it counts as left behind. */
 const VACUUM = { times: 2, rows: 100_000 };
 /**
- * The highest step that a signal causes. Slowing down for ever does not help where autovacuum is off; a log that is too small for
- * the application itself, and a pool that is always nearly full, must not make every erasure a trickle.
+ * The highest step that a signal causes. Slowing down for ever does not help where autovacuum is off. A log that is too
+ * small for the application itself, or a pool that is always nearly full, must not make every erasure a trickle.
  */
 const MOST = { vacuum: 3, checkpoints: 4, connections: 4 };
 /** Where the server does not warn of frequent checkpoints (0), its default. */
@@ -64,8 +64,8 @@ export class Signals {
   }
 
   /**
-   * Autovacuum comes once in its naptime, so a large erasure is over the limit for a while on any server:
-   * a table is left behind when the time for a visit has passed, and nobody is at work there.
+   * Autovacuum comes once in its naptime, so a large erasure is over the limit for a while on any server. A table is
+   * left behind when the time for a visit has passed, and nobody is at work there.
    */
   #vacuum({ tables, naptimeSeconds }: Pressure, now: number): Signal {
     const over = tables

@@ -17,7 +17,7 @@ export const readArray = (text: string): string[] =>
 
 /**
  * The arrays that our statements send and read: integers, texts, uuids. The driver would ask each new session for all
- * array types, and when that session ends before it has answered nobody hears of it: the rejection ends the process.
+ * array types. When that session ends before it has answered, nobody hears of it: the rejection ends the process.
  */
 export const ARRAYS: {
   integers: ArrayType<number>;

@@ -27,8 +27,9 @@ const SCRIPT = fileURLToPath(new URL('../../scripts/patch-postgres.mjs', import.
 type DriverOptions = { max: number; applicationName: string; connectTimeout: number; more?: object };
 
 /**
- * Opens the driver for what `DATABASE_URL` says: the only place that does. Throws a UsageError for an address that is none,
- * and for a driver without its guards, which would end the process when Postgres restarts (decision 003).
+ * Opens the driver for what `DATABASE_URL` says: the only place that does. Throws a UsageError for an address that is
+ * none. Also throws one for a driver without its guards, which would end the process when Postgres restarts (decision
+ * 003).
  */
 export function openDriver(url: string, { max, applicationName, connectTimeout, more }: DriverOptions): Sql {
   const parsed = parseDatabaseUrl(url);
@@ -52,9 +53,9 @@ export function openDriver(url: string, { max, applicationName, connectTimeout, 
 }
 
 /**
- * Opens a pool. No session state, and no prepared statements until a session has shown that no pooler stands
- * between (`prepared.ts`). A connection that cannot be made is given up after a second and tried again soon: the
- * driver's own growing pauses would keep the API down for seconds after Postgres is back.
+ * Opens a pool. No session state, and no prepared statements until a session has shown that no pooler stands between
+ * (`prepared.ts`). A connection that cannot be made is given up after a second and tried again soon. The driver's own
+ * growing pauses would keep the API down for seconds after Postgres is back.
  */
 export function connect(url: string, options: { max: number; applicationName: string }): Connection {
   const client = openDriver(url, {

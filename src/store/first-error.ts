@@ -2,8 +2,8 @@ import { LetheError, UsageError } from '../errors.ts';
 import { sanitize, sqlState } from './sql-errors.ts';
 
 /**
- * What to say when the first statement of a process fails: the variable that names the database, and
- * for what no retry mends a UsageError (exit code 2).
+ * What to say when the first statement of a process fails: it names the variable that gives the database. What no retry
+ * mends becomes a UsageError (exit code 2).
  */
 export function firstError(error: unknown, variable: string): Error {
   if (error instanceof UsageError) return error;

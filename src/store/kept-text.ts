@@ -21,10 +21,10 @@ class Written extends SQL {
 }
 
 /**
- * A statement whose text is put together once for each `owner` (what it is about: a table, a catalog) and `name`, and
- * filled with `values` each time: to put 15 of them together takes as long as what else a request does. `build` gets
- * slots, to be used as the values would be; lists of one name have the same length each time. Throws when it uses anything
- * else as a parameter: kept, the first caller's value would go out for all others.
+ * A statement whose text is put together once for each `owner` (a table, a catalog) and `name`, and filled with
+ * `values` each time. To put 15 of them together takes as long as what else a request does. `build` gets slots, to be
+ * used as the values would be; lists of one name have the same length each time. Throws when it uses anything else as a
+ * parameter: kept, the first caller's value would go out for all others.
  */
 export function keptText<V extends Record<string, unknown>>(
   owner: object,

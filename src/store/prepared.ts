@@ -8,8 +8,8 @@ import { sqlState } from './sql-errors.ts';
 const pooled = new WeakSet<Database>();
 
 /**
- * From the first `direct` session on, statements that ask for it stay prepared on the connections of this pool; for good
- * no more after one that is not.
+ * From the first `direct` session on, statements that ask for it stay prepared on the connections of this pool. After
+ * one that is not direct they are never prepared again.
  */
 export function learnFrom(db: Database, direct: boolean): void {
   if (!direct) pooled.add(db);
@@ -31,9 +31,9 @@ type Unsafe = (text: string, values?: unknown[], options?: object) => unknown;
 
 /**
  * Keeps the statements of this transaction prepared, where statements may be. Parsing and planning them takes the
- * server as long as deleting 500 rows. Only for transactions with few different texts, since each stays in its session,
- * and whose reading of the application's tables is settled by a key, an order with a limit, or `readBy`: a plan that is
- * kept knows no values.
+ * server as long as deleting 500 rows. Only for transactions with few different texts, since each stays in its session.
+ * A plan that is kept knows no values. So a key, an order with a limit, or `readBy` must settle how it reads the
+ * application's tables.
  */
 export function keepStatements(tx: Transaction): void {
   // Drizzle asks for it statement by statement, and builds the text anew for each; the driver knows a text again.
@@ -44,7 +44,7 @@ export function keepStatements(tx: Transaction): void {
 
 /**
  * Begins a transaction whose statements are kept. Where they may be, its BEGIN goes out with the first ones instead of
- * waiting for an answer of its own, and one that fails takes them along.
+ * waiting for an answer of its own. A BEGIN that fails takes them along.
  */
 export function beginTogether<T>(db: Database, begin: () => Promise<T>): Promise<T> {
   const options = db.$client.options as { asked?: boolean; together?: boolean };

@@ -134,9 +134,9 @@ export const task = lethe.table(
 );
 
 /**
- * The ledger. `number` counts from 1 within a pass. Rows that were deleted outside a planned range
- * have their own entries: 0 for those deleted at request or while finishing, and the negative id of
- * a parent's chunk for children that had appeared meanwhile and were deleted with their parents.
+ * The ledger. `number` counts from 1 within a pass. Rows that were deleted outside a planned range have their own
+ * entries. 0 is for those deleted at request or while finishing. The negative id of a parent's chunk is for children
+ * that had appeared meanwhile and were deleted with their parents.
  */
 export const chunk = lethe.table(
   'chunk',

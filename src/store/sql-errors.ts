@@ -46,17 +46,16 @@ export function sqlState(error: unknown): string | undefined {
   return find(error)?.code as string | undefined;
 }
 
-/** True when the application holds locks that we wanted: give way and try again. */
+/** True when the application has rows locked that we wanted: give way and try again. */
 export function isContended(error: unknown): boolean {
   if (error instanceof LetheError) return error.code === 'contended';
   return CONTENDED.has(sqlState(error) ?? '');
 }
 
 /**
- * Turns any failure of a statement into a LetheError whose text holds SQLSTATE, table and constraint
- * only. The driver's own messages quote parameters and rows, which would end up in Redis and in logs; so could
- * the two names, which a trigger chooses: only known ones pass. An error that the same statement would meet again is
- * not to be retried.
+ * Turns any failure of a statement into a LetheError whose text holds SQLSTATE, table and constraint only. The driver's
+ * own messages quote parameters and rows, which would end up in Redis and in logs. A trigger chooses the two names, so
+ * they could, too: only known names pass. An error that the same statement would meet again is not to be retried.
  */
 export function sanitize(error: unknown): LetheError {
   if (error instanceof LetheError) return error;

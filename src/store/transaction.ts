@@ -38,8 +38,8 @@ export const NO_TRIGGERS =
 
 /**
  * Sets the limits for the rest of the running transaction. Local settings only: safe behind a transaction pooler.
- * What a database or a role sets for its sessions and changes what we mean goes: slow plans, commits that a crash of the
- * server undoes. Not what the application's triggers see: they run as in the application's own sessions.
+ * Overrides what a database or a role sets for its sessions and what would change our meaning: slow plans, commits that
+ * a server's crash undoes. Not what the application's triggers see: they run as in the application's own sessions.
  * Returns true when the session is the one that its connection was opened with, as no pooler's is.
  */
 export async function setLimits(tx: Transaction, limits: Limits): Promise<boolean> {
@@ -74,7 +74,10 @@ export async function setLimits(tx: Transaction, limits: Limits): Promise<boolea
   return answer[0].pid === answer.state.pid;
 }
 
-/** Shortens two of the limits for the rest of the running transaction, whose total goes on counting, and sets what `readBy` does in the same round trip. */
+/**
+ * Shortens two of the limits for the rest of the running transaction, whose total goes on counting. Sets what `readBy`
+ * does in the same round trip.
+ */
 export async function limitStatements(
   tx: Transaction,
   limits: { statementMs?: number; lockMs?: number; reads?: 'index' },
@@ -108,7 +111,7 @@ const MOST_AGAIN = 3;
 
 /**
  * When all microtasks are done, and before the driver writes. A statement reaches the driver some microtasks after it
- * was started, where the next one must not overtake it; what has reached it by then goes out in one write.
+ * was started, and the next one must not overtake it there. What has reached the driver by then goes out in one write.
  */
 async function microtasks(): Promise<void> {
   // Only a tick that is asked for by a microtask comes after them all.
@@ -125,12 +128,12 @@ export const written = (): Promise<void> => new Promise((resolve) => setImmediat
 type Results<T extends readonly (() => Promise<unknown>)[]> = { [K in keyof T]: Awaited<ReturnType<T[K]>> };
 
 /**
- * Starts statements of one transaction in this order without waiting for each one's answer, and returns what they
- * return: one round trip for all of them. For statements that need nothing of one another's results; after one
- * that fails the server refuses the others. Only the last may be a pipeline itself: what follows another one would
- * overtake its second statement. Rejects when all have ended, so that none is still to be sent when the transaction
- * is rolled back. It rejects with the first failure that is a cause: a statement that was started earlier and sends a
- * second one meets there what a later one has failed already.
+ * Starts statements of one transaction in this order without waiting for each one's answer. Returns what they return:
+ * one round trip for all of them. For statements that need nothing of one another's results; after one that fails the
+ * server refuses the others. Only the last may be a pipeline itself: what follows another one would overtake its second
+ * statement. Rejects when all have ended, so that none is still to be sent when the transaction is rolled back. It
+ * rejects with the first failure that is a cause. A statement that was started earlier and sends a second one may meet
+ * there what a later one has failed already.
  */
 export async function pipeline<const T extends readonly (() => Promise<unknown>)[]>(starts: T): Promise<Results<T>> {
   const started: Promise<unknown>[] = [];
@@ -213,8 +216,8 @@ async function attempt<T>(
     for (const follow of (running && followUps.get(running)) ?? []) follow();
     return result;
   } catch (error) {
-    // Where the server has ended the session (a time limit, a restart) the driver reports first that
-    // the connection is closed; the error that says why is the one that the work met.
+    // Where the server has ended the session (a time limit, a restart), the driver reports first that the connection is
+    // closed. The error that says why is the one that the work met.
     const cause = (working && (await rejectionOf(working))) ?? error;
     throw running && wasCutOff(running, cause)
       ? new LetheError('contended', 'ended by the server at its time limit')

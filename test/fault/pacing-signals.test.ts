@@ -68,7 +68,7 @@ it('sessions of the application that queue for rows of ours slow the cluster dow
   const { bystander, sum } = await subject(world.sql, 1_000);
   const holder = session('lethe-worker');
   const sessions = Array.from({ length: 4 }, () => session());
-  // What a slice does that takes its time: it holds rows that the application wants.
+  // What a slice does that takes its time: it has rows locked that the application wants.
   const began = performance.now();
   const held = holder.begin(async (tx) => {
     await tx`SELECT 1 FROM posts WHERE account_id = ${account} FOR UPDATE`;

@@ -60,7 +60,7 @@ describe('a small account, erased by the transaction that accepts it', () => {
     await application.end();
     expect(erasure.state).toBe('running');
     expect(await isFlagged(world.sql, s.account)).toBe(true);
-    // Signed out, and otherwise as it was.
+    // Its sessions are deleted, and otherwise it is as it was.
     expect(await rowsOf(world.sql, s.account)).toEqual({ ...s.before, sessions: 0 });
     expect(await eraseNow(domain.ctx, erasure)).toBeNull();
     await expectErased(world.sql, s.account, erasure.id, s.before);

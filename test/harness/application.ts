@@ -10,7 +10,7 @@ export type Activity = (typeof ACTIVITIES)[number];
 export type People = { victims: readonly string[]; receiver: string };
 
 /**
- * What the application itself has added to or taken from each account, written by the transaction that did it: also
+ * What the application itself has added to or taken from each account, written by the transaction that did it. Also
  * when a connection is cut in the middle of a commit, the tally says what was committed.
  */
 export async function createTally(sql: Sql): Promise<void> {

@@ -110,7 +110,7 @@ export function legalHistory(happened: readonly Happening[], state: string): str
   return problems;
 }
 
-/** No session of ours is in the middle of a transaction or holds a lock, and no prepared transaction is left. */
+/** No session of ours is in the middle of a transaction or has a lock, and no prepared transaction is left. */
 export async function nothingHeld(sql: Sql): Promise<string[]> {
   const sessions = await sql<{ who: string; state: string; query: string }[]>`
     SELECT application_name AS who, state, left(query, 80) AS query FROM pg_stat_activity

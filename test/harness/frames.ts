@@ -6,8 +6,8 @@ const GSS_REQUEST = 80_877_104;
 const CANCEL_REQUEST = 80_877_102;
 
 /**
- * Cuts what a Postgres frontend sends into messages, however the network has cut it: first a length and a body without
- * a type, then messages of one type byte, a length that counts itself, and a body.
+ * Cuts what a Postgres frontend sends into messages, however the network has cut it. First come a length and a body
+ * without a type. Then come messages of one type byte, a length that counts itself, and a body.
  */
 export class FrontendFrames {
   private rest: Buffer = Buffer.alloc(0);

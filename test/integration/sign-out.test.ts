@@ -56,7 +56,7 @@ const options = () => ({ url, secret: SECRET, issuer: 'http://lethe.test' });
 const events = async (id: string) =>
   (await readHistory(domain.ctx.db, id)).map((e) => e.type).filter((type) => /sign/.test(type));
 const pending = async (id: string) => (await findErasure(domain.ctx.db, id))?.signOutAt ?? null;
-/** Only this erasure's sign-out is due. */
+/** Only this erasure's sign-out call is due. */
 const alone = (id: string) => world.sql`UPDATE lethe.erasure SET sign_out_at = NULL WHERE id <> ${id}`;
 
 describe('the sign-out call', () => {

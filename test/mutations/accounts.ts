@@ -9,7 +9,7 @@ const HOLD = 'test/integration/hold.test.ts';
 const SIGN_OUT = 'test/integration/sign-out.test.ts';
 const KEYS = 'test/integration/idempotency.test.ts';
 
-/** Request, sign-out, undo, hold and repeated requests. */
+/** Request, sign-out call, undo, hold and repeated requests. */
 export const ACCOUNTS: readonly Mutation[] = [
   {
     name: 'accepted-without-the-account-s-lock',

@@ -27,7 +27,7 @@ export type Series = {
   tolerance: Tolerance;
 };
 
-/** Tables that hold a row or a few: their size has nothing to grow with. */
+/** Tables that have a row or a few: their size has nothing to grow with. */
 const FEW_ROWS = new Set(['duty', 'pace', 'throughput', 'catalog']);
 /** A process is not warm at its start, also when it starts in the middle of the run. */
 const WARM_UP_OF_A_LIFE = 60;

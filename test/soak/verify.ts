@@ -16,8 +16,8 @@ export async function settle(sql: Sql, limitMs: number): Promise<void> {
 }
 
 /**
- * What is wrong after the stream has ended, a line each: an erasure that is not complete, rows that are left, a ledger that
- * is not what was there, a mail that is missing, too many, or neither sent nor skipped.
+ * What is wrong after the stream has ended, a line each. An erasure that is not complete, rows that are left, a ledger
+ * that is not exact. Also a mail that is missing, too many, or neither sent nor skipped.
  */
 export async function verify(sql: Sql, asked: readonly Asked[], outbox: string): Promise<string[]> {
   const wrong: string[] = [];

@@ -2,9 +2,9 @@ import { until } from './until.ts';
 import type { World } from './world.ts';
 
 /**
- * Runs `work` while each statement that deletes from a table stands still for a moment before it looks at a row,
- * as on a busy server. `begun` waits until one does. `work` lets its process see the trigger first (`refuseNewReferences`):
- * a deletion that meets one which it does not know is rolled back and begins again.
+ * Runs `work` while each statement that deletes from a table stands still for a moment before it looks at a row. A busy
+ * server does that. `begun` waits until one does. `work` lets its process see the trigger first
+ * (`refuseNewReferences`): a deletion that meets one which it does not know is rolled back and begins again.
  */
 export async function whileDeletionsLinger<T>(
   { sql }: Pick<World, 'sql'>,

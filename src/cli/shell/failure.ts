@@ -23,8 +23,8 @@ export function reportFailure(error: unknown, err: Output): number {
 }
 
 /**
- * Lets a command and all below it throw instead of ending the process, and write where nothing can
- * steer the terminal: they are told one by one.
+ * Lets a command and all below it throw instead of ending the process, and write where nothing can steer the terminal.
+ * Each command is told by itself.
  */
 export function throwing(command: Command, terminal: Terminal): Command {
   command.exitOverride();
