@@ -1,5 +1,5 @@
 import type { Config } from './config.ts';
-import { type SignOutCall, signOutCall } from './erasure/revoke/revoke-call.ts';
+import { type RevokeCall, revokeCall } from './erasure/revoke/revoke-call.ts';
 import { createVerifyJwt } from './http/access/jwt.ts';
 import { statusUrl } from './http/api.ts';
 import { createApp } from './http/app.ts';
@@ -12,9 +12,9 @@ import { listening } from './http/server/listening.ts';
 import { createEnqueue } from './jobs/enqueue.ts';
 import { startExporting } from './jobs/export-gauges.ts';
 import { startPacing } from './jobs/pacing.ts';
+import { startReconciling } from './jobs/reconcile.ts';
 import { openWorkerConnection } from './jobs/redis/connection.ts';
 import { checkRights, watchRights } from './jobs/redis/rights.ts';
-import { startReconciling } from './jobs/schedule.ts';
 import { createShowProgress } from './jobs/show-progress.ts';
 import { startWorkers } from './jobs/worker.ts';
 import { createLogger, type Logger } from './logger.ts';
@@ -39,7 +39,7 @@ export async function startApi(
   const log = createLogger(config.LOG_LEVEL, 'api');
   const { ctx, producers, closables, metrics } = await openMeasured(config, log, { max: 20, name: 'lethe-api' });
   const metricsPort = await showMetrics(config, { ctx, producers, metrics }, closables);
-  const enqueue = createEnqueue(producers, ctx.db, log, ENQUEUE_PATIENCE_MS);
+  const enqueue = createEnqueue(producers, log, ENQUEUE_PATIENCE_MS);
   closables.push({ name: 'queues', close: enqueue.settled });
   const viewers = createViewers(ctx, limits);
   const app = createApp({
@@ -84,11 +84,11 @@ export async function startWorker(config: Config): Promise<Started> {
   const { ctx, producers, closables, metrics } = await openMeasured(config, log, pool);
   const inside = { ctx, producers, metrics, working: () => false };
   const metricsPort = await showMetrics(config, inside, closables);
-  const enqueue = createEnqueue(producers, ctx.db, log);
   const mail = { db: ctx.db, log, provider: mailProvider(config), statusUrl: statusUrl(config) };
   const showProgress = createShowProgress(ctx, producers);
-  const signOut = signOutOf(config);
-  const work = { ctx, mail, enqueue, signOut, sliceSize: new SliceSize(ctx.settings.sliceMs), showProgress, metrics };
+  const revoke = revokeOf(config);
+  const { put } = createEnqueue(producers, log);
+  const work = { ctx, mail, put, revoke, sliceSize: new SliceSize(ctx.settings.sliceMs), showProgress, metrics };
   const redis = { url: config.REDIS_URL, prefix: config.LETHE_REDIS_PREFIX };
   const connection = openWorkerConnection(redis, log);
   closables.push({ name: 'worker redis', close: async () => connection.disconnect() });
@@ -98,7 +98,7 @@ export async function startWorker(config: Config): Promise<Started> {
   const pacing = startPacing({ ctx, producers });
   closables.push({ name: 'pace', close: pacing.stop });
   const reconciling = startReconciling(
-    { ctx, enqueue, producers },
+    { ctx, put, producers },
     {
       intervalMs: config.LETHE_RECONCILE_INTERVAL,
       onRound: () => metrics.reconciledAt.setToCurrentTime(),
@@ -156,9 +156,9 @@ async function showMetrics(
   }
 }
 
-function signOutOf(config: Config): SignOutCall | undefined {
+function revokeOf(config: Config): RevokeCall | undefined {
   if (!config.LETHE_SIGN_OUT_URL) return undefined;
-  return signOutCall({
+  return revokeCall({
     url: config.LETHE_SIGN_OUT_URL,
     secret: config.LETHE_SIGN_OUT_SECRET as string,
     issuer: config.LETHE_PUBLIC_URL,

@@ -79,7 +79,7 @@ export function settingsOf(config: Config, deadlockMs: number): Context['setting
   return {
     secrets: config.LETHE_SECRET ?? [],
     sweepCron: config.LETHE_SWEEP_CRON,
-    signOut: config.LETHE_SIGN_OUT_URL !== undefined,
+    revokesTokens: config.LETHE_SIGN_OUT_URL !== undefined,
     undoWindowMs: config.LETHE_UNDO_WINDOW,
     slaMs: config.LETHE_SLA,
     chunkRows: config.LETHE_CHUNK_ROWS,

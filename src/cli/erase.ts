@@ -33,8 +33,7 @@ export const eraseCommand = (terminal: Terminal) =>
             ctx,
             enqueue,
             await requestErasure(ctx, { accountKey, requestedBy: 'cli' }, { eraseSmall: true }),
-            'cli',
-            options.now === true,
+            { by: 'cli', startNow: options.now === true },
           ),
         );
         // An erasure that the account has already, and that waits for an operator.

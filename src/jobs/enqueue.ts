@@ -1,21 +1,20 @@
-import { and, eq, lte, sql } from 'drizzle-orm';
-import type { Dispatch } from '../erasure/model/dispatch.ts';
 import type { Logger } from '../logger.ts';
-import type { Database } from '../store/client.ts';
-import { notification } from '../store/schema.ts';
-import { CONTRACTS, type JobName, type Payload } from './contracts.ts';
-import { addOnce } from './redis/add-once.ts';
+import type { Order, Put } from './job.ts';
+import { JOBS } from './list/index.ts';
 import type { Producers } from './redis/connection.ts';
 
-/** The promises never reject. Nobody who answers a request waits for them: `settled` does, before the connections are closed. */
+/** The jobs that a decision becomes, each with the name of its method here. */
+type Entered = Extract<(typeof JOBS)[number], { entry: { as: string } }>;
+
+/**
+ * Puts what the domain has decided into the queues, by a method for each job that says `as`: `dispatch` a window, `mail` a
+ * notification, `revokeTokens` of an erasure. The promises never reject; they give false for what is not known to have
+ * reached Redis. Nobody who answers a request waits for them: `settled` does, before the connections are closed.
+ */
 export type Enqueue = {
-  dispatch: (dispatch: Dispatch) => Promise<void>;
-  /** False when it is not known to have reached Redis. */
-  mail: (notificationId: string) => Promise<boolean>;
-  /** The call that asks the application to revoke an account's tokens. */
-  signOut: (erasureId: string) => Promise<boolean>;
-  /** Each mail of an erasure that has not been sent. */
-  mailsOf: (erasureId: string) => Promise<void>;
+  [J in Entered as J['entry']['as']]: (subject: Parameters<J['entry']['order']>[0]) => Promise<boolean>;
+} & {
+  put: Put;
   /** Resolves when all that was asked for until now has ended or was given up. */
   settled: () => Promise<void>;
 };
@@ -23,26 +22,18 @@ export type Enqueue = {
 /** The answer that the caller is about to give goes first: nobody who waits for it waits until a job has been put together. */
 const answered = () => new Promise<void>((resolve) => setImmediate(resolve));
 
-const job = <N extends JobName>(name: N, data: Payload<N>) => ({
-  name,
-  queueName: CONTRACTS[name].queue,
-  data: CONTRACTS[name].payload.parse(data),
-  opts: CONTRACTS[name].options,
-});
-
 /**
- * Puts what the domain has decided into the queues. Never throws and never takes longer than
- * `patienceMs`: the decision is committed in Postgres, and what does not reach Redis is created again
- * by reconcile.
+ * Opens the way into the queues. It takes no longer than `patienceMs` for an order: the decision is committed in
+ * Postgres, and reconcile creates again what does not reach Redis.
  */
-export function createEnqueue(producers: Producers, db: Database, log: Logger, patienceMs = 5000): Enqueue {
-  const tryOnce = async (what: string, ids: Record<string, unknown>, add: () => Promise<unknown>): Promise<boolean> => {
+export function createEnqueue(producers: Producers, log: Logger, patienceMs = 5000): Enqueue {
+  const tryOnce = async ({ what, ids, add }: Order): Promise<boolean> => {
     let timer: NodeJS.Timeout | undefined;
     const timeout = new Promise((_, reject) => {
       timer = setTimeout(() => reject(new Error('timeout')), patienceMs);
     });
     try {
-      await Promise.race([answered().then(add), timeout]);
+      await Promise.race([answered().then(() => add(producers)), timeout]);
       return true;
     } catch (error) {
       producers.mendConnection(error);
@@ -57,74 +48,26 @@ export function createEnqueue(producers: Producers, db: Database, log: Logger, p
   };
 
   const unsettled = new Set<Promise<unknown>>();
-  /** Nobody may be there to take a rejection, which would end the process. */
-  const track = <T>(work: Promise<T>, otherwise: T): Promise<T> => {
-    const tracked = work
+  const put: Put = (order) => {
+    const tracked = tryOnce(order)
+      // Nobody may be there to take a rejection, which would end the process.
       .catch((error: unknown) => {
         log.warn({ code: error instanceof Error ? error.name : 'unknown' }, 'not enqueued; reconcile will create it');
-        return otherwise;
+        return false;
       })
       .finally(() => unsettled.delete(tracked));
     unsettled.add(tracked);
     return tracked;
   };
-  const attempt = (...what: Parameters<typeof tryOnce>) => track(tryOnce(...what), false);
 
-  const mail = (notificationId: string) =>
-    attempt('mail', { notificationId }, () =>
-      addOnce(producers, producers.queues.mail, notificationId, job('mail.send', { notificationId })),
-    );
-
-  const allMails = async (erasureId: string): Promise<void> => {
-    let open: { id: string }[] = [];
-    await attempt('mails', { erasureId }, async () => {
-      open = await db
-        .select({ id: notification.id })
-        .from(notification)
-        // Not one that the provider has put off: it has its own time.
-        .where(
-          and(
-            eq(notification.erasureId, erasureId),
-            eq(notification.state, 'pending'),
-            lte(notification.nextAt, sql`now() + interval '1 minute'`),
-          ),
-        );
-    });
-    for (const { id } of open) await mail(id);
-  };
-
+  const methods = JOBS.flatMap(({ entry }) =>
+    'as' in entry ? [[entry.as, (subject: never) => put(entry.order(subject))] as const] : [],
+  );
   return {
-    dispatch: async (d) => {
-      await attempt('window', { erasureId: d.erasureId, step: d.step }, () => {
-        const parent = job('erasure.advance', { erasureId: d.erasureId, step: d.step });
-        return producers.flow.add({
-          ...parent,
-          opts: { ...parent.opts, jobId: d.jobId, ...(d.delayMs > 0 ? { delay: d.delayMs } : {}) },
-          children: d.chunks.map((c) => {
-            const { location, pass, range, rows } = c;
-            const words = { location, pass, range, rows };
-            const child = job('chunk.erase', { erasureId: d.erasureId, chunkId: c.id, ...words });
-            return {
-              ...child,
-              opts: {
-                ...child.opts,
-                jobId: c.jobId,
-                priority: c.priority,
-                ...(c.delayMs > 0 ? { delay: c.delayMs } : {}),
-              },
-            };
-          }),
-        });
-      });
-    },
-    mail,
-    signOut: (erasureId) =>
-      attempt('sign-out', { erasureId }, () =>
-        addOnce(producers, producers.queues.partners, erasureId, job('account.sign-out', { erasureId })),
-      ),
-    mailsOf: (erasureId) => track(allMails(erasureId), undefined),
+    ...Object.fromEntries(methods),
+    put,
     settled: async () => {
       await Promise.all(unsettled);
     },
-  };
+  } as Enqueue;
 }

@@ -5,8 +5,8 @@ import { readPace } from '../pace/current-pace.ts';
 import { ratioOf } from '../pace/pace.ts';
 import { PACES } from '../settings/pace-schedule.ts';
 import { isContended, sanitize } from '../store/sql-errors.ts';
-import { QUEUES } from './contracts.ts';
 import { Duty } from './duty.ts';
+import { QUEUES } from './queues.ts';
 import type { Producers } from './redis/connection.ts';
 
 const NAME = 'gauges';

@@ -1,7 +1,8 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { type WorkerOptions as BullOptions, type Job, Worker } from 'bullmq';
-import { QUEUES, type QueueName } from './contracts.ts';
-import { handle, type Work } from './handlers.ts';
+import { handle } from './handlers.ts';
+import type { Work } from './job.ts';
+import { perWorker, QUEUES } from './queues.ts';
 import type { RedisClient } from './redis/connection.ts';
 
 export type WorkerOptions = { prefix: string; concurrency: number };
@@ -18,8 +19,8 @@ const LOCKS = { lockDuration: 10_000, stalledInterval: 3_000, maxStalledCount: 1
 const REFUSED_MS = 1_000;
 
 /**
- * BullMQ fetches again at once when Redis answers with an error (no right to a command, no memory, a replica), as fast
- * as the processor allows, for ever. This one waits.
+ * BullMQ fetches again at once when Redis answers with an error: no right to a command, no memory, a replica. It does so as
+ * fast as the processor allows, for ever. This one waits.
  */
 class PatientWorker extends Worker {
   readonly #stopping: AbortSignal;
@@ -50,13 +51,7 @@ class PatientWorker extends Worker {
 export function startWorkers(work: Work, connection: RedisClient, options: WorkerOptions): Workers {
   const stopping = new AbortController();
   const running = new Map<string, AbortController>();
-  const concurrency: Record<QueueName, number> = {
-    erasures: 4,
-    chunks: options.concurrency,
-    partners: 4,
-    mail: 2,
-    housekeeping: 1,
-  };
+  const concurrency = perWorker(options.concurrency);
 
   const workers = QUEUES.map((queue) => {
     const process = async (job: Job, _token?: string, signal?: AbortSignal) => {

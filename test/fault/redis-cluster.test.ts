@@ -96,7 +96,7 @@ describe('Redis Cluster', () => {
 
   it('a window is added at the first attempt, also on a node that was never asked before', async () => {
     const { ctx, producers } = domain;
-    const enqueue = createEnqueue(producers, ctx.db, ctx.log);
+    const enqueue = createEnqueue(producers, ctx.log);
     const erasureId = '01900000-0000-7000-8000-000000000001';
     await until('it reaches the cluster', () => producers.redis.status === 'ready');
     for (const jobId of ['here', 'there', 'elsewhere']) {

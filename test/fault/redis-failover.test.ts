@@ -103,7 +103,7 @@ describe('a failover of Redis', () => {
     const redisUrl = `redis://127.0.0.1:${address.port}`;
     const world = keep(await createWorld({ redisUrl }), (w) => w.close());
     const { ctx, producers } = await world.domain();
-    const enqueue = createEnqueue(producers, ctx.db, ctx.log);
+    const enqueue = createEnqueue(producers, ctx.log);
     const erasureId = '01900000-0000-7000-8000-000000000001';
     const add = async (jobId: string) => {
       await enqueue.dispatch({ erasureId, step: 1, jobId, delayMs: 0, chunks: [] });

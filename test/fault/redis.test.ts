@@ -3,10 +3,10 @@ import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type RedisServer, startRedis } from '../../dev/redis.ts';
 import { requestErasure } from '../../src/erasure/accept/request.ts';
-import { reconcile } from '../../src/erasure/upkeep/lost-steps.ts';
 import { hashPassword } from '../../src/http/sign-in/password.ts';
 import { beginErasure } from '../../src/jobs/begin-erasure.ts';
 import { createEnqueue } from '../../src/jobs/enqueue.ts';
+import { reconcile } from '../../src/jobs/reconcile.ts';
 import { startApi } from '../../src/main.ts';
 import type { Resources } from '../../src/resources.ts';
 import { board, cookieOf } from '../support/dashboard.ts';
@@ -120,18 +120,13 @@ describe('Redis only delivers', () => {
   it('a mail that reconcile could not put into Redis is due again at once, and sent when Redis is back', async () => {
     const { victim, expectDone } = await victimOf(50);
     const { ctx, producers } = domain;
-    const enqueue = createEnqueue(producers, ctx.db, ctx.log);
+    const enqueue = createEnqueue(producers, ctx.log);
     await redis.stop('SIGKILL');
     const { body } = await call('POST', `/v1/accounts/${victim}/erasure`, { body: {} });
     const id = String(body.id);
     const { id: mail } = await notificationIn(world.sql, id, 'completed', 'pending');
     await makeDue(world.sql, mail);
-    const done = await reconcile(ctx, {
-      isLive: async () => true,
-      enqueue: enqueue.dispatch,
-      enqueueMail: enqueue.mail,
-      enqueueSignOut: enqueue.signOut,
-    });
+    const done = await reconcile({ ctx, put: enqueue.put, isLive: async () => true });
     expect(done).toMatchObject({ mails: 0 });
     const [due] = await world.sql`SELECT next_at <= now() AS now FROM lethe.notification WHERE id = ${mail}`;
     expect(due).toEqual({ now: true });
@@ -142,7 +137,7 @@ describe('Redis only delivers', () => {
 
   it('SCRIPT FLUSH fails one window, and not each one until the process is started again', async () => {
     const { ctx, producers } = await world.domain();
-    const enqueue = createEnqueue(producers, ctx.db, ctx.log);
+    const enqueue = createEnqueue(producers, ctx.log);
     const window = async (step: number) => {
       const erasureId = '01900000-0000-7000-8000-000000000002';
       const jobId = `${erasureId}_${step}`;
@@ -171,7 +166,7 @@ describe('Redis only delivers', () => {
 
   it('a mail that waits in its queue gets no second job', async () => {
     const { ctx, producers } = domain;
-    const enqueue = createEnqueue(producers, ctx.db, ctx.log);
+    const enqueue = createEnqueue(producers, ctx.log);
     await until('Redis is back', () => producers.redis.status === 'ready');
     const mail = '01900000-0000-7000-8000-000000000001';
     await producers.queues.mail.pause();
@@ -193,9 +188,9 @@ describe('Redis only delivers', () => {
   it('a request waits for no answer of Redis', async () => {
     const { victim, expectDone } = await victimOf(2_000);
     const never = () => new Promise<never>(() => {});
-    const silent = { dispatch: never, mail: never, signOut: never, mailsOf: never, settled: never };
+    const silent = { dispatch: never, mail: never, revokeTokens: never, put: never, settled: never };
     const accepted = await requestErasure(domain.ctx, { accountKey: [victim], requestedBy: 'test' });
-    const { id, state } = await beginErasure(domain.ctx, silent, accepted, 'test', true);
+    const { id, state } = await beginErasure(domain.ctx, silent, accepted, { by: 'test', startNow: true });
     expect(state).toBe('running');
     await expectDone(id);
   }, 120_000);

@@ -12,10 +12,12 @@ export function buildNextVersion(): string {
   sweepUp(folder);
   for (const name of ['dist', 'drizzle', 'package.json']) cpSync(name, join(folder, name), { recursive: true });
   symlinkSync(resolve('node_modules'), join(folder, 'node_modules'));
-  const contracts = join(folder, 'dist/jobs/contracts.js');
-  const source = readFileSync(contracts, 'utf8');
-  const next = source.replaceAll('erasureId: z.uuid(), ', "erasureId: z.uuid(), hint: z.string().default('next'), ");
-  if (next === source) throw new Error('the contracts have changed: the next version cannot be made of them');
-  writeFileSync(contracts, next);
+  for (const job of ['erasure-advance', 'chunk-erase']) {
+    const file = join(folder, `dist/jobs/list/${job}.js`);
+    const source = readFileSync(file, 'utf8');
+    const next = source.replace('erasureId: z.uuid(),', "erasureId: z.uuid(), hint: z.string().default('next'),");
+    if (next === source) throw new Error(`${job} has changed: the next version cannot be made of it`);
+    writeFileSync(file, next);
+  }
   return join(folder, 'dist/cli/lethe.js');
 }

@@ -6,8 +6,9 @@ import { eraseNow } from '../../src/erasure/accept/start.ts';
 import { type Erasure, findErasure } from '../../src/erasure/model/states.ts';
 import { advanceErasure } from '../../src/erasure/steps/advance.ts';
 import { eraseChunk } from '../../src/erasure/steps/erase-chunk.ts';
-import { reconcile } from '../../src/erasure/upkeep/lost-steps.ts';
 import { probeLate } from '../../src/erasure/upkeep/probe-late.ts';
+import type { Put } from '../../src/jobs/job.ts';
+import { reconcile } from '../../src/jobs/reconcile.ts';
 import { SliceSize } from '../../src/pace/slice-size.ts';
 import type { Resources } from '../../src/resources.ts';
 import { checksum, ledger, rowsOf } from '../support/evidence.ts';
@@ -167,20 +168,20 @@ describe('a row of lethe.erasure that somebody holds', () => {
     const holder = postgres(world.url, { max: 1, onnotice: () => {} });
     const dispatched: string[] = [];
     const mails: string[] = [];
-    const queues = {
-      isLive: async () => false,
-      enqueue: async (d: { erasureId: string }) => void dispatched.push(d.erasureId),
-      enqueueMail: async (mail: string) => mails.push(mail) > 0,
-      enqueueSignOut: async () => true,
+    const put: Put = async ({ what, ids }) => {
+      if (what === 'window') dispatched.push(String(ids.erasureId));
+      if (what === 'mail') mails.push(String(ids.notificationId));
+      return true;
     };
+    const finding = { ctx: domain.ctx, put, isLive: async () => false };
     await holder.begin(async (tx) => {
       await tx`SELECT 1 FROM lethe.erasure WHERE id = ${ids[0] as string} FOR UPDATE`;
-      await reconcile(domain.ctx, queues);
+      await reconcile(finding);
     });
     await holder.end();
     expect(dispatched).toEqual([ids[1]]);
     expect(mails.length).toBe(2);
-    for (let i = 0; i < 3; i++) await reconcile(domain.ctx, queues);
+    for (let i = 0; i < 3; i++) await reconcile(finding);
     expect(dispatched).toEqual([ids[1], ids[0]]);
     expect(mails.length).toBe(2);
   });

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { checkCatalog } from '../../src/catalog/check.ts';
 import { loadCatalog } from '../../src/catalog/load.ts';
+import { QUEUES } from '../../src/jobs/queues.ts';
 import type { Resources } from '../../src/resources.ts';
 import { application, CATALOG } from '../support/application.ts';
 import { until } from '../support/until.ts';
@@ -34,6 +35,13 @@ describe('a job of a name that is in no contract', () => {
       expect(await metrics()).not.toContain(`name="${name}"`);
     },
   );
+});
+
+describe('a worker', () => {
+  it.each(QUEUES)('consumes the queue %s', async (name) => {
+    const added = await domain.producers.queues[name].add('nobody.knows', {});
+    await until('it has run', () => added.isFailed());
+  });
 });
 
 describe('a catalog that names a column', () => {

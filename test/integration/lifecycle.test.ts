@@ -2,8 +2,9 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { requestErasure } from '../../src/erasure/accept/request.ts';
 import { holdErasure, releaseErasure } from '../../src/erasure/model/hold.ts';
 import { finishErasure } from '../../src/erasure/steps/finish.ts';
-import { reconcile } from '../../src/erasure/upkeep/lost-steps.ts';
 import { startDue, sweep } from '../../src/erasure/upkeep/sweep.ts';
+import type { Put } from '../../src/jobs/job.ts';
+import { reconcile } from '../../src/jobs/reconcile.ts';
 import type { Resources } from '../../src/resources.ts';
 import { checksum, expectErased, rowsOf } from '../support/evidence.ts';
 import { run } from '../support/run-by-hand.ts';
@@ -278,13 +279,11 @@ describe('reconcile', () => {
     const { id } = await accepted(call, s.account, { body: { startNow: true } });
     const run = async (live: boolean) => {
       const added: string[] = [];
-      const queues = {
-        isLive: async () => live,
-        enqueue: async (d: { jobId: string }) => void added.push(d.jobId),
-        enqueueMail: async () => true,
-        enqueueSignOut: async () => true,
+      const put: Put = async ({ what, ids }) => {
+        if (what === 'window') added.push(`${ids.erasureId}_${ids.step}`);
+        return true;
       };
-      await reconcile(domain.ctx, queues);
+      await reconcile({ ctx: domain.ctx, put, isLive: async () => live });
       return added.filter((jobId) => jobId.startsWith(id));
     };
     expect(await run(false)).toEqual([]);

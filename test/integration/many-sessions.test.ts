@@ -3,7 +3,8 @@ import { requestErasure } from '../../src/erasure/accept/request.ts';
 import { startErasure } from '../../src/erasure/accept/start.ts';
 import { holdErasure, releaseErasure } from '../../src/erasure/model/hold.ts';
 import { type Erasure, findErasure } from '../../src/erasure/model/states.ts';
-import { reconcile } from '../../src/erasure/upkeep/lost-steps.ts';
+import type { Put } from '../../src/jobs/job.ts';
+import { reconcile } from '../../src/jobs/reconcile.ts';
 import type { Resources } from '../../src/resources.ts';
 import { checksum, expectErased, ledger, rowsOf } from '../support/evidence.ts';
 import { run, step } from '../support/run-by-hand.ts';
@@ -80,14 +81,13 @@ describe('an account with more sessions than a request deletes', () => {
     const s = await withSessions();
     const { erasure } = await ask(s.account);
     const found: string[] = [];
-    const queues = {
-      isLive: async () => false,
-      enqueue: async (d: { erasureId: string }) => void found.push(d.erasureId),
-      enqueueMail: async () => true,
-      enqueueSignOut: async () => true,
+    const put: Put = async ({ what, ids }) => {
+      if (what === 'window') found.push(String(ids.erasureId));
+      return true;
     };
+    const finding = { ctx: domain.ctx, put, isLive: async () => false };
     await world.sql`UPDATE lethe.erasure SET dispatched_at = now() - interval '11 seconds' WHERE id = ${erasure.id}`;
-    await reconcile(domain.ctx, queues);
+    await reconcile(finding);
     expect(found).toContain(erasure.id);
     expect((await run(domain.ctx, erasure.id)).kind).toBe('scheduled');
     expect(await sessionsOf(s.account)).toBe(0);
@@ -96,7 +96,7 @@ describe('an account with more sessions than a request deletes', () => {
       WHERE erasure_id = ${id} AND type = 'location.erased_at_request' ORDER BY id DESC LIMIT 1`;
     expect(over?.data).toEqual({ over: true, left: [] });
     found.length = 0;
-    await reconcile(domain.ctx, queues);
+    await reconcile(finding);
     expect(found).not.toContain(id);
   });
 

@@ -5,11 +5,11 @@ import { type RedisServer, startRedis } from '../../dev/redis.ts';
 import { measureBacklog } from '../../src/erasure/progress/measure.ts';
 import { LetheError } from '../../src/errors.ts';
 import { readReadiness } from '../../src/http/api/readiness.ts';
-import type { Enqueue } from '../../src/jobs/enqueue.ts';
 import { startExporting } from '../../src/jobs/export-gauges.ts';
-import { handle, type Work } from '../../src/jobs/handlers.ts';
+import { handle } from '../../src/jobs/handlers.ts';
+import type { Work } from '../../src/jobs/job.ts';
+import { startReconciling } from '../../src/jobs/reconcile.ts';
 import { openProducers } from '../../src/jobs/redis/connection.ts';
-import { startReconciling } from '../../src/jobs/schedule.ts';
 import { type Started, startApi, startWorker } from '../../src/main.ts';
 import { createMetrics } from '../../src/metrics.ts';
 import { connect } from '../../src/store/client.ts';
@@ -365,9 +365,9 @@ it('a job that is tried again is logged with its erasure and counted', async () 
   const lines: unknown[] = [];
   const log = { ...ctx.log, info: (...line: unknown[]) => lines.push(line) } as unknown as typeof ctx.log;
   const metrics = createMetrics({ defaults: false });
-  const signOut = () => Promise.reject(new LetheError('sign_out_deferred', 'the application answered 500'));
+  const revoke = () => Promise.reject(new LetheError('sign_out_deferred', 'the application answered 500'));
   const job = { name: 'account.sign-out', id: 'j', attemptsMade: 0, data: { erasureId: row?.id } } as unknown as Job;
-  const work = { ctx: { ...ctx, log }, signOut, metrics } as unknown as Work;
+  const work = { ctx: { ...ctx, log }, revoke, metrics } as unknown as Work;
   await expect(handle(work, job, new AbortController().signal)).rejects.toThrow('the application answered 500');
   expect(lines).toEqual([
     [expect.objectContaining({ erasureId: row?.id, code: 'sign_out_deferred' }), 'job will be tried again'],
@@ -381,10 +381,10 @@ it('a reconcile that fails says whether it was Redis or Postgres', async () => {
   await until('Redis is there', () => producers.redis.status === 'ready');
   const lines: unknown[] = [];
   const log = { ...ctx.log, warn: (...line: unknown[]) => lines.push(line) } as unknown as typeof ctx.log;
-  const enqueue = {} as Enqueue;
+  const put = async () => true;
   const failing = async (work: { ctx: typeof ctx; producers: typeof producers }) => {
     lines.length = 0;
-    const reconciling = startReconciling({ ...work, enqueue }, { intervalMs: 50 });
+    const reconciling = startReconciling({ ...work, put }, { intervalMs: 50 });
     await until('it has failed', () => lines.length > 0);
     reconciling.stop();
     return lines[0];

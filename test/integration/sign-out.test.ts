@@ -3,12 +3,16 @@ import type { AddressInfo } from 'node:net';
 import { jwtVerify } from 'jose';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { cancelErasure } from '../../src/erasure/accept/cancel.ts';
+import type { Context } from '../../src/erasure/model/context.ts';
 import { findErasure } from '../../src/erasure/model/states.ts';
 import { readHistory } from '../../src/erasure/progress/history.ts';
-import { signOutCall } from '../../src/erasure/revoke/revoke-call.ts';
-import { signOutAccount, takeSignOuts } from '../../src/erasure/revoke/revoke-tokens.ts';
+import { revokeCall } from '../../src/erasure/revoke/revoke-call.ts';
+import { DUE_REVOCATIONS, revokeTokens } from '../../src/erasure/revoke/revoke-tokens.ts';
+import type { Put } from '../../src/jobs/job.ts';
+import { accountSignOut } from '../../src/jobs/list/account-sign-out.ts';
 import { createLogger } from '../../src/logger.ts';
 import type { Resources } from '../../src/resources.ts';
+import { takeDue } from '../../src/store/take-due.ts';
 import { request } from '../support/run-by-hand.ts';
 import { LARGE, SMALL, subject } from '../support/subject.ts';
 import { until } from '../support/until.ts';
@@ -56,6 +60,19 @@ const options = () => ({ url, secret: SECRET, issuer: 'http://lethe.test' });
 const events = async (id: string) =>
   (await readHistory(domain.ctx.db, id)).map((e) => e.type).filter((type) => /sign/.test(type));
 const pending = async (id: string) => (await findErasure(domain.ctx.db, id))?.signOutAt ?? null;
+/** Takes the revocations that are due, and gives their erasures. */
+const take = async () => {
+  const taken: string[] = [];
+  await takeDue(domain.ctx.db, DUE_REVOCATIONS, async (id) => taken.push(id) > 0);
+  return taken;
+};
+/** What reconcile orders of the job, and for which erasures. */
+const ordered = async (ctx: Context) => {
+  const ids: unknown[] = [];
+  const put: Put = async ({ ids: { erasureId } }) => ids.push(erasureId) > 0;
+  if ('find' in accountSignOut.due) await accountSignOut.due.find({ ctx, put, isLive: async () => true });
+  return ids;
+};
 /** Only this erasure's sign-out call is due. */
 const alone = (id: string) => world.sql`UPDATE lethe.erasure SET sign_out_at = NULL WHERE id <> ${id}`;
 
@@ -89,7 +106,7 @@ describe('the sign-out call', () => {
     const id = await request(domain.ctx, (await subject(world.sql, SMALL)).account);
     await alone(id);
     answers = [status];
-    const attempt = () => signOutAccount(domain.ctx, signOutCall(options()), id);
+    const attempt = () => revokeTokens(domain.ctx, revokeCall(options()), id);
     await expect(attempt()).rejects.toThrow(/^sign_out_deferred/);
     expect(await events(id)).toEqual([]);
     expect(await pending(id)).not.toBeNull();
@@ -102,9 +119,9 @@ describe('the sign-out call', () => {
   it('that lost its job is taken up by reconcile, by one of two', async () => {
     const id = await request(domain.ctx, (await subject(world.sql, SMALL)).account);
     await alone(id);
-    const taken = await Promise.all([takeSignOuts(domain.ctx), takeSignOuts(domain.ctx)]);
+    const taken = await Promise.all([take(), take()]);
     expect(taken.flat()).toEqual([id]);
-    expect(await takeSignOuts(domain.ctx)).toEqual([]);
+    expect(await take()).toEqual([]);
   });
 
   it('is passed over by both while somebody holds its erasure, and taken by one afterwards', async () => {
@@ -113,7 +130,7 @@ describe('the sign-out call', () => {
     const taken = await world.sql.begin(async (tx) => {
       await tx`SELECT 1 FROM lethe.erasure WHERE id = ${id} FOR UPDATE`;
       let ended = false;
-      const both = Promise.all([takeSignOuts(domain.ctx), takeSignOuts(domain.ctx)]).finally(() => {
+      const both = Promise.all([take(), take()]).finally(() => {
         ended = true;
       });
       await until('both have ended, or wait', async () => {
@@ -124,7 +141,7 @@ describe('the sign-out call', () => {
       return { both };
     });
     expect((await taken.both).flat()).toEqual([]);
-    expect(await takeSignOuts(domain.ctx)).toEqual([id]);
+    expect(await take()).toEqual([id]);
   });
 
   it('is given up after a day, loudly', async () => {
@@ -132,7 +149,7 @@ describe('the sign-out call', () => {
     await world.sql`UPDATE lethe.erasure SET requested_at = now() - interval '25 hours' WHERE id = ${id}`;
     answers = [503];
     const ctx = { ...domain.ctx, log: createLogger('silent', 'test') };
-    expect(await signOutAccount(ctx, signOutCall(options()), id)).toBe('given up');
+    expect(await revokeTokens(ctx, revokeCall(options()), id)).toBe('given up');
     expect(await events(id)).toEqual(['account.sign_out_failed']);
     expect(await pending(id)).toBeNull();
   });
@@ -143,7 +160,7 @@ describe('the sign-out call', () => {
     const scheduled = await findErasure(domain.ctx.db, id);
     if (!scheduled) throw new Error('no erasure');
     await cancelErasure(domain.ctx, scheduled);
-    expect(await signOutAccount(domain.ctx, signOutCall(options()), id)).toBe('skipped');
+    expect(await revokeTokens(domain.ctx, revokeCall(options()), id)).toBe('skipped');
     expect(tokens).toHaveLength(0);
   });
 
@@ -156,7 +173,7 @@ describe('the sign-out call', () => {
       await world.sql`DELETE FROM accounts WHERE id = ${s.account}`;
       await world.sql`INSERT INTO accounts (id, email, created_at) OVERRIDING SYSTEM VALUE
         VALUES (${s.account}, ${`new-${s.account}@example.com`}, clock_timestamp())`;
-      expect(await signOutAccount(domain.ctx, signOutCall(options()), id)).toBe('skipped');
+      expect(await revokeTokens(domain.ctx, revokeCall(options()), id)).toBe('skipped');
       expect(tokens).toEqual([]);
       expect(await pending(id)).toBeNull();
     }
@@ -166,7 +183,8 @@ describe('the sign-out call', () => {
     const { ctx } = await world.domain({ LETHE_SIGN_OUT_URL: '' });
     const before = await request(domain.ctx, (await subject(world.sql, SMALL)).account);
     expect(await pending(before)).not.toBeNull();
-    expect(await takeSignOuts(ctx)).toEqual([]);
+    expect(await ordered(ctx)).toEqual([]);
+    expect(await ordered(domain.ctx)).toContain(before);
     const id = await request(ctx, (await subject(world.sql, SMALL)).account);
     expect(await pending(id)).toBeNull();
   });

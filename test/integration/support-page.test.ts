@@ -277,7 +277,7 @@ describe('what ops can do', () => {
     const log = pino(new Writable({ write: (chunk, _, done) => done(void lines.push(String(chunk))) }));
     const { ctx, producers } = await world.domain();
     const config = world.config('api');
-    const api = { ctx: { ...ctx, log }, config, producers, enqueue: createEnqueue(producers, ctx.db, log) };
+    const api = { ctx: { ...ctx, log }, config, producers, enqueue: createEnqueue(producers, log) };
     const routes = supportRoutes(api as unknown as Api, createAssets(config));
     const answer = await routes.request(`/${id}/hold`, {
       method: 'POST',

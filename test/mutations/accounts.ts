@@ -110,8 +110,8 @@ export const ACCOUNTS: readonly Mutation[] = [
   {
     name: 'sign-outs-taken-without-a-lock',
     breaks: 'of two workers that reconcile at once one takes a sign-out',
-    edits: [{ file: 'src/erasure/revoke/revoke-tokens.ts', find: ' FOR UPDATE SKIP LOCKED)', replace: ')' }],
-    tests: [SIGN_OUT],
+    edits: [{ file: 'src/store/take-due.ts', find: ' FOR UPDATE SKIP LOCKED)', replace: ')' }],
+    tests: ['test/integration/take-due.test.ts', SIGN_OUT],
   },
   {
     name: 'key-for-another-request',

@@ -151,11 +151,37 @@ export const STEPS: readonly Mutation[] = [
     edits: [
       {
         file: RECONCILE,
-        find: 'if (running.jobId && (await queues.isLive(running.jobId))) continue;',
-        replace: 'if (running.jobId) continue;',
+        find: 'jobId !== null && (await queues.isLive(jobId))',
+        replace: 'jobId !== null',
       },
     ],
     tests: [LIFECYCLE],
+  },
+  {
+    name: 'one-erasure-stops-the-others',
+    breaks: 'each erasure gets its turn: one that fails keeps no other from its own',
+    edits: [
+      {
+        file: 'src/erasure/model/each-erasure.ts',
+        find: 'await orLogged(ctx, of.id, what, () => turn(of))',
+        replace: 'await turn(of)',
+      },
+    ],
+    tests: ['test/integration/each-erasure.test.ts'],
+  },
+  {
+    name: 'page-without-its-last',
+    breaks: 'each erasure gets its turn: also those behind a full page',
+    edits: [
+      { file: 'src/erasure/model/each-erasure.ts', find: 'page.length < pageRows', replace: 'page.length <= pageRows' },
+    ],
+    tests: ['test/integration/each-erasure.test.ts'],
+  },
+  {
+    name: 'undelivered-is-not-given-back',
+    breaks: 'Redis only delivers: what did not reach it is due again at once',
+    edits: [{ file: 'src/store/take-due.ts', find: 'if (ids.length > 0)', replace: 'if (ids.length < 0)' }],
+    tests: ['test/integration/take-due.test.ts'],
   },
   {
     name: 'stop-before-redis-has-it',
@@ -181,7 +207,7 @@ export const STEPS: readonly Mutation[] = [
     name: 'reconcile-repeats-what-is-live',
     breaks: 'Redis only delivers: what is there is left alone',
     edits: [
-      { file: RECONCILE, find: 'if (running.jobId && (await queues.isLive(running.jobId))) continue;', replace: '' },
+      { file: RECONCILE, find: 'jobId !== null && (await queues.isLive(jobId))', replace: 'jobId === undefined' },
     ],
     tests: [LIFECYCLE],
   },
@@ -190,9 +216,9 @@ export const STEPS: readonly Mutation[] = [
     breaks: 'Redis only delivers: what a lost sweep should have started is started',
     edits: [
       {
-        file: RECONCILE,
-        find: 'const started = await startDue(ctx, queues.enqueue, MISSED_SWEEP_MS);',
-        replace: 'const started = 0;',
+        file: 'src/jobs/list/erasure-sweep.ts',
+        find: 'startDue(ctx, (d) => put(windowOrder(d)), MISSED_SWEEP_MS)',
+        replace: 'Promise.resolve(0)',
       },
     ],
     tests: [LIFECYCLE],
@@ -200,7 +226,7 @@ export const STEPS: readonly Mutation[] = [
   {
     name: 'signed-out-at-the-start',
     breaks: 'signed out at once: what the request leaves of many sessions does not wait for the start',
-    edits: [{ file: 'src/erasure/upkeep/lost-steps.ts', find: '[signsOut(), isRunning()]', replace: '[isRunning()]' }],
+    edits: [{ file: 'src/erasure/upkeep/lost-steps.ts', find: '(await lost(signsOut())) + ', replace: '' }],
     tests: [MANY_SESSIONS],
   },
   {

@@ -52,7 +52,7 @@ describe('the document', () => {
       config,
       auth: { ...config, verifyJwt: createVerifyJwt(config) },
       producers,
-      enqueue: createEnqueue(producers, ctx.db, ctx.log),
+      enqueue: createEnqueue(producers, ctx.log),
       metrics: createMetrics({ defaults: false }),
       viewers: createViewers(ctx),
       statusUrl: statusUrl(config),

@@ -73,7 +73,7 @@ export async function withSession<T>(
       closables.push({ name: 'redis', close: producers.close });
       const isReady = () => producers.redis.status === 'ready';
       for (const end = Date.now() + REDIS_MS; !isReady() && Date.now() < end; ) await pause(20);
-      const enqueue = createEnqueue(producers, db, log, REDIS_MS);
+      const enqueue = createEnqueue(producers, log, REDIS_MS);
       const result = await put(enqueue).finally(enqueue.settled);
       if (!isReady())
         terminal.err.write('lethe: note: Redis cannot be reached; a worker goes on with it within a minute\n');

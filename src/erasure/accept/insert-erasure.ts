@@ -46,7 +46,7 @@ export function describeErasure(
     dueAt: new Date(now.getTime() + settings.slaMs),
     requestedBy,
     catalogDigest: catalog.digest,
-    signOutAt: settings.signOut ? now : null,
+    signOutAt: settings.revokesTokens ? now : null,
     ...(hold ? { heldAt: now, heldBy: hold.by, holdReason: hold.reason } : {}),
   };
 }

@@ -11,7 +11,7 @@ export type Settings = {
   readonly secrets: readonly string[];
   readonly sweepCron: string;
   /** The application wants a call that revokes the account's tokens. */
-  readonly signOut: boolean;
+  readonly revokesTokens: boolean;
   readonly undoWindowMs: number;
   readonly slaMs: number;
   readonly chunkRows: number;

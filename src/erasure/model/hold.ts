@@ -1,4 +1,4 @@
-import { and, asc, eq, gt, inArray, isNotNull, isNull, sql } from 'drizzle-orm';
+import { and, eq, inArray, isNotNull, isNull, type SQL, sql } from 'drizzle-orm';
 import { LetheError } from '../../errors.ts';
 import { appendEvent } from '../../events/append.ts';
 import { decodeKey } from '../../keys/encode.ts';
@@ -9,11 +9,9 @@ import { transaction } from '../../store/transaction.ts';
 import { withCatalogOrCurrent } from './catalog-of.ts';
 import { type Context, OWN_TABLES, PROBING } from './context.ts';
 import { type Dispatch, dispatchWindow } from './dispatch.ts';
+import { eachErasure } from './each-erasure.ts';
 import { hasNewerAccount } from './newer-account.ts';
-import { NIL, orLogged } from './or-logged.ts';
 import { BY_APPLICATION, type Erasure, findErasure, isFinal, LIVE } from './states.ts';
-
-const PAGE = 500;
 
 export const HOLD_REASON = 'the application holds the account';
 
@@ -97,22 +95,13 @@ export async function holdForApplication(ctx: Context, of: Erasure): Promise<boo
 /** Releases what the application holds no longer. Returns the steps to put into the queues. */
 export async function releaseLifted(ctx: Context): Promise<Dispatch[]> {
   const lifted: Dispatch[] = [];
-  for (let after = NIL; ; ) {
-    const page = await ctx.db
-      .select()
-      .from(erasure)
-      .where(and(eq(erasure.heldBy, BY_APPLICATION), isNotNull(erasure.heldAt), gt(erasure.id, after)))
-      .orderBy(asc(erasure.id))
-      .limit(PAGE);
-    for (const held of page.filter((e) => !isFinal(e.state))) {
-      const dispatch = await orLogged(ctx, held.id, 'release', async () =>
-        (await isHeldByApplication(ctx, held)) ? null : (await releaseErasure(ctx, held.id, BY_APPLICATION)).dispatch,
-      );
-      if (dispatch) lifted.push(dispatch);
-    }
-    if (page.length < PAGE) return lifted;
-    after = page.at(-1)?.id as string;
-  }
+  const isHeld = and(eq(erasure.heldBy, BY_APPLICATION), isNotNull(erasure.heldAt)) as SQL;
+  await eachErasure(ctx, { where: isHeld, what: 'release', skip: (held) => isFinal(held.state) }, async (held) => {
+    if (await isHeldByApplication(ctx, held)) return;
+    const { dispatch } = await releaseErasure(ctx, held.id, BY_APPLICATION);
+    if (dispatch) lifted.push(dispatch);
+  });
+  return lifted;
 }
 
 async function refusal(db: Executor, id: string): Promise<LetheError> {

@@ -1,15 +1,12 @@
 import { sanitize } from '../../store/sql-errors.ts';
 import type { Context } from './context.ts';
 
-/** Sorts before every id: where paging begins. */
-export const NIL = '00000000-0000-0000-0000-000000000000';
-
 /**
  * Runs one erasure's turn of a loop over many. Its failure is logged and null: one row that somebody
- * holds a lock on must not keep all the others from their turn.
+ * has locked must not keep all the others from their turn. Rejects when the database is away.
  */
 export async function orLogged<T>(
-  ctx: Context,
+  ctx: Pick<Context, 'log'>,
   erasureId: string,
   what: string,
   turn: () => Promise<T>,

@@ -3,17 +3,17 @@ import { v7 as uuidv7 } from 'uuid';
 import { LetheError } from '../../errors.ts';
 
 /** Asks the application to revoke an account's tokens. Throws `sign_out_deferred` unless it says 2xx. */
-export type SignOutCall = (accountKey: string) => Promise<void>;
+export type RevokeCall = (accountKey: string) => Promise<void>;
 
 const TIMEOUT_MS = 5_000;
 const BACK_CHANNEL_LOGOUT = 'http://schemas.openid.net/event/backchannel-logout';
 
 /**
- * A POST with a logout token: a JWT with `iss` (Lethe's public URL), `aud` (the origin of the endpoint),
- * `sub` (the account's key), `iat`, `exp` (two minutes) and `jti`, signed with HS256.
+ * A POST with a logout token, which is a JWT signed with HS256. Its `iss` is Lethe's public URL, `aud` the origin of the
+ * endpoint and `sub` the account's key. It has `iat`, `exp` (two minutes) and `jti`.
  * Source: OpenID Connect Back-Channel Logout 1.0, sections 2.4 and 2.5.
  */
-export function signOutCall(options: { url: string; secret: string; issuer: string }): SignOutCall {
+export function revokeCall(options: { url: string; secret: string; issuer: string }): RevokeCall {
   const key = new TextEncoder().encode(options.secret);
   return async (accountKey) => {
     const token = await new SignJWT({ events: { [BACK_CHANNEL_LOGOUT]: {} } })

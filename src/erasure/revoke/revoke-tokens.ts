@@ -1,22 +1,30 @@
 import { and, eq, isNotNull, sql } from 'drizzle-orm';
 import { appendEvent, type EventType } from '../../events/append.ts';
 import { erasure } from '../../store/schema.ts';
+import type { DueRows } from '../../store/take-due.ts';
 import { transaction } from '../../store/transaction.ts';
 import { type Context, OWN_TABLES } from '../model/context.ts';
 import { isOfEarlierAccount } from '../model/newer-account.ts';
-import type { SignOutCall } from './revoke-call.ts';
+import type { RevokeCall } from './revoke-call.ts';
 
-export type SignOutOutcome = 'signed out' | 'skipped' | 'given up';
+/** Erasures whose tokens are still to be revoked. */
+export const DUE_REVOCATIONS: DueRows = {
+  table: erasure,
+  at: erasure.signOutAt,
+  where: sql`sign_out_at IS NOT NULL AND account_key IS NOT NULL`,
+};
+
+/** How the job ended; the words are those of the metric. */
+export type Revoked = 'signed out' | 'skipped' | 'given up';
 
 /** Stateless tokens do not live longer than this, and an application that is away for longer has other troubles. */
 const GIVE_UP_MS = 24 * 3_600_000;
-const PAGE = 200;
 
 /**
  * Asks the application to revoke the account's tokens, once per accepted request or until it took it. Safe to
- * run twice: signing out again changes nothing. Throws `sign_out_deferred` when it should be tried again.
+ * run twice: revoking again changes nothing. Throws `sign_out_deferred` when it should be tried again.
  */
-export async function signOutAccount(ctx: Context, call: SignOutCall, erasureId: string): Promise<SignOutOutcome> {
+export async function revokeTokens(ctx: Context, call: RevokeCall, erasureId: string): Promise<Revoked> {
   const [asked] = await ctx.db
     .update(erasure)
     .set({ signOutAt: sql`now() + interval '1 minute'` })
@@ -50,15 +58,4 @@ async function settle(ctx: Context, erasureId: string, type: EventType): Promise
       .returning({ id: erasure.id });
     if (settled.length > 0) await appendEvent(tx, erasureId, type);
   });
-}
-
-/** Erasures whose sign-out is due and has no job, moved on while they are taken. */
-export async function takeSignOuts(ctx: Context): Promise<string[]> {
-  if (!ctx.settings.signOut) return [];
-  const rows = await ctx.db.execute<{ id: string }>(sql`
-    UPDATE lethe.erasure SET sign_out_at = now() + interval '1 minute'
-     WHERE id IN (SELECT id FROM lethe.erasure WHERE sign_out_at <= now() AND account_key IS NOT NULL
-                   ORDER BY sign_out_at LIMIT ${PAGE} FOR UPDATE SKIP LOCKED)
-    RETURNING id`);
-  return rows.map((row) => row.id);
 }

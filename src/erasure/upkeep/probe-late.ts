@@ -1,4 +1,4 @@
-import { and, asc, eq, gt, isNotNull, lte, sql } from 'drizzle-orm';
+import { and, eq, isNotNull, lte, type SQL, sql } from 'drizzle-orm';
 import { decodeKey } from '../../keys/encode.ts';
 import { findAccount } from '../../locations/account/row.ts';
 import { findRemaining } from '../../locations/table/probe.ts';
@@ -7,40 +7,28 @@ import { transaction } from '../../store/transaction.ts';
 import { withCatalogOrCurrent } from '../model/catalog-of.ts';
 import { type Context, OWN_TABLES, PROBING } from '../model/context.ts';
 import { type Dispatch, dispatchWindow } from '../model/dispatch.ts';
+import { eachErasure } from '../model/each-erasure.ts';
 import { ensureTasks } from '../model/ensure-tasks.ts';
-import { NIL, orLogged } from '../model/or-logged.ts';
 import { type Erasure, transition } from '../model/states.ts';
 
-const PAGE = 200;
-
 /**
- * Looks once more, an hour and a day after completion, into locations that no foreign key protects: a
+ * Looks once more, an hour and a day after completion, into locations that no foreign key protects. A
  * slow request of the application may have written there after the account was gone. Erasures that
  * have rows again are reopened. An account that exists again is somebody new, whose rows are not touched.
+ * Returns the steps to put into the queues.
  */
 export async function probeLate(ctx: Context): Promise<Dispatch[]> {
   const reopened: Dispatch[] = [];
-  for (let after = NIL; ; ) {
-    const page = await ctx.db
-      .select()
-      .from(erasure)
-      .where(
-        and(
-          eq(erasure.state, 'completed'),
-          isNotNull(erasure.accountKey),
-          lte(erasure.probeAt, sql`now()`),
-          gt(erasure.id, after),
-        ),
-      )
-      .orderBy(asc(erasure.id))
-      .limit(PAGE);
-    for (const done of page) {
-      const dispatch = await orLogged(ctx, done.id, 'probe', () => probe(ctx, done));
-      if (dispatch) reopened.push(dispatch);
-    }
-    if (page.length < PAGE) return reopened;
-    after = page.at(-1)?.id as string;
-  }
+  const isProbed = and(
+    eq(erasure.state, 'completed'),
+    isNotNull(erasure.accountKey),
+    lte(erasure.probeAt, sql`now()`),
+  ) as SQL;
+  await eachErasure(ctx, { where: isProbed, what: 'probe' }, async (done) => {
+    const dispatch = await probe(ctx, done);
+    if (dispatch) reopened.push(dispatch);
+  });
+  return reopened;
 }
 
 async function probe(current: Context, done: Erasure): Promise<Dispatch | null> {

@@ -154,7 +154,7 @@ export function accountRoutes(api: Api): OpenAPIHono {
     const request = { accountKey, requestedBy: callerName(caller), idempotencyKeyHash: keyHash };
     const until = performance.now() + DEADLINE_MS;
     const accepted = await withDeadline(DEADLINE_MS, requestErasure(ctx, request, { eraseSmall: true, until }));
-    return beginErasure(ctx, enqueue, accepted, request.requestedBy, startNow);
+    return beginErasure(ctx, enqueue, accepted, { by: request.requestedBy, startNow });
   }
 }
 

@@ -3,7 +3,7 @@ import { Cluster, Redis } from 'ioredis';
 import { UsageError } from '../../errors.ts';
 import type { Logger } from '../../logger.ts';
 import { parseRedisUrl } from '../../settings/redis-address.ts';
-import { QUEUES, type QueueName } from '../contracts.ts';
+import { QUEUES, type QueueName } from '../queues.ts';
 import { watchOutages } from './outages.ts';
 import { refusedCommands } from './rights.ts';
 
