@@ -1,7 +1,7 @@
 import type { Config } from '../config.ts';
 import type { Context } from '../erasure/model/context.ts';
 import type { Enqueue } from '../jobs/enqueue.ts';
-import type { Producers } from '../jobs/redis/connection.ts';
+import type { Producers } from '../jobs/redis/producers.ts';
 import type { Metrics } from '../metrics.ts';
 import { deriveToken } from '../tokens.ts';
 import type { AuthConfig } from './access/auth.ts';

@@ -1,7 +1,7 @@
 import type { Logger } from '../logger.ts';
-import type { Order, Put } from './job.ts';
 import { JOBS } from './list/index.ts';
-import type { Producers } from './redis/connection.ts';
+import type { Order, Put } from './model/job.ts';
+import type { Producers } from './redis/producers.ts';
 
 /** The jobs that a decision becomes, each with the name of its method here. */
 type Entered = Extract<(typeof JOBS)[number], { entry: { as: string } }>;

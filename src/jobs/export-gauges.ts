@@ -6,8 +6,8 @@ import { ratioOf } from '../pace/pace.ts';
 import { PACES } from '../settings/pace-schedule.ts';
 import { isContended, sanitize } from '../store/sql-errors.ts';
 import { Duty } from './duty.ts';
-import { QUEUES } from './queues.ts';
-import type { Producers } from './redis/connection.ts';
+import type { Producers } from './redis/producers.ts';
+import { QUEUES } from './redis/queues.ts';
 
 const NAME = 'gauges';
 /** A dead holder's duty is taken over after one lease and one tick at most. */

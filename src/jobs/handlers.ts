@@ -2,8 +2,8 @@ import { DelayedError, type Job as Delivered, UnrecoverableError } from 'bullmq'
 import type { z } from 'zod';
 import { type LetheError, stackOf } from '../errors.ts';
 import { sanitize } from '../store/sql-errors.ts';
-import type { Contract, Job, Work } from './job.ts';
 import { findJob } from './list/index.ts';
+import type { Contract, Job, Work } from './model/job.ts';
 
 /**
  * Reads a job's payload; null where it is none of this contract. Fields that this version does not know are left out:

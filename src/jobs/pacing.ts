@@ -7,8 +7,8 @@ import { paceAt } from '../settings/pace-schedule.ts';
 import { readRole } from '../store/grants.ts';
 import { isContended, sanitize } from '../store/sql-errors.ts';
 import { Duty } from './duty.ts';
-import type { Producers } from './redis/connection.ts';
 import { limitSlots } from './redis/limit-slots.ts';
+import type { Producers } from './redis/producers.ts';
 
 const NAME = 'pace';
 /** Who has not the duty asks for it every `askMs`: a dead holder is followed after `leaseMs` and that at most. */

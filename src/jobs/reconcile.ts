@@ -1,10 +1,10 @@
 import { setInterval } from 'node:timers';
 import type { Context } from '../erasure/model/context.ts';
 import { sanitize } from '../store/sql-errors.ts';
-import type { Finding, Put } from './job.ts';
 import { JOBS } from './list/index.ts';
-import type { Producers } from './redis/connection.ts';
+import type { Finding, Put } from './model/job.ts';
 import { isParentLive } from './redis/liveness.ts';
+import type { Producers } from './redis/producers.ts';
 import { ensureSchedule } from './schedule.ts';
 
 /**

@@ -2,10 +2,10 @@ import type { Context } from '../erasure/model/context.ts';
 import { currentSlots } from '../pace/current-pace.ts';
 import { nextSweep } from '../settings/sweep-times.ts';
 import { readClock } from '../store/clock.ts';
-import type { Job } from './job.ts';
 import { JOBS } from './list/index.ts';
-import type { Producers } from './redis/connection.ts';
+import type { Job } from './model/job.ts';
 import { limitSlots } from './redis/limit-slots.ts';
+import type { Producers } from './redis/producers.ts';
 
 /** A tick that is overdue for so long has lost its job. One that is so much too late was set by a clock that is wrong. */
 const STUCK_MS = 2 * 60_000;

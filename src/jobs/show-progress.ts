@@ -1,9 +1,7 @@
 import type { Context } from '../erasure/model/context.ts';
 import { look } from '../erasure/progress/look.ts';
-import type { Producers } from './redis/connection.ts';
-
-/** Copies an erasure's progress to its parent job, where the dashboard shows it. */
-export type ShowProgress = (erasureId: string, now?: boolean) => Promise<void>;
+import type { ShowProgress } from './model/job.ts';
+import type { Producers } from './redis/producers.ts';
 
 const EVERY_MS = 1000;
 

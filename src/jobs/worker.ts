@@ -1,9 +1,9 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { type WorkerOptions as BullOptions, type Job, Worker } from 'bullmq';
 import { handle } from './handlers.ts';
-import type { Work } from './job.ts';
-import { perWorker, QUEUES } from './queues.ts';
-import type { RedisClient } from './redis/connection.ts';
+import type { Work } from './model/job.ts';
+import type { RedisClient } from './redis/producers.ts';
+import { perWorker, QUEUES } from './redis/queues.ts';
 
 export type WorkerOptions = { prefix: string; concurrency: number };
 export type Workers = {

@@ -1,6 +1,6 @@
 import { type Job, Queue } from 'bullmq';
 import { Redis } from 'ioredis';
-import { QUEUES } from '../../src/jobs/queues.ts';
+import { QUEUES } from '../../src/jobs/redis/queues.ts';
 
 const SWEEP = 'erasure.sweep';
 /** A chunk that was sent out again waits up to a minute, also when its erasure is over. */

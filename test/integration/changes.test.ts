@@ -7,7 +7,7 @@ import { type Erasure, findErasure } from '../../src/erasure/model/states.ts';
 import { advanceErasure } from '../../src/erasure/steps/advance.ts';
 import { eraseChunk } from '../../src/erasure/steps/erase-chunk.ts';
 import { probeLate } from '../../src/erasure/upkeep/probe-late.ts';
-import type { Put } from '../../src/jobs/job.ts';
+import type { Put } from '../../src/jobs/model/job.ts';
 import { reconcile } from '../../src/jobs/reconcile.ts';
 import { SliceSize } from '../../src/pace/slice-size.ts';
 import type { Resources } from '../../src/resources.ts';

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { checkCatalog } from '../../src/catalog/check.ts';
 import { loadCatalog } from '../../src/catalog/load.ts';
-import { QUEUES } from '../../src/jobs/queues.ts';
+import { QUEUES } from '../../src/jobs/redis/queues.ts';
 import type { Resources } from '../../src/resources.ts';
 import { application, CATALOG } from '../support/application.ts';
 import { until } from '../support/until.ts';

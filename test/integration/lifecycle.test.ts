@@ -3,7 +3,7 @@ import { requestErasure } from '../../src/erasure/accept/request.ts';
 import { holdErasure, releaseErasure } from '../../src/erasure/model/hold.ts';
 import { finishErasure } from '../../src/erasure/steps/finish.ts';
 import { startDue, sweep } from '../../src/erasure/upkeep/sweep.ts';
-import type { Put } from '../../src/jobs/job.ts';
+import type { Put } from '../../src/jobs/model/job.ts';
 import { reconcile } from '../../src/jobs/reconcile.ts';
 import type { Resources } from '../../src/resources.ts';
 import { checksum, expectErased, rowsOf } from '../support/evidence.ts';

@@ -3,7 +3,7 @@ import { requestErasure } from '../../src/erasure/accept/request.ts';
 import { startErasure } from '../../src/erasure/accept/start.ts';
 import { holdErasure, releaseErasure } from '../../src/erasure/model/hold.ts';
 import { type Erasure, findErasure } from '../../src/erasure/model/states.ts';
-import type { Put } from '../../src/jobs/job.ts';
+import type { Put } from '../../src/jobs/model/job.ts';
 import { reconcile } from '../../src/jobs/reconcile.ts';
 import type { Resources } from '../../src/resources.ts';
 import { checksum, expectErased, ledger, rowsOf } from '../support/evidence.ts';

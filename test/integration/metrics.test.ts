@@ -7,7 +7,7 @@ import { LetheError } from '../../src/errors.ts';
 import { readReadiness } from '../../src/http/api/readiness.ts';
 import { startExporting } from '../../src/jobs/export-gauges.ts';
 import { handle } from '../../src/jobs/handlers.ts';
-import type { Work } from '../../src/jobs/job.ts';
+import type { Work } from '../../src/jobs/model/job.ts';
 import { startReconciling } from '../../src/jobs/reconcile.ts';
 import { openProducers } from '../../src/jobs/redis/connection.ts';
 import { type Started, startApi, startWorker } from '../../src/main.ts';

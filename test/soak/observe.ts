@@ -3,7 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import type { Sql } from 'postgres';
 import type { RedisServer } from '../../dev/redis.ts';
-import { QUEUES } from '../../src/jobs/queues.ts';
+import { QUEUES } from '../../src/jobs/redis/queues.ts';
 import type { Deployment, Supervised } from './deploy.ts';
 import type { Sample } from './series.ts';
 

@@ -1,5 +1,5 @@
 import type { Sql } from 'postgres';
-import type { Producers } from '../../src/jobs/redis/connection.ts';
+import type { Producers } from '../../src/jobs/redis/producers.ts';
 import { until } from './until.ts';
 
 /** State of an erasure. */

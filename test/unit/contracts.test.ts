@@ -3,9 +3,9 @@ import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { ERRORS } from '../../src/errors.ts';
 import { readPayload } from '../../src/jobs/handlers.ts';
-import { type Contract, defineJob, type Job } from '../../src/jobs/job.ts';
 import { findJob, JOBS } from '../../src/jobs/list/index.ts';
-import { QUEUES } from '../../src/jobs/queues.ts';
+import { type Contract, defineJob, type Job } from '../../src/jobs/model/job.ts';
+import { QUEUES } from '../../src/jobs/redis/queues.ts';
 
 /**
  * Payloads as the version before this one adds them. Jobs wait in Redis while a deployment goes on: a

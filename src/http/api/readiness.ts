@@ -1,6 +1,6 @@
 import { sql } from 'drizzle-orm';
 import type { Context } from '../../erasure/model/context.ts';
-import type { Producers } from '../../jobs/redis/connection.ts';
+import type { Producers } from '../../jobs/redis/producers.ts';
 import { pendingMigrations } from '../../store/migrate.ts';
 import { withDeadline } from '../server/deadline.ts';
 

@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import { DUE_REVOCATIONS, revokeTokens } from '../../erasure/revoke/revoke-tokens.ts';
 import { takeDue } from '../../store/take-due.ts';
-import { backoff, defineJob, KEPT } from '../job.ts';
-import { once } from '../order.ts';
+import { backoff, defineJob, KEPT } from '../model/job.ts';
+import { once } from '../model/order.ts';
 
 const contract = {
   name: 'account.sign-out',

@@ -2,7 +2,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { z } from 'zod';
 import { recordThroughput } from '../../erasure/model/throughput.ts';
 import { eraseChunk } from '../../erasure/steps/erase-chunk.ts';
-import { backoff, defineJob, KEPT } from '../job.ts';
+import { backoff, defineJob, KEPT } from '../model/job.ts';
 
 /** Deletes one key range of a location, slice by slice. */
 export const chunkErase = defineJob({

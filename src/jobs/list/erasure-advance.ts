@@ -2,8 +2,8 @@ import { z } from 'zod';
 import type { Dispatch } from '../../erasure/model/dispatch.ts';
 import { advanceErasure } from '../../erasure/steps/advance.ts';
 import { dispatchLost } from '../../erasure/upkeep/lost-steps.ts';
-import { backoff, defineJob, KEPT, type Order } from '../job.ts';
-import { jobOf } from '../order.ts';
+import { backoff, defineJob, KEPT, type Order } from '../model/job.ts';
+import { jobOf } from '../model/order.ts';
 import { chunkErase } from './chunk-erase.ts';
 import { orderOpenMails } from './mail-send.ts';
 

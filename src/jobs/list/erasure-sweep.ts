@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { startDue, sweep } from '../../erasure/upkeep/sweep.ts';
-import { backoff, defineJob, KEPT } from '../job.ts';
+import { backoff, defineJob, KEPT } from '../model/job.ts';
 import { windowOrder } from './erasure-advance.ts';
 
 /** A tick that Redis lost is made up for after this time. */

@@ -1,4 +1,4 @@
-import type { Job } from '../job.ts';
+import type { Job } from '../model/job.ts';
 import { accountSignOut } from './account-sign-out.ts';
 import { chunkErase } from './chunk-erase.ts';
 import { erasureAdvance } from './erasure-advance.ts';

@@ -4,8 +4,8 @@ import { DUE_MAILS, findOpenMails } from '../../mail/due-mails.ts';
 import { sendMail } from '../../mail/send.ts';
 import { sanitize } from '../../store/sql-errors.ts';
 import { takeDue } from '../../store/take-due.ts';
-import { backoff, defineJob, KEPT, type Order } from '../job.ts';
-import { once } from '../order.ts';
+import { backoff, defineJob, KEPT, type Order } from '../model/job.ts';
+import { once } from '../model/order.ts';
 
 const contract = {
   name: 'mail.send',

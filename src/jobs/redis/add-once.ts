@@ -1,6 +1,6 @@
 import type { JobsOptions, Queue } from 'bullmq';
-import type { Producers } from './connection.ts';
 import { isSoon } from './liveness.ts';
+import type { Producers } from './producers.ts';
 
 /**
  * Adds a job about `subject` unless one is there: a queue that takes its time must not be filled again by every reconcile.

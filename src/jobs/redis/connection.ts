@@ -3,28 +3,12 @@ import { Cluster, Redis } from 'ioredis';
 import { UsageError } from '../../errors.ts';
 import type { Logger } from '../../logger.ts';
 import { parseRedisUrl } from '../../settings/redis-address.ts';
-import { QUEUES, type QueueName } from '../queues.ts';
 import { watchOutages } from './outages.ts';
+import type { Producers, RedisClient } from './producers.ts';
+import { QUEUES, type QueueName } from './queues.ts';
 import { refusedCommands } from './rights.ts';
 
 export type RedisOptions = { url: string; prefix: string };
-
-/** A connection to one node, or to all nodes of a cluster: the commands are the same. */
-export type RedisClient = Redis | Cluster;
-
-/** Producers of every queue on one connection. */
-export type Producers = {
-  flow: FlowProducer;
-  queues: Record<QueueName, Queue>;
-  redis: RedisClient;
-  /** What the node that holds our keys refuses of what adding and fetching jobs needs; rejects unless it can write. */
-  refused: () => Promise<string[]>;
-  /** Calls when Redis is reachable: at first, and each time it was away. */
-  onReady: (listener: () => void) => void;
-  /** Connects anew when this error of a command in a transaction, which the client does not see, says that it must. */
-  mendConnection: (error: unknown) => void;
-  close: () => Promise<void>;
-};
 
 /**
  * BullMQ asks INFO for the version, and a worker whose user may not ask spins for ever, with its event loop dead. It is not

@@ -1,5 +1,5 @@
-import { perCluster, type QueueName } from '../queues.ts';
-import type { Producers } from './connection.ts';
+import type { Producers } from './producers.ts';
+import { perCluster, type QueueName } from './queues.ts';
 
 /** Tells Redis how many jobs of a queue may run at once in the whole cluster. `slots`: chunks that the pace allows. */
 export async function limitSlots({ queues }: Pick<Producers, 'queues'>, slots: number): Promise<void> {

@@ -1,5 +1,5 @@
 import type { Queue } from 'bullmq';
-import type { Producers } from './connection.ts';
+import type { Producers } from './producers.ts';
 
 const LIVE = new Set(['waiting', 'active', 'delayed', 'prioritized', 'paused']);
 /** More than any pause: the backoff before a job's last attempt takes about six minutes. */

@@ -2,7 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
 import { UsageError } from '../../errors.ts';
 import type { Logger } from '../../logger.ts';
-import type { Producers, RedisClient } from './connection.ts';
+import type { Producers, RedisClient } from './producers.ts';
 
 /**
  * What BullMQ's scripts and the counters of requests call, each as a harmless call: `@n` is the nth key, one a type.

@@ -1,6 +1,6 @@
 import type { z } from 'zod';
+import { addOnce } from '../redis/add-once.ts';
 import type { Contract, Order } from './job.ts';
-import { addOnce } from './redis/add-once.ts';
 
 /** A job as BullMQ takes it. Throws where the payload is not what the contract says. */
 export const jobOf = <P extends z.ZodObject>(contract: Contract<string, P>, payload: z.infer<P>) => ({

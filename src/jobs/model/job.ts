@@ -1,14 +1,13 @@
 import type { JobsOptions } from 'bullmq';
 import type { z } from 'zod';
-import type { Context, Settings } from '../erasure/model/context.ts';
-import type { RevokeCall } from '../erasure/revoke/revoke-call.ts';
-import type { ErrorCode } from '../errors.ts';
-import type { MailContext } from '../mail/send.ts';
-import type { Metrics } from '../metrics.ts';
-import type { SliceSize } from '../pace/slice-size.ts';
-import type { QueueName } from './queues.ts';
-import type { Producers } from './redis/connection.ts';
-import type { ShowProgress } from './show-progress.ts';
+import type { Context, Settings } from '../../erasure/model/context.ts';
+import type { RevokeCall } from '../../erasure/revoke/revoke-call.ts';
+import type { ErrorCode } from '../../errors.ts';
+import type { MailContext } from '../../mail/send.ts';
+import type { Metrics } from '../../metrics.ts';
+import type { SliceSize } from '../../pace/slice-size.ts';
+import type { Producers } from '../redis/producers.ts';
+import type { QueueName } from '../redis/queues.ts';
 
 /** Kept long enough for support to see what happened, bounded so that Redis does not grow. */
 export const KEPT: JobsOptions = {
@@ -37,6 +36,9 @@ export type Order = {
 };
 /** Puts an order into the queues. Never rejects; false when it is not known to have reached Redis. */
 export type Put = (order: Order) => Promise<boolean>;
+
+/** Copies an erasure's progress to its parent job, where the dashboard shows it. */
+export type ShowProgress = (erasureId: string, now?: boolean) => Promise<void>;
 
 /** What the jobs of a worker work with. */
 export type Work = {
