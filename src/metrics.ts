@@ -41,11 +41,11 @@ export function createMetrics(options: { defaults: boolean }) {
     'reconcile_last_round_timestamp_seconds',
     'When this process last finished a reconcile',
   );
-  // A gauge begins at 0: what never happened would look as if it had happened in 1970.
+  // A gauge begins at 0, which would read as 1970 for what has never happened. So it is absent until then.
   sweptAt.remove();
   reconciledAt.remove();
   const mails = counter('mails_total', 'Attempts to send a mail, by outcome', ['outcome']);
-  // From the start: the increase from nothing to one, which an alert waits for, would not be seen.
+  // Exists from the start, at 0: an alert that waits for an increase would not see one from nothing to one.
   for (const outcome of ['sent', 'deferred', 'blocked', 'failed', 'uncertain', 'skipped']) mails.inc({ outcome }, 0);
   let exportedUntil = 0;
 

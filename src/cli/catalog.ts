@@ -21,7 +21,9 @@ type Report = {
   errors: string[];
   uncovered: Finding[];
   warnings: string[];
-  /** Where rows of others may come to reference an account's: no mistake of the catalog. */
+  /**
+   * Places where another account's rows may come to reference this account's rows. They are no mistake of the catalog.
+   */
   possible: string[];
   tables: number;
 };
@@ -85,7 +87,7 @@ async function checkCoverage(db: Database, declared: Declaration): Promise<Repor
   const routines = effects.length > 0 ? await inspectRoutines(db) : [];
   const written = findWritten(declared, relations, effects, routines);
   const uncovered = [...similar, ...written.uncovered.filter((f) => !found.has(f.table))];
-  // Said once: by the finding, which also says what to write.
+  // Their findings say the same, and what to write, so the errors of these keys are left out.
   const said = new Set(foreignKeys.filter((fk) => found.has(fk.child)).map(unlistedError));
   const errors = [
     ...(await ownProblems(db)),

@@ -36,7 +36,7 @@ export const eraseCommand = (terminal: Terminal) =>
             { by: 'cli', startNow: options.now === true },
           ),
         );
-        // An erasure that the account has already, and that waits for an operator.
+        // The account already has an erasure, and it waits for an operator.
         if (accepted.state === 'stalled') terminal.exitCode = 1;
         terminal.out.write(
           options.json ? `${json(acceptedResource(accepted), 2)}\n` : `${describe(accepted, terminal).join('\n')}\n`,

@@ -10,7 +10,7 @@ const { version } = JSON.parse(readFileSync(new URL('../../package.json', import
 
 const terminal = processTerminal();
 
-/** A verb is loaded when it is asked for: all of them, with all that they stand on, take a second. */
+/** A verb's module is loaded when the verb is called: loading all of them, with what they import, takes a second. */
 const VERBS: Record<string, () => Promise<Command>> = {
   api: async () => (await import('./serve.ts')).apiCommand(),
   worker: async () => (await import('./serve.ts')).workerCommand(),

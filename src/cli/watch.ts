@@ -127,7 +127,7 @@ function bars(terminal: Terminal): View {
       );
     },
     end: () => {
-      // Without a bar it would move the cursor of a terminal that it never touched.
+      // Without a bar it would move the cursor of a terminal that it has never written to.
       if (byName.size > 0) all.stop();
       for (const failure of failures) terminal.out.write(`${failure}\n`);
     },

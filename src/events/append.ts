@@ -15,7 +15,7 @@ export type EventType =
 /** What happened to an erasure. `data` holds ids and counts only. */
 export type Happened = { type: EventType; data?: Record<string, unknown> };
 
-/** Not `now()`: a transaction that began earlier than another may come later to what happens in it. */
+/** Not `now()`, which is when the transaction began: an earlier transaction may record later what happens in it. */
 const HAPPENED = sql`clock_timestamp()`;
 
 /** Records what happened, in the transaction that made it happen. `data` holds ids and counts only. */
@@ -34,8 +34,8 @@ export const happenedInOrder = (happened: readonly Happened[]): string =>
 
 /**
  * The statement that records several things (`happenedInOrder`) for each row of `source`. `source` names a common table
- * expression that changes erasures and returns their ids: where it changed nothing, nothing has happened. One beside
- * it.
+ * expression of the same statement that changes erasures and returns their ids. Where it changed nothing, nothing has
+ * happened.
  */
 export const eventsFrom = (source: string, inOrder: string): SQL => sql`
   INSERT INTO ${event} (erasure_id, type, data, at)

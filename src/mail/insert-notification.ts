@@ -5,7 +5,7 @@ import { notification } from '../store/schema.ts';
 
 type Kind = 'received' | 'completed';
 
-/** The row that a mail is sent from, with this id. */
+/** Inserts the notification that a mail is sent from, with this id. */
 export async function insertNotification(db: Executor, erasureId: string, kind: Kind, id = uuidv7()): Promise<void> {
   await db.execute(notificationOf(erasureId, kind, id));
 }

@@ -26,7 +26,7 @@ const SHORT = { statementMs: 5_000, lockMs: 2_000 };
 /** What is told about an attempt. */
 type Tried = { kind: 'received' | 'completed'; erasureId: string; attempt: number };
 type Claim = Tried & { facts: MailFacts; expired: boolean; hadUnknown: boolean };
-/** The address went with the scrub before any attempt succeeded; `outcome` is that of the last. */
+/** The scrub took the address before any attempt succeeded. `outcome` is that of the last attempt. */
 type TooLate = Tried & { outcome: string };
 
 /**
@@ -107,13 +107,14 @@ async function claimAttempt(ctx: MailContext, id: string): Promise<Claim | TooLa
       .set({
         attempt: sql`attempt + 1`,
         unknownSince: sql`coalesce(unknown_since, now())`,
-        // Longer than an attempt takes: a job that Redis loses meanwhile is made up for after this time.
+        // Longer than an attempt takes. After this time reconcile makes up for a job that Redis has lost meanwhile.
         nextAt: sql`now() + interval '1 minute'`,
       })
       .where(and(eq(notification.id, id), eq(notification.state, 'pending')))
       .returning({
         attempt: notification.attempt,
-        // By the database's clock, which set it: a wrong one here would give up a mail that was never tried.
+        // By the database's clock, which set it: with a wrong clock here, a mail that was never tried would be given
+        // up.
         expired: sql<boolean>`unknown_since < now() - ${KEY_LIFE}::interval`,
       });
     if (!claimed) return null;
@@ -137,8 +138,8 @@ async function claimAttempt(ctx: MailContext, id: string): Promise<Claim | TooLa
 }
 
 /**
- * True while the first mail is about to go or in flight. The last one forgets the address and skips
- * what is pending: a mail that has already left would be recorded as never sent.
+ * True while the first mail is about to go or in flight. The last mail forgets the address and skips what is pending. A
+ * mail that has already left would be recorded as never sent.
  */
 async function isReceivedUnderWay(tx: Transaction, erasureId: string): Promise<boolean> {
   const rows = await tx

@@ -85,7 +85,7 @@ const STEEP = 3;
 export function decide(previous: Standing, pace: Pace, signals: readonly Signal[]): Standing {
   if (pace === 'full') return { pace, step: 0, calm: 0, reason: null };
   const { step } = previous;
-  // A signal has no say above the step that it may cause: it would keep the cluster there.
+  // Above the highest step that a signal may cause it does not count: otherwise it would keep the cluster there.
   const counted = signals
     .map((signal) => ({ ...signal, ratio: ratioOf(signal) ?? 0, most: signal.most ?? LAST_STEP }))
     .filter(({ ratio, most }) => ratio >= CALM && step <= most)

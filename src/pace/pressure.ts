@@ -19,7 +19,7 @@ export type Pressure = {
   naptimeSeconds: number;
 };
 
-/** Reading must never be what is too much for the database. */
+/** Reading the signals must never be what overloads the database. */
 const READING = { statementMs: 1_000, lockMs: 200 } as const;
 /** A wait that is shorter hurts nobody; a slice gives way after milliseconds by itself. */
 const WAITED = "interval '50 milliseconds'";
@@ -57,8 +57,9 @@ const REPLICAS = sql`
     FROM pg_stat_replication r LEFT JOIN pg_replication_slots s ON s.active_pid = r.pid`;
 
 /**
- * Also who queues behind a session that waits for ours: of many that want one row only the first is blocked by its holder.
- * pg_blocking_pids() takes every lock partition for a moment, so it is asked only about sessions that wait.
+ * Counts those who queue behind a session that waits for ours, too. Of many that want one row, only the first is
+ * blocked by whoever has it locked. pg_blocking_pids() takes every lock partition for a moment, so it is asked only
+ * about sessions that wait.
  */
 const WAITING = sql.raw(`
   WITH RECURSIVE session AS MATERIALIZED (
@@ -95,7 +96,10 @@ const CONNECTIONS = sql.raw(`
                        - coalesce(current_setting('reserved_connections', true)::int, 0))
     FROM pg_stat_database`);
 
-/** Autovacuum's own rule, with the options of the table. Who may not see what a vacuum works on is told of every one. */
+/**
+ * Autovacuum's own rule, with the options of the table. A role that may not see what a vacuum works on counts every
+ * vacuum.
+ */
 const tables = (names: readonly TableName[]) => {
   const option = (name: string) =>
     sql.raw(`coalesce((SELECT option_value FROM pg_options_to_table(c.reloptions) WHERE option_name = '${name}'),

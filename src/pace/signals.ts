@@ -118,7 +118,7 @@ function locks({ waiting }: Pressure): Signal {
   };
 }
 
-/** Over what is free, not over what is used: between 80 % and 90 % lies half of what the application has left. */
+/** Over what is free, not over what is used. Between 80 % and 90 % used, half of what the application has left goes. */
 function connections({ connections: { used, usable } }: Pressure): Signal {
   const free = Math.max(0.5, usable - used);
   return {

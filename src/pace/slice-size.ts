@@ -26,8 +26,8 @@ export class SliceSize {
   }
 
   /**
-   * Learns from a committed slice of the size that `allowed` left of it. Only a full one tells anything;
-   * growth is at most a doubling, also after a cap was lifted: what it hid was never measured.
+   * Learns from a committed slice of the size that `allowed` left of it. Only a full slice tells anything. Growth is at
+   * most a doubling, also after a cap was lifted: what the cap hid was never measured.
    */
   record(location: string, rows: number, ms: number, full: boolean, allowed: Partial<Allowed> = {}): void {
     const { rows: most = LARGEST_SLICE, timeMs: targetMs = this.#targetMs } = allowed;

@@ -15,7 +15,10 @@ export type Executor = Database | Transaction;
 /** The driver's `max_pipeline`, which its types leave out: no statement waits on a connection behind a slow one. */
 const ONE_AT_A_TIME: object = { max_pipeline: 0 };
 
-/** What is counted and measured is read as numeric: extra_float_digits rounds a double to one digit where it likes to. */
+/**
+ * What is counted and measured is read as numeric, because the setting extra_float_digits can round a double to one
+ * digit.
+ */
 const NUMERIC = { to: 1700, from: [1700], serialize: String, parse: Number };
 
 export type Connection = { db: Database; close: () => Promise<void> };

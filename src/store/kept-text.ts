@@ -8,7 +8,7 @@ type Slot = { name: string; column: DriverValueEncoder<unknown, unknown> | undef
 type Text = { sql: string; slots: Slot[] };
 const texts = new WeakMap<object, Map<string, Text>>();
 
-/** A statement that is put together already. Drizzle asks it for its text as it asks any other. */
+/** A statement that is put together already. Drizzle asks it for its text as it asks any other statement. */
 class Written extends SQL {
   readonly #query: Query;
   constructor(query: Query) {

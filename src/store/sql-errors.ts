@@ -16,7 +16,10 @@ const REFUSED_BY_A_TABLE = /^(09|0A|22|23|27|2F|38|39|44|P0)|^55000$/;
 const CONNECTION =
   /^(CONNECTION_|CONNECT_TIMEOUT|ECONN|EPIPE|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|ENOENT|ERR_TLS|ERR_SSL)|CERT|^UNABLE_TO_VERIFY/;
 
-/** Names the application's table that a failed statement was about: of a raising trigger or a missing right the server does not tell. */
+/**
+ * Names the application's table that a failed statement was about. For a raising trigger or a missing right the server
+ * does not tell.
+ */
 export class AboutTable extends Error {
   readonly table: string;
   /** Its location's name, where there is one. */

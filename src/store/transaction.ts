@@ -13,7 +13,7 @@ export type Limits = {
   totalMs?: number;
 };
 
-/** Whose texts are about no table. */
+/** Owner of the kept texts of statements that name no catalog table. */
 const TEXTS = {};
 
 const ms = (value: number) => `${Math.max(1, Math.round(value))}ms`;
@@ -97,11 +97,16 @@ export async function limitStatements(
 }
 
 const ISOLATION = 'read committed';
-/** Databases or roles whose default is another isolation level: each transaction says there what it needs. */
+/**
+ * Databases or roles with another default isolation level: each of their transactions asks for the level that it needs.
+ */
 const strict = new WeakSet<Database>();
 class OtherIsolation extends Error {}
 
-/** Thrown in a transaction that went by what is not so any more: it is rolled back, and run again at once. */
+/**
+ * Thrown in a transaction that relied on what is not true any more. The transaction is rolled back, and runs again at
+ * once.
+ */
 export class Again extends LetheError {
   constructor(what: string) {
     super('contended', what);
@@ -110,8 +115,9 @@ export class Again extends LetheError {
 const MOST_AGAIN = 3;
 
 /**
- * When all microtasks are done, and before the driver writes. A statement reaches the driver some microtasks after it
- * was started, and the next one must not overtake it there. What has reached the driver by then goes out in one write.
+ * Resolves when all microtasks are done, and before the driver writes. A statement reaches the driver some microtasks
+ * after it was started, and the next one must not overtake it there. What has reached the driver by then goes out in
+ * one write.
  */
 async function microtasks(): Promise<void> {
   // Only a tick that is asked for by a microtask comes after them all.
@@ -120,8 +126,8 @@ async function microtasks(): Promise<void> {
 }
 
 /**
- * When the statements that were started before are on their way: the driver writes in the same phase of the event loop.
- * For one that takes long to put together and may as well follow while the server works.
+ * Resolves when the statements that were started before are on their way: the driver writes in the same phase of the
+ * event loop. Await it before a statement that takes long to put together, and that may follow while the server works.
  */
 export const written = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
@@ -154,10 +160,10 @@ export async function pipeline<const T extends readonly (() => Promise<unknown>)
 const INDEX_ONLY = sql.raw("set_config('enable_seqscan', 'off', true), set_config('enable_bitmapscan', 'off', true)");
 
 /**
- * How the planner reads the application's tables for the rest of the transaction. Ours know more than its statistics,
- * which promise until the next ANALYZE what has just been deleted. `pages`: many rows in the order of their
- * pages, gathered from an index before (a bitmap). `index`: hardly any are left; also the foreign keys' own
- * statements then walk the index, which passes over entries that are known to be dead.
+ * How the planner reads the application's tables for the rest of the transaction. Lethe knows more than the planner's
+ * statistics, which count rows that have just been deleted until the next ANALYZE. `pages`: many rows in the order of
+ * their pages, gathered from an index before (a bitmap). `index`: hardly any rows are left. The foreign keys' own
+ * statements then walk the index, too, and it passes over entries that are known to be dead.
  */
 export async function readBy(tx: Transaction, reads: 'pages' | 'index'): Promise<void> {
   await tx.execute(reads === 'pages' ? sql`SET LOCAL enable_indexscan = off` : sql`SELECT ${INDEX_ONLY}`);

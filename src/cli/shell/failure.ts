@@ -24,7 +24,7 @@ export function reportFailure(error: unknown, err: Output): number {
 
 /**
  * Lets a command and all below it throw instead of ending the process, and write where nothing can steer the terminal.
- * Each command is told by itself.
+ * Commander keeps these settings per command, so each command gets them.
  */
 export function throwing(command: Command, terminal: Terminal): Command {
   command.exitOverride();

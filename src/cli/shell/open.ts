@@ -18,7 +18,7 @@ import type { Terminal } from './terminal.ts';
 
 /** What a command works with. */
 export type Session = {
-  /** Its catalog throws a UsageError where it does not fit: that must keep nobody from looking. */
+  /** Its catalog throws a UsageError where it does not fit: that must keep nobody from looking at an erasure. */
   ctx: Context;
   /** Of the check of the catalog. */
   warnings: string[];
