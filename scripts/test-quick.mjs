@@ -1,0 +1,6 @@
+// Lint, types, unit tests, and the integration tests of what changed; the rest is for npm test.
+import { bin, installPackages, installRedis, run } from './set-up.mjs';
+
+installPackages();
+installRedis();
+process.exit(run(bin('tsx/dist/cli.mjs'), ['dev/quick/main.ts', ...process.argv.slice(2)]));
