@@ -1,7 +1,7 @@
 import { createInterface } from 'node:readline/promises';
 import { Command } from 'commander';
 import { requestErasure } from '../erasure/accept/request.ts';
-import { type Erasure, isSigningOut } from '../erasure/model/states.ts';
+import { type Erasure, isDeletingSessions } from '../erasure/model/states.ts';
 import { UsageError } from '../errors.ts';
 import { acceptedResource } from '../http/bodies/representation.ts';
 import { beginErasure } from '../jobs/begin-erasure.ts';
@@ -65,7 +65,7 @@ function describe(e: Erasure, terminal: Terminal): string[] {
     `State    ${paint(colour, e.heldAt ? `${e.state}, on hold` : e.state)}`,
     e.state === 'completed' ? `Done     ${time(e.completedAt as Date)}` : `Start    ${time(e.startedAt ?? e.startsAt)}`,
     ...(e.state === 'completed' ? [] : [`Watch    lethe status ${e.id} --watch`]),
-    ...(isSigningOut(e) ? ['Sessions are many: the workers delete the rest of them now'] : []),
+    ...(isDeletingSessions(e) ? ['Sessions are many: the workers delete the rest of them now'] : []),
     ...(e.state === 'scheduled' ? [`Undo     lethe undo ${e.id}`] : []),
   ];
 }

@@ -23,8 +23,8 @@ export const ACCOUNTS: readonly Mutation[] = [
     edits: [
       {
         file: REQUEST,
-        find: 'const more = await signOut(tx, ctx, wanted.id, account.key, most);',
-        replace: 'const more = most < 0;\n  void signOut;',
+        find: 'const more = await deleteSessions(tx, ctx, wanted.id, account.key, most);',
+        replace: 'const more = most < 0;\n  void deleteSessions;',
       },
     ],
     tests: [API],
@@ -108,8 +108,8 @@ export const ACCOUNTS: readonly Mutation[] = [
     tests: [SIGN_OUT],
   },
   {
-    name: 'sign-outs-taken-without-a-lock',
-    breaks: 'of two workers that reconcile at once one takes a sign-out',
+    name: 'due-rows-taken-without-a-lock',
+    breaks: 'of two workers that reconcile at once each mail and revocation is taken by one',
     edits: [{ file: 'src/store/take-due.ts', find: ' FOR UPDATE SKIP LOCKED)', replace: ')' }],
     tests: ['test/integration/take-due.test.ts', SIGN_OUT],
   },

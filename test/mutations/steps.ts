@@ -226,7 +226,7 @@ export const STEPS: readonly Mutation[] = [
   {
     name: 'signed-out-at-the-start',
     breaks: 'signed out at once: what the request leaves of many sessions does not wait for the start',
-    edits: [{ file: 'src/erasure/upkeep/lost-steps.ts', find: '(await lost(signsOut())) + ', replace: '' }],
+    edits: [{ file: 'src/erasure/upkeep/lost-steps.ts', find: '(await lost(deletesSessions())) + ', replace: '' }],
     tests: [MANY_SESSIONS],
   },
   {
@@ -235,8 +235,8 @@ export const STEPS: readonly Mutation[] = [
     edits: [
       {
         file: 'src/erasure/model/states.ts',
-        find: 'isSigningOut(e) ? e.heldAt === null || e.heldBy === BY_APPLICATION',
-        replace: 'isSigningOut(e) ? true',
+        find: 'isDeletingSessions(e) ? e.heldAt === null || e.heldBy === BY_APPLICATION',
+        replace: 'isDeletingSessions(e) ? true',
       },
       {
         file: 'src/erasure/model/states.ts',

@@ -52,9 +52,9 @@ export type Accepted = {
 
 /**
  * How one attempt goes about it. `probe`: find out whether the account is small; `erase`: and if so, erase it;
- * `signOut`: delete rows `at: request`, otherwise all are left to the workers.
+ * `deleteSessions`: delete rows `at: request`, otherwise all are left to the workers.
  */
-type Way = { probe: boolean; erase: boolean; signOut: boolean };
+type Way = { probe: boolean; erase: boolean; deleteSessions: boolean };
 
 /**
  * Accepts a request in one transaction: erasure, tasks, event, the account's flag, and its sessions
@@ -73,7 +73,7 @@ export async function requestErasure(
   const { lockBudgetMs } = ctx.settings;
   // A threshold in time may be more than the acceptance has.
   const inRows = typeof ctx.catalog.account.threshold === 'number';
-  const way: Way = { probe: true, erase: eraseSmall && inRows, signOut: true };
+  const way: Way = { probe: true, erase: eraseSmall && inRows, deleteSessions: true };
   let contended = 0;
   for (;;) {
     try {
@@ -101,13 +101,13 @@ export async function requestErasure(
         ctx.log.info(error.why, 'a small account is not erased by its acceptance, but after it');
         continue;
       }
-      // Signing out must not skip a locked session, so the whole acceptance gives way and comes again. But it must not
+      // Deleting sessions must not skip a locked one, so the whole acceptance gives way and comes again. But it must not
       // fail for one: what takes too long or stays locked is left to the workers.
       const locked = LOCKED.has(sqlState(error) ?? '');
       const recorded = locked ? await findRecorded(ctx, request) : null;
       if (recorded) return { erasure: recorded, created: false };
       contended += 1;
-      if (contended === ATTEMPTS - 1 || !(locked || erased)) way.signOut = false;
+      if (contended === ATTEMPTS - 1 || !(locked || erased)) way.deleteSessions = false;
       if (contended < ATTEMPTS) continue;
       if (locked) throw new LetheError('account_busy', 'the application holds locks on the account; try again');
       throw new LetheError(
@@ -151,8 +151,8 @@ async function accept(tx: Transaction, ctx: Context, request: Request, way: Way)
     () => flagAccount(tx, ctx.catalog.account, account.key, true),
   ]);
   // What a person holds goes when they release it.
-  const most = way.signOut && !(hold && hold.by !== BY_APPLICATION) ? AT_REQUEST_ROWS : 0;
-  const more = await signOut(tx, ctx, wanted.id, account.key, most);
+  const most = way.deleteSessions && !(hold && hold.by !== BY_APPLICATION) ? AT_REQUEST_ROWS : 0;
+  const more = await deleteSessions(tx, ctx, wanted.id, account.key, most);
   return more && wanted.state === 'scheduled' ? leaveRest(tx, accepted) : accepted;
 }
 
@@ -181,7 +181,7 @@ const holdOf = (earlier: Erasure | null): Hold | null =>
  * Deletes at most `most` rows of each location `at: request`. True when more may be there. To accept comes first: what a
  * foreign key that the catalog does not know points at is left to the workers, who stall.
  */
-async function signOut(
+async function deleteSessions(
   tx: Transaction,
   ctx: Context,
   erasureId: string,

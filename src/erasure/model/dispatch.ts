@@ -2,7 +2,7 @@ import { and, eq, inArray, or, sql } from 'drizzle-orm';
 import { chunk, erasure } from '../../store/schema.ts';
 import { transaction } from '../../store/transaction.ts';
 import { type Context, OWN_TABLES } from './context.ts';
-import { type Erasure, isRunning, signsOut } from './states.ts';
+import { deletesSessions, type Erasure, isRunning } from './states.ts';
 
 /** One window as it must be put into the queues: a parent and its chunks. */
 export type Dispatch = {
@@ -19,8 +19,8 @@ export type ChunkWords = { location: string; pass: number; range: number; rows: 
 export type Candidate = ChunkWords & { id: number; dispatches: number };
 
 /**
- * Claims the next step of an erasure that runs, or signs out, for a window of chunks (none: only the parent, which
- * plans, verifies and finishes). Returns what to enqueue, or null when somebody else was faster or
+ * Claims the next step of an erasure that runs, or deletes sessions, for a window of chunks. Without chunks it is the parent
+ * alone, which plans, verifies and finishes. Returns what to enqueue, or null when somebody else was faster or
  * the erasure is held. Job ids hold the step, so that none is ever used twice.
  */
 export async function dispatchWindow(
@@ -39,7 +39,7 @@ export async function dispatchWindow(
         dispatchedAt: sql`now() + ${options.delayMs ?? 0} * interval '1 millisecond'`,
         retryAt: null,
       })
-      .where(and(eq(erasure.id, seen.id), or(isRunning(), signsOut()), eq(erasure.step, seen.step)))
+      .where(and(eq(erasure.id, seen.id), or(isRunning(), deletesSessions()), eq(erasure.step, seen.step)))
       .returning({ id: erasure.id });
     if (rows.length > 0 && candidates.length > 0) {
       await tx

@@ -32,20 +32,20 @@ export const isFinal = (state: string) => !LIVE.includes(state as State);
 export type Erasure = typeof erasure.$inferSelect;
 
 /** A scheduled erasure whose request has left rows `at: request`, which are being deleted: a step is out, as a running one's is. */
-export const isSigningOut = (e: Pick<Erasure, 'state' | 'dispatchedAt'>): boolean =>
+export const isDeletingSessions = (e: Pick<Erasure, 'state' | 'dispatchedAt'>): boolean =>
   e.state === 'scheduled' && e.dispatchedAt !== null;
 
 /** Who holds an erasure because the application's own column (`account.hold`) says so. */
 export const BY_APPLICATION = 'account.hold';
 
-/** Steps go on: it runs and is not on hold, or signs out, which the application's hold allows (decision 009) and a person's does not. */
+/** Steps go on: it runs and is not on hold, or deletes sessions. The application's hold allows that (decision 009), a person's does not. */
 export const hasSteps = (e: Erasure): boolean =>
-  isSigningOut(e) ? e.heldAt === null || e.heldBy === BY_APPLICATION : e.state === 'running' && e.heldAt === null;
+  isDeletingSessions(e) ? e.heldAt === null || e.heldBy === BY_APPLICATION : e.state === 'running' && e.heldAt === null;
 
 // Literals, so that the partial indexes fit whatever the statistics say.
 /** The same in SQL, each half for itself; `of` goes before the columns of `lethe.erasure`. */
 export const isRunning = (of = ''): SQL => sql.raw(`(${of}state = 'running' AND ${of}held_at IS NULL)`);
-export const signsOut = (of = ''): SQL =>
+export const deletesSessions = (of = ''): SQL =>
   sql.raw(`(${of}state = 'scheduled' AND ${of}dispatched_at IS NOT NULL
     AND (${of}held_at IS NULL OR ${of}held_by = '${BY_APPLICATION}'))`);
 

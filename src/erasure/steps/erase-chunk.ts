@@ -19,7 +19,7 @@ import { withCatalogOf } from '../model/catalog-of.ts';
 import { type Context, GIVE_WAY_MS } from '../model/context.ts';
 import { recordOutside } from '../model/ledger.ts';
 import { hasNewerAccount } from '../model/newer-account.ts';
-import { isRunning, signsOut } from '../model/states.ts';
+import { deletesSessions, isRunning } from '../model/states.ts';
 
 export type ChunkHooks = {
   /** Asked between slices: false hands the chunk back where it is (shutdown, lost lock). */
@@ -141,7 +141,7 @@ async function claimChunk(tx: Tx, chunkId: number): Promise<Claim | undefined> {
       FROM lethe.chunk c JOIN lethe.task t ON t.id = c.task_id JOIN lethe.erasure e ON e.id = t.erasure_id
            ${JOIN_PACE}
      WHERE c.id = ${chunkId} AND c.finished_at IS NULL AND t.state = 'running'
-       AND (${isRunning('e.')} OR ${signsOut('e.')})
+       AND (${isRunning('e.')} OR ${deletesSessions('e.')})
        FOR UPDATE OF c SKIP LOCKED`);
   return claim;
 }

@@ -1,4 +1,4 @@
-import { type Erasure, isSigningOut } from '../../erasure/model/states.ts';
+import { type Erasure, isDeletingSessions } from '../../erasure/model/states.ts';
 import type { Progress } from '../../erasure/progress/status.ts';
 import type * as schemas from './schemas.ts';
 
@@ -11,7 +11,7 @@ export const acceptedResource = (e: Erasure): schemas.AcceptedWithoutLink => ({
   accountId: e.accountKey,
   // The columns' checks allow what the schemas list.
   state: e.state as schemas.State,
-  signingOut: isSigningOut(e),
+  signingOut: isDeletingSessions(e),
   mode: e.mode as schemas.AcceptedWithoutLink['mode'],
   requestedAt: iso(e.requestedAt),
   startsAt: iso(e.startsAt),

@@ -1,4 +1,4 @@
-import { type Erasure, isFinal, isSigningOut } from '../../erasure/model/states.ts';
+import { type Erasure, isDeletingSessions, isFinal } from '../../erasure/model/states.ts';
 import type { LocationProgress, Progress } from '../../erasure/progress/status.ts';
 
 /** What the page shows: the erasure's state, or that it is on hold. */
@@ -131,7 +131,7 @@ function wordsOf(shown: Shown, erasure: Erasure, everything: string, now: Date, 
             : ['The deletion starts any moment now. Until it has started you can still change your mind.'],
         more: [],
         next: [
-          isSigningOut(erasure)
+          isDeletingSessions(erasure)
             ? 'You are being signed out everywhere, which takes a moment.'
             : 'You have been signed out.',
           `When the deletion starts, everything in your account is deleted for good${everything ? `: ${everything}` : ''}.`,

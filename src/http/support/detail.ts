@@ -1,5 +1,5 @@
 import { html } from 'hono/html';
-import { type Erasure, isFinal, isSigningOut } from '../../erasure/model/states.ts';
+import { type Erasure, isDeletingSessions, isFinal } from '../../erasure/model/states.ts';
 import type { HistoryEntry } from '../../erasure/progress/history.ts';
 import type { Mail, TaskFacts } from '../../erasure/progress/overview.ts';
 import type { LocationProgress, Progress } from '../../erasure/progress/status.ts';
@@ -77,7 +77,7 @@ function facts(href: Href, { erasure: e, progress }: DetailView, now: Date): Htm
     ['Progress', progressOf(e, progress)],
     ['Pass', e.pass > 1 ? `${e.pass}; rows had appeared after the one before` : null],
     ['Sign-out', e.signOutAt && 'waits for the application to revoke the account’s tokens'],
-    ['Rows at request', isSigningOut(e) ? 'are still being deleted by the workers' : null],
+    ['Rows at request', isDeletingSessions(e) ? 'are still being deleted by the workers' : null],
     ['Address for mails', e.email === null ? 'none, or forgotten' : 'kept until the last mail is sent'],
     ['Job', jobOf(href, e)],
     ['Catalog', html`<span class="id">${e.catalogDigest.slice(0, 12)}</span>`],
