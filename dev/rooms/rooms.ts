@@ -42,7 +42,6 @@ export const ROOMS: readonly Room[] = [
     name: 'keys',
     purpose: 'Account keys and key tuples: parse, write canonically, encode, compare.',
     imports: ['errors.ts', 'store'],
-    owes: ['catalog/live'],
   },
   {
     name: 'catalog/live',

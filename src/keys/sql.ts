@@ -14,10 +14,9 @@ export const columns = (alias: string, key: KeyColumns): SQL => new SQL([text(li
 /** `(alias."a", alias."b")`: compares as a row, for one column as the column itself. */
 export const tuple = (alias: string, key: KeyColumns): SQLChunk => text(`(${list(alias, key)})`);
 
-const cast = (key: KeyColumns, value: KeyValue): SQLChunk[] => [
-  ...key.flatMap((c, i) => [text(i === 0 ? '(' : ', '), value[i] as unknown as SQLChunk, text(`::text::${c.type}`)]),
-  text(')'),
-];
+const casts = (key: KeyColumns, value: KeyValue): SQLChunk[] =>
+  key.flatMap((c, i) => [text(i === 0 ? '' : ', '), value[i] as unknown as SQLChunk, text(`::text::${c.type}`)]);
+const cast = (key: KeyColumns, value: KeyValue): SQLChunk[] => [text('('), ...casts(key, value), text(')')];
 
 /** `($1::text::bigint, …)`: the text goes to the server as it is and is cast there. */
 export const values = (key: KeyColumns, value: KeyValue): SQL => new SQL(cast(key, value));
@@ -59,10 +58,35 @@ export const walks = (alias: string, account: KeyColumns, key: KeyValue): SQL =>
 export const inOrder = (alias: string, location: { account: KeyColumns; key: KeyColumns }): SQL =>
   new SQL([text(`ORDER BY ${list(alias, [...location.account, ...location.key])}`)]);
 
+const part = (i: number): string => `k${i}`;
+
+/** `alias."a" AS k0, …`: under these names a query around this one finds the key, whatever its columns are called. */
+export const asParts = (alias: string, key: KeyColumns): SQL =>
+  new SQL([text(key.map((c, i) => `${column(alias, c.name)} AS ${part(i)}`).join(', '))]);
+
+/** `k0, …`: what `asParts` has named. */
+export const parts = (key: KeyColumns): SQL => new SQL([text(key.map((_, i) => part(i)).join(', '))]);
+
+/** `ARRAY[k0::text, …]`: the same key as the database prints it. */
+export const partsAsText = (key: KeyColumns): SQL =>
+  new SQL([text(`ARRAY[${key.map((_, i) => `${part(i)}::text`).join(', ')}]`)]);
+
+/** `(alias."account", alias."key") > ($1::text::bigint, of.k0)`: what comes after a key that `asParts` has named. */
+export const afterParts = (
+  alias: string,
+  location: { account: KeyColumns; key: KeyColumns },
+  account: KeyValue,
+  of: string,
+): SQL =>
+  new SQL([
+    text(`(${list(alias, [...location.account, ...location.key])}) > (`),
+    ...casts(location.account, account),
+    text(`, ${location.key.map((_, i) => `${of}.${part(i)}`).join(', ')})`),
+  ]);
+
 /** Key tuples of a list, passed as one text array per column so that the statement does not grow with it. */
 export function inList(alias: string, key: KeyColumns, keys: readonly KeyValue[]): SQL {
   const arrays = key.map((_, i) => sql`${sql.param(keys.map((k) => k[i]))}::text[]`);
-  const names = sql.raw(key.map((_, i) => `k${i}`).join(', '));
-  const each = sql.raw(key.map((c, i) => `u.k${i}::${c.type}`).join(', '));
-  return sql`${tuple(alias, key)} IN (SELECT ${each} FROM unnest(${sql.join(arrays, sql`, `)}) AS u(${names}))`;
+  const each = sql.raw(key.map((c, i) => `u.${part(i)}::${c.type}`).join(', '));
+  return sql`${tuple(alias, key)} IN (SELECT ${each} FROM unnest(${sql.join(arrays, sql`, `)}) AS u(${parts(key)}))`;
 }

@@ -2,6 +2,10 @@
 export const KEY_TYPES = ['smallint', 'integer', 'bigint', 'uuid'] as const;
 export type KeyType = (typeof KEY_TYPES)[number];
 
+export const isKeyType = (type: string): type is KeyType => (KEY_TYPES as readonly string[]).includes(type);
+/** Keys of one family are compared with each other, whatever their sizes. */
+export const keyFamily = (type: KeyType) => (type === 'uuid' ? 'uuid' : 'integer');
+
 export type Column = { readonly name: string; readonly type: KeyType };
 /** Keys are tuples throughout, also where only one column is allowed yet. */
 export type KeyColumns = readonly [Column, ...Column[]];

@@ -1,7 +1,7 @@
-import type { Column, KeyColumns } from '../../keys/types.ts';
+import { type Column, isKeyType, type KeyColumns, keyFamily } from '../../keys/types.ts';
 import type { TableFacts } from '../live/inspect.ts';
 import { identifier } from '../live/names.ts';
-import { isKeyType, keyFamily, typeInWords } from './check-key.ts';
+import { typeInWords } from './check-key.ts';
 import { reference } from './check-references.ts';
 import { columnName, type Ignored } from './ignored.ts';
 import type { KeyOwners } from './key-columns.ts';

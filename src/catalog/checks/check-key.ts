@@ -1,9 +1,6 @@
-import { type Column, KEY_TYPES, type KeyColumns, type KeyType } from '../../keys/types.ts';
+import { type Column, isKeyType, KEY_TYPES, type KeyColumns } from '../../keys/types.ts';
 import type { ColumnFacts, TableFacts } from '../live/inspect.ts';
 import { identifier, identifiers } from '../live/names.ts';
-
-export const isKeyType = (type: string): type is KeyType => (KEY_TYPES as readonly string[]).includes(type);
-export const keyFamily = (type: KeyType) => (type === 'uuid' ? 'uuid' : 'integer');
 
 /** A type in words: a domain is called one. */
 export const typeInWords = ({ type, domain }: ColumnFacts): string =>

@@ -1,6 +1,6 @@
 import { type SQL, sql } from 'drizzle-orm';
 import type { Location } from '../../catalog/live/types.ts';
-import { inOrder, tuple, values, walks } from '../../keys/sql.ts';
+import { afterParts, asParts, inOrder, parts, partsAsText, tuple, values, walks } from '../../keys/sql.ts';
 import type { KeyValue } from '../../keys/types.ts';
 import type { Executor } from '../../store/client.ts';
 import { about, relation } from './sql.ts';
@@ -18,10 +18,7 @@ export async function planRanges(
   chunkRows: number,
 ): Promise<{ rows: number; chunks: number }> {
   const bounds = location.ordered ? soughtBounds : numberedBounds;
-  const key = sql`ARRAY[${sql.join(
-    location.key.map((_, i) => sql`${part(i)}::text`),
-    sql`, `,
-  )}]`;
+  const key = partsAsText(location.key);
   const statement = sql`
     ${bounds(location, account, chunkRows)}, planned AS (
       INSERT INTO lethe.chunk (task_id, pass, number, lower, upper, rows_planned)
@@ -35,18 +32,13 @@ export async function planRanges(
   return { rows: Number(row?.rows ?? 0), chunks: row?.chunks ?? 0 };
 }
 
-/** `k0`, `k1` …: the columns of the key in `bounds`, beside `n`, the number of rows up to and including it. */
-const part = (i: number): SQL => sql`${sql.identifier(`k${i}`)}`;
-const keyParts = (location: Location): SQL =>
-  sql.join(
-    location.key.map((c, i) => sql`${sql.identifier('t')}.${sql.identifier(c.name)} AS ${part(i)}`),
-    sql`, `,
-  );
-
-/** Every row gets its number: one pass and, without an index in this order, one sort. */
+/**
+ * The bounds, each with `n`, the number of rows up to and including it. Every row gets its number: one pass and,
+ * without an index in this order, one sort.
+ */
 const numberedBounds = (location: Location, account: KeyValue, chunkRows: number): SQL => sql`
   WITH numbered AS (
-    SELECT ${keyParts(location)}, row_number() OVER keys AS n, lead(true) OVER keys IS NULL AS last
+    SELECT ${asParts('t', location.key)}, row_number() OVER keys AS n, lead(true) OVER keys IS NULL AS last
       FROM ${relation(location)} AS t WHERE ${walks('t', location.account, account)}
     WINDOW keys AS (${inOrder('t', location)})
   ), bounds AS (SELECT * FROM numbered WHERE n % ${chunkRows}::bigint = 0 OR last)`;
@@ -57,24 +49,13 @@ const numberedBounds = (location: Location, account: KeyValue, chunkRows: number
  */
 function soughtBounds(location: Location, account: KeyValue, chunkRows: number): SQL {
   const own = walks('t', location.account, account);
-  const above = sql`(${sql.join(
-    [...location.account, ...location.key].map((c) => sql`${sql.identifier('t')}.${sql.identifier(c.name)}`),
-    sql`, `,
-  )}) > (${sql.join(
-    [
-      ...location.account.map((c, i) => sql`${account[i]}::text::${sql.raw(c.type)}`),
-      ...location.key.map((_, i) => sql`b.${part(i)}`),
-    ],
-    sql`, `,
-  )}) AND ${tuple('t', location.account)} <= ${values(location.account, account)}`;
+  const above = sql`${afterParts('t', location, account, 'b')}
+    AND ${tuple('t', location.account)} <= ${values(location.account, account)}`;
   const select = (where: SQL, more: SQL) => sql`
-    SELECT ${keyParts(location)} FROM ${relation(location)} AS t WHERE ${where} ${inOrder('t', location)} ${more}`;
+    SELECT ${asParts('t', location.key)} FROM ${relation(location)} AS t WHERE ${where} ${inOrder('t', location)} ${more}`;
   const nth = sql`OFFSET ${chunkRows - 1}::bigint LIMIT 1`;
   const counted = (rows: SQL, base: SQL) => sql`
-    SELECT ${sql.join(
-      location.key.map((_, i) => part(i)),
-      sql`, `,
-    )}, ${base} + n AS n FROM (SELECT *, row_number() OVER () AS n FROM (${rows}) AS r) AS rest ORDER BY rest.n DESC LIMIT 1`;
+    SELECT ${parts(location.key)}, ${base} + n AS n FROM (SELECT *, row_number() OVER () AS n FROM (${rows}) AS r) AS rest ORDER BY rest.n DESC LIMIT 1`;
   return sql`
   WITH RECURSIVE whole AS (
     SELECT first.*, ${chunkRows}::bigint AS n FROM (${select(own, nth)}) AS first
