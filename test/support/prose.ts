@@ -39,7 +39,7 @@ function cut(masked: string, from: number, to: number): [number, number][] {
 function maskPage(text: string): Masked {
   const masked = asWords(
     text
-      .replace(/^( *)```[\s\S]*?^\1```$/gm, (block) => fill(block, ' ').replace(/^./, '\n'))
+      .replace(/^( *)```[\s\S]*?^\1```$/gm, (block) => fill(block, ' '))
       .replace(/<!--[\s\S]*?-->/g, (note) => fill(note, ' ')),
   );
   return { masked, blocks: cut(masked, 0, masked.length) };
@@ -173,3 +173,14 @@ export const plainText = (text: string): string =>
     .replace(/`[^`]*`/g, '`code`')
     .replace(/\s*\n\s*(?:\*(?!\*)|\/\/)?\s*/g, ' ')
     .trim();
+
+/** The lines of a page that could be cut before this column: no table, heading, picture or code. */
+export function linesToCut(page: string, column: number): { line: number; text: string }[] {
+  const lines = page.split('\n');
+  return maskPage(page)
+    .masked.split('\n')
+    .map((masked, n) => ({ masked, text: lines[n] as string, line: n + 1 }))
+    .filter(({ masked, text }) => [...text].length > column && /^ *[^|#!\s]/.test(masked))
+    .filter(({ masked }) => /\S +\S/.test([...masked.replace(/^ *(?:[-*]|\d+\.) /, '')].slice(0, column).join('')))
+    .map(({ line, text }) => ({ line, text }));
+}

@@ -1,5 +1,6 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { allSentences, sentencesOf } from '../support/prose.ts';
+import { allSentences, FILES_WITH_PROSE, linesToCut, sentencesOf } from '../support/prose.ts';
 
 /** Words of a sentence that a newcomer still reads once. A code span, and a link with its address, are words like others. */
 const MOST = 25;
@@ -89,5 +90,18 @@ describe('a sentence', () => {
         long.some(({ text }) => text.startsWith(begin)),
         begin,
       ).toBe(true);
+  });
+});
+
+describe('a line of a page', () => {
+  it('is cut before its hundredth column, unless it is a table, code, or one long word', () => {
+    const long = `${'word '.repeat(20)}end`;
+    const page = ['```text', long, '```', `| ${long} |`, `# ${long}`, `- \`${long}\` ends`, long].join('\n');
+    expect(linesToCut(page, 100)).toEqual([{ line: 7, text: long }]);
+    const pages = FILES_WITH_PROSE.filter((file) => file.endsWith('.md'));
+    const found = pages.flatMap((file) =>
+      linesToCut(readFileSync(file, 'utf8'), 100).map(({ line, text }) => `${file}:${line} ${text}`),
+    );
+    expect(found).toEqual([]);
   });
 });
