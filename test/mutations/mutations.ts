@@ -3,6 +3,7 @@ import { ACCOUNTS } from './accounts.ts';
 import { CATALOG } from './catalog.ts';
 import { ERASERS } from './erasers.ts';
 import { FINISH } from './finish.ts';
+import { KEYS } from './keys.ts';
 import { LEDGER } from './ledger.ts';
 import { MAILS } from './mails.ts';
 import type { Mutation } from './mutation.ts';
@@ -13,6 +14,7 @@ import { STEPS } from './steps.ts';
 /** Every mutation, in the order in which they are tried. */
 export const MUTATIONS: readonly Mutation[] = [
   ...ERASERS,
+  ...KEYS,
   ...LEDGER,
   ...STEPS,
   ...FINISH,

@@ -62,15 +62,12 @@ describe('the text of a key', () => {
   });
 
   it('is never the same for two keys of one table', () => {
-    const two = fc
-      .integer({ min: 1, max: 3 })
-      .chain((n) => fc.tuple(...[0, 1].map(() => fc.array(part, { minLength: n, maxLength: n }))));
-    fc.assert(
-      fc.property(two, ([a = [], b = []]) => {
-        expect(encodeKey(a) === encodeKey(b)).toBe(sameKey(a, b));
-      }),
-      { numRuns: 1000 },
-    );
+    const parts = ['', ',', ',,', '%', '%2C', '%25', '2C', 'a'];
+    let keys: string[][] = [[]];
+    for (const width of [1, 2, 3]) {
+      keys = keys.flatMap((key) => parts.map((part) => [...key, part]));
+      expect(new Set(keys.map(encodeKey)).size).toBe(parts.length ** width);
+    }
   });
 
   it('is refused where it has another number of parts than the table has key columns', () => {
