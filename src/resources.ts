@@ -8,6 +8,7 @@ import type { Context } from './erasure/model/context.ts';
 import { UsageError } from './errors.ts';
 import { openProducers } from './jobs/redis/connection.ts';
 import type { Producers } from './jobs/redis/producers.ts';
+import { KINDS, type Kinds } from './locations/kinds/registry.ts';
 import type { Logger } from './logger.ts';
 import { type Connection, connect } from './store/client.ts';
 import { firstError } from './store/first-error.ts';
@@ -33,6 +34,7 @@ export async function openResources(
   config: Config,
   log: Logger,
   pool: { max: number; name: string },
+  kinds: Kinds = KINDS,
 ): Promise<Resources> {
   for (const warning of droppedParts(config)) log.warn({ warning }, 'configuration');
   const declared = loadCatalog(config.LETHE_CATALOG);
@@ -60,6 +62,7 @@ export async function openResources(
         db: connection.db,
         catalog,
         declared,
+        kinds,
         pastCatalogs: new Map(),
         drift: watch.drift,
         log,

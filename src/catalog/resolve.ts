@@ -10,7 +10,7 @@ import { followKeys } from './checks/key-columns.ts';
 import { orderTables } from './checks/order.ts';
 import { describeForeignKey, type ForeignKey, type TableFacts } from './live/inspect.ts';
 import { locationName, qualified, tableName } from './live/names.ts';
-import type { Catalog, Hook, Location } from './live/types.ts';
+import type { Catalog, Hook, TableLocation } from './live/types.ts';
 import type { Declaration } from './load.ts';
 
 /** Errors are all that could delete too much, too little or unseen; warnings are what makes it slow or surprising. */
@@ -56,7 +56,7 @@ export function resolveCatalog(
   const { stages, cycles } = orderTables([...byTable.keys()], edges);
   for (const cycle of cycles) errors.push(`foreign keys form a cycle: ${[...cycle, cycle[0]].join(' → ')}`);
 
-  const locations: Location[] = [];
+  const locations: TableLocation[] = [];
   for (const t of tables) {
     const name = qualified(t);
     const table = usable.get(name);
@@ -70,6 +70,7 @@ export function resolveCatalog(
     const ordered = hasOrder(table, leading);
     if (!ordered) warnings.push(orderWarning(table, leading));
     locations.push({
+      kind: 'table',
       schema: t.schema,
       table: t.table,
       name: t.name,
@@ -115,6 +116,7 @@ export function resolveCatalog(
         threshold,
       },
       locations,
+      tables: locations,
       references: foreignKeys.map(describeForeignKey),
       hooks: ours.filter((hook) => hook.event === 'DELETE'),
       ignored: [...ignored.tables],

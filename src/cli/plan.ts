@@ -2,7 +2,6 @@ import { Command } from 'commander';
 import { type Estimate, estimateErasure, type LocationEstimate } from '../erasure/accept/estimate.ts';
 import { erasureSummary } from '../http/bodies/representation.ts';
 import { parseKey } from '../keys/parse.ts';
-import { strayWords } from '../locations/table/look-for-strays.ts';
 import { duration, number, table, time } from './shell/format.ts';
 import { withSession } from './shell/open.ts';
 import { json, painter, printable, type Terminal } from './shell/terminal.ts';
@@ -25,11 +24,12 @@ export const planCommand = (terminal: Terminal) =>
       ),
     );
 
-const resource = ({ erasure, startsAt, estimatedMs, ...rest }: Estimate, warnings: readonly string[]) => ({
+const resource = ({ erasure, startsAt, estimatedMs, inTheWay, ...rest }: Estimate, warnings: readonly string[]) => ({
   ...rest,
   startsAt: startsAt?.toISOString() ?? null,
   estimatedMs: whole(estimatedMs),
   erasure: erasure && erasureSummary(erasure, true),
+  strays: inTheWay.map((found) => found.evidence),
   locations: rest.locations.map((l) => ({ ...l, estimatedMs: whole(l.estimatedMs) })),
   warnings,
 });
@@ -77,10 +77,10 @@ function describe(estimate: Estimate, warnings: readonly string[], terminal: Ter
           'Hold:   the application holds the account: only what is erased at request is, the rest waits for the release.',
         )
       : 'Hold:   the application does not hold the account.',
-    ...estimate.strays.map((s) =>
-      s.rows === null
-        ? `${paint('yellow', 'Not looked through in time:')} ${printable(strayWords(s))}, if there are any`
-        : `${paint('red', 'In the way:')} ${printable(strayWords(s))}: an erasure stops before anything is deleted`,
+    ...estimate.inTheWay.map(({ rows, words }) =>
+      rows === null
+        ? `${paint('yellow', 'Not looked through in time:')} ${printable(words)}, if there are any`
+        : `${paint('red', 'In the way:')} ${printable(words)}: an erasure stops before anything is deleted`,
     ),
     ...warnings.map((warning) => `${paint('yellow', 'Warning:')} ${printable(warning)}`),
   ];

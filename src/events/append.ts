@@ -5,7 +5,7 @@ import { event } from '../store/schema.ts';
 /** What can happen to an erasure. State changes are `erasure.<new state>`. */
 export type EventType =
   | `erasure.${'requested' | 'scheduled' | 'running' | 'awaiting' | 'completed' | 'cancelled' | 'stalled' | 'held' | 'released' | 'scrubbed'}`
-  | 'task.failed'
+  | `task.${'acknowledged' | 'failed'}`
   | 'task.dropped'
   | 'location.erased_at_request'
   | 'pass.started'

@@ -41,7 +41,7 @@ const statement = (catalog: Catalog, version: number) => sql`
   SELECT pg_wal_lsn_diff(pg_current_wal_flush_lsn(), '0/0')::numeric AS lsn,
          (${REPLICAS}) AS replicas, (${WAITING}) AS waiting,
          (${checkpoints(version)}) AS checkpoints, (${CONNECTIONS}) AS connections,
-         (${tables([...catalog.locations, catalog.account])}) AS tables,
+         (${tables([...catalog.tables, catalog.account])}) AS tables,
          extract(epoch FROM current_setting('autovacuum_naptime')::interval)::numeric AS "naptimeSeconds"`;
 
 /**

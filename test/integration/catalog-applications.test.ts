@@ -140,7 +140,7 @@ describe('an application with a composite foreign key', () => {
 
   it('counts the children of exactly the parents that go, which the key would have taken along unseen', async () => {
     const { ctx } = await world.domain();
-    const feeds = ctx.catalog.locations.find((l) => l.name === 'feeds');
+    const feeds = ctx.catalog.tables.find((l) => l.name === 'feeds');
     expect(feeds?.children).toMatchObject([{ columns: ['account_id', 'feed_id'], referenced: ['account_id', 'id'] }]);
     if (!feeds) return;
     const { account, bystander, before, sum } = await subject(world.sql, SMALL);

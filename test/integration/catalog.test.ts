@@ -45,7 +45,7 @@ describe('a catalog that fits', () => {
     );
     const { catalog } = await checkCatalog(domain.connection.db, loadCatalog(file));
     expect(catalog.account.key).toEqual([{ name: 'number', type: 'bigint' }]);
-    expect(catalog.locations.map((l) => l.key)).toEqual([
+    expect(catalog.tables.map((l) => l.key)).toEqual([
       [{ name: 'id', type: 'bigint' }],
       [{ name: 'id', type: 'bigint' }],
     ]);

@@ -4,6 +4,7 @@ import { type Erasure, findErasure } from '../../src/erasure/model/states.ts';
 import { advanceErasure } from '../../src/erasure/steps/advance.ts';
 import { eraseChunk } from '../../src/erasure/steps/erase-chunk.ts';
 import { finishErasure } from '../../src/erasure/steps/finish.ts';
+import { stubbornWork } from '../../src/erasure/steps/verify-and-finish.ts';
 import { sweep } from '../../src/erasure/upkeep/sweep.ts';
 import { hashPassword } from '../../src/http/sign-in/password.ts';
 import { eraseStubborn } from '../../src/locations/table/erase-stubborn.ts';
@@ -120,7 +121,7 @@ describe('an account that is deleted and made again by the application', () => {
     const limits = { rows: 5_000, ms: 5_000 };
     expect(await finishErasure(domain.ctx, running, limits)).toBe('superseded');
     expect(await finishErasure(domain.ctx, running, { ...limits, untouched: true })).toBe('superseded');
-    expect(await eraseStubborn(domain.ctx, running, [s.account])).toBe(0);
+    expect(await eraseStubborn(domain.ctx, [s.account], stubbornWork(domain.ctx, running))).toBe(0);
     expect(await checksum(world.sql, s.account)).toBe(sum);
     expect((await step(domain.ctx, id)).kind).toBe('cancelled');
     await expectClosed(id);

@@ -41,8 +41,8 @@ async function refusing(trigger: string, work: () => Promise<void>): Promise<voi
 
 /** The foreign keys of the catalog's tables, as a restart would read them. */
 const foreignKeysNow = async () => {
-  const { account, locations } = domain.ctx.catalog;
-  return (await inspectForeignKeys(domain.ctx.db, [account, ...locations])).map(describeForeignKey);
+  const { account, tables } = domain.ctx.catalog;
+  return (await inspectForeignKeys(domain.ctx.db, [account, ...tables])).map(describeForeignKey);
 };
 
 /** A small account that is accepted and not erased. */

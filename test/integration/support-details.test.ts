@@ -1,6 +1,5 @@
 import { type AddressInfo, createServer } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { OWN_TABLES } from '../../src/erasure/model/context.ts';
 import { holdErasure, releaseErasure } from '../../src/erasure/model/hold.ts';
 import { readHistory } from '../../src/erasure/progress/history.ts';
 import { scrubExpired } from '../../src/erasure/upkeep/scrub.ts';
@@ -8,6 +7,7 @@ import { appendEvent } from '../../src/events/append.ts';
 import { hashPassword } from '../../src/http/sign-in/password.ts';
 import { shortId } from '../../src/http/support/layout.ts';
 import type { Resources } from '../../src/resources.ts';
+import { OWN_TABLES } from '../../src/store/limits.ts';
 import { transaction } from '../../src/store/transaction.ts';
 import { runVerb } from '../support/command-line.ts';
 import { cookieOf } from '../support/dashboard.ts';

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { estimate, isSmall } from '../../src/erasure/accept/estimate.ts';
+import { chunksOf } from '../../src/locations/table/estimate.ts';
 
 const location = (name: string, stage: number, atRequest = false) => ({
   name,
@@ -10,12 +11,19 @@ const location = (name: string, stage: number, atRequest = false) => ({
   atRequest,
   children: [],
 });
+type Of = { location: ReturnType<typeof location>; rows: number | null };
+const counted = (of: Of[]) =>
+  chunksOf(
+    of.map((o) => o.location),
+    of.map((o) => o.rows),
+    1000,
+  ).map((each, n) => ({ ...each, location: (of[n] as Of).location }));
 const speed = { rates: new Map<string, number>(), slots: 2, chunkRows: 1000 };
 
 describe('an estimate', () => {
   it('counts chunks up, and says of what was never measured that it is not known', () => {
     const found = estimate(
-      [0, 1, 1000, 1001].map((rows, i) => ({ location: location(`l${i}`, i), rows })),
+      counted([0, 1, 1000, 1001].map((rows, i) => ({ location: location(`l${i}`, i), rows }))),
       'accounts',
       1,
       speed,
@@ -35,18 +43,18 @@ describe('an estimate', () => {
       ['posts', 1],
       ['accounts', 10],
     ]);
-    const counted = [
+    const both = counted([
       { location: location('sessions', 0, true), rows: 5 },
       { location: location('posts', 0), rows: 4000 },
-    ];
-    const found = estimate(counted, 'accounts', 1, { ...speed, rates });
+    ]);
+    const found = estimate(both, 'accounts', 1, { ...speed, rates });
     // 4,000 ms on two connections; the last transaction walks what the posts have left, on one.
     expect(found.locations.map((l) => l.estimatedMs)).toEqual([null, 2000, 400]);
     expect([found.rows, found.estimatedMs]).toEqual([4006, 2400]);
   });
 
   it('knows no sum where one location was not counted', () => {
-    const found = estimate([{ location: location('posts', 0), rows: null }], 'accounts', 1, speed);
+    const found = estimate(counted([{ location: location('posts', 0), rows: null }]), 'accounts', 1, speed);
     expect(found).toMatchObject({ rows: null, estimatedMs: null });
     expect(isSmall([{ location: location('posts', 0), rows: null }], 1000, speed.rates)).toBe(false);
   });
@@ -56,8 +64,8 @@ describe('small', () => {
   it('means fewer rows than the threshold in every location', () => {
     fc.assert(
       fc.property(fc.array(fc.nat(50), { minLength: 1 }), fc.integer({ min: 1, max: 50 }), (rows, threshold) => {
-        const counted = rows.map((n, i) => ({ location: location(`l${i}`, 0), rows: n }));
-        expect(isSmall(counted, threshold, speed.rates)).toBe(rows.every((n) => n < threshold));
+        const each = rows.map((n, i) => ({ location: location(`l${i}`, 0), rows: n }));
+        expect(isSmall(each, threshold, speed.rates)).toBe(rows.every((n) => n < threshold));
       }),
     );
   });

@@ -1,7 +1,7 @@
 import type { KeyColumns } from '../../keys/types.ts';
 import { describeForeignKey, type ForeignKey } from '../live/inspect.ts';
 import { qualified, tableName } from '../live/names.ts';
-import type { Catalog, Location, TableName } from '../live/types.ts';
+import type { Catalog, TableLocation, TableName } from '../live/types.ts';
 
 /**
  * A foreign key by which a row that is not the account's can reference one that is. Such a row stays, so the
@@ -10,7 +10,7 @@ import type { Catalog, Location, TableName } from '../live/types.ts';
 export type StrayPath = {
   constraint: string;
   /** Where the others' rows are; a table that the catalog does not list has no name and no key. */
-  child: TableName | Location;
+  child: TableName | TableLocation;
   /** The columns there that hold an account's key; undefined for a table that the catalog does not list. */
   owner: KeyColumns | undefined;
   columns: readonly string[];
@@ -26,7 +26,7 @@ export type StrayPath = {
  * account is the parent's. A key that the server does not check keeps nobody from deleting, unless a listed table has it.
  */
 export function findStrayPaths(
-  { account, locations }: Pick<Catalog, 'account' | 'locations'>,
+  { account, tables: locations }: Pick<Catalog, 'account' | 'tables'>,
   foreignKeys: readonly ForeignKey[],
 ): StrayPath[] {
   const parents = [{ ...account, name: account.table, account: account.key }, ...locations];

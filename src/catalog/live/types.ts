@@ -12,25 +12,35 @@ export type Reference = {
   readonly referenced: readonly string[];
 };
 
-/** One table that holds an account's data, resolved against the live schema. */
-export type Location = TableName & {
+/** What can become of an account's data in a location: SQL's own four (CASCADE, SET NULL, NO ACTION, RESTRICT). */
+export const OUTCOMES = ['delete', 'set', 'keep', 'refuse'] as const;
+export type Outcome = (typeof OUTCOMES)[number];
+
+/** One place that holds an account's data, as every verb knows it. What else there is to know, its kind knows. */
+export type Location = {
+  readonly kind: string;
   readonly name: string;
   readonly owner: string;
-  readonly action: 'delete';
+  readonly action: Outcome;
   /** Erased by the accepting transaction already. */
   readonly atRequest: boolean;
   readonly slaMs: number | undefined;
-  /** Columns that hold the account's key, with the account's key types. */
-  readonly account: KeyColumns;
-  readonly key: KeyColumns;
   /** 0 is erased first: children before parents. */
   readonly stage: number;
-  /** An index leads with account and key: bounds can be sought in it. */
-  readonly ordered: boolean;
-  readonly children: readonly Reference[];
-  /** A foreign key to the account keeps new rows out once the account row is locked. */
+  /** Nothing new can come in once the account's row is locked; other locations are looked at again later. */
   readonly guarded: boolean;
 };
+
+/** One table that holds an account's data, resolved against the live schema. */
+export type TableLocation = Location &
+  TableName & {
+    /** Columns that hold the account's key, with the account's key types. */
+    readonly account: KeyColumns;
+    readonly key: KeyColumns;
+    /** An index leads with account and key: bounds can be sought in it. */
+    readonly ordered: boolean;
+    readonly children: readonly Reference[];
+  };
 
 export type AccountTable = TableName & {
   readonly key: KeyColumns;
@@ -58,7 +68,10 @@ export type Hook = {
 export type Catalog = {
   readonly digest: string;
   readonly account: AccountTable;
+  /** All of them, in the order in which they are erased. */
   readonly locations: readonly Location[];
+  /** Those of kind `table`, in the same order. */
+  readonly tables: readonly TableLocation[];
   /** Every foreign key that pointed at these tables when the catalog was checked, in words. */
   readonly references: readonly string[];
   /** What a deletion from these tables set off when the catalog was checked. */

@@ -9,6 +9,7 @@ import type { Context } from '../../erasure/model/context.ts';
 import { LetheError, UsageError } from '../../errors.ts';
 import { createEnqueue, type Enqueue } from '../../jobs/enqueue.ts';
 import { openProducers } from '../../jobs/redis/connection.ts';
+import { KINDS } from '../../locations/kinds/registry.ts';
 import { createLogger } from '../../logger.ts';
 import { type Closable, closeAll, settingsOf } from '../../resources.ts';
 import { connect, type Database } from '../../store/client.ts';
@@ -59,6 +60,7 @@ export async function withSession<T>(
       get declared() {
         return fitting(fit).declared;
       },
+      kinds: KINDS,
       pastCatalogs: new Map(),
       get drift() {
         return fitting(fit).drift;

@@ -1,13 +1,15 @@
 import { LetheError } from '../../errors.ts';
 import type { KeyValue } from '../../keys/types.ts';
 import { findAccount } from '../../locations/account/row.ts';
-import { eraseRest } from '../../locations/table/erase-rest.ts';
+import type { Counts } from '../../locations/kind.ts';
+import { Rollback } from '../../locations/kind.ts';
+import { insideKind } from '../../locations/kinds/ask.ts';
 import type { Transaction } from '../../store/client.ts';
+import { GIVE_WAY_MS } from '../../store/limits.ts';
 import { sanitize } from '../../store/sql-errors.ts';
 import { Again, afterCommit, limitStatements, pipeline, written } from '../../store/transaction.ts';
-import { type Context, GIVE_WAY_MS } from '../model/context.ts';
-import { Rollback } from '../steps/finish-outcome.ts';
-import { type Counts, limitsOfSmall } from './is-small.ts';
+import type { Context } from '../model/context.ts';
+import { limitsOfSmall } from './is-small.ts';
 
 /** A small account was not erased by the transaction that accepts it: roll back, and accept it without. `why` holds no values. */
 export class NotErased extends Error {
@@ -39,7 +41,7 @@ export async function eraseAccepted<T>(
       () => limitStatements(tx, { statementMs: limits.ms, lockMs: GIVE_WAY_MS, reads: 'index' }),
       // No foreign key lets a new row in from here on.
       () => findAccount(tx, catalog.account, key, 'FOR UPDATE'),
-      () => eraseRest(tx, ctx, key, limits),
+      () => insideKind(ctx.kinds).inside.eraseRest(tx, ctx, key, limits),
       // Put together while the server deletes.
       async () => {
         await written();

@@ -5,17 +5,15 @@ import { canonicalKey } from '../../keys/canonical.ts';
 import { encodeKey } from '../../keys/encode.ts';
 import type { KeyValue } from '../../keys/types.ts';
 import { findAccount } from '../../locations/account/row.ts';
-import { findStrays, type Strays } from '../../locations/table/look-for-strays.ts';
-import { countAll } from '../../locations/table/probe.ts';
+import type { Estimated, InTheWay } from '../../locations/kind.ts';
+import { byCarrier, outlives } from '../../locations/kinds/ask.ts';
 import { currentSlots } from '../../pace/current-pace.ts';
 import { nextSweep } from '../../settings/sweep-times.ts';
 import { readClock } from '../../store/clock.ts';
-import { isContended } from '../../store/sql-errors.ts';
 import { transaction } from '../../store/transaction.ts';
 import type { Context } from '../model/context.ts';
 import { type Erasure, findLive } from '../model/states.ts';
 import { predictMs, type Rates, readRates, rowLimit } from '../model/throughput.ts';
-import { rowsPerChunk } from '../steps/plan.ts';
 
 /** What one location holds of an account, and what deleting that takes. */
 export type LocationEstimate = {
@@ -45,18 +43,15 @@ export type Estimate = {
   estimatedMs: number | null;
   /** In the order in which they are erased. */
   locations: LocationEstimate[];
-  /** Rows of others that reference the account's: with one of them an erasure stops before anything is deleted. */
-  strays: Strays[];
+  /** Data of others that depends on the account's: with some of it an erasure stops before anything is deleted. */
+  inTheWay: InTheWay[];
 };
 
-type Counted = {
-  location: Pick<Location, 'name' | 'owner' | 'action' | 'stage' | 'atRequest' | 'children'>;
-  rows: number | null;
-};
+type Counted = Estimated & { location: Pick<Location, 'name' | 'owner' | 'action' | 'stage' | 'atRequest'> };
 type Speed = { rates: Rates; slots: number; chunkRows: number };
 
-/** Counting reads an index from end to end; a snapshot that lives for longer would keep the server from cleaning up. */
-const COUNTING = { statementMs: 60_000, lockMs: 2_000 } as const;
+/** For all kinds to look for what would be in the way. */
+const LOOK_MS = 60_000;
 const READING = { statementMs: 5_000, lockMs: 2_000 } as const;
 
 /**
@@ -76,12 +71,16 @@ export async function estimateErasure(ctx: Context, key: KeyValue): Promise<Esti
   });
   if (!seen.account && !seen.erasure) throw new LetheError('not_found', 'there is no such account');
   const accountKey = seen.account?.key ?? key;
-  const counted: Counted[] = [];
-  for (const location of catalog.locations)
-    counted.push({ location, rows: await countOrNull(ctx, location, accountKey) });
+  const counted = await countAll(ctx, accountKey);
   const speed = { rates: seen.rates, slots: await currentSlots(ctx), chunkRows: settings.chunkRows };
   const onHold = seen.account?.onHold ?? false;
-  const small = !onHold && isSmall(counted, catalog.account.threshold, seen.rates);
+  const small =
+    !onHold &&
+    isSmall(
+      counted.filter(({ location }) => !outlives(ctx.kinds, location)),
+      catalog.account.threshold,
+      seen.rates,
+    );
   const startsAt = small
     ? seen.now
     : nextSweep(settings.sweepCron, new Date(seen.now.getTime() + settings.undoWindowMs));
@@ -91,28 +90,36 @@ export async function estimateErasure(ctx: Context, key: KeyValue): Promise<Esti
     mode: seen.erasure ? null : small ? 'immediate' : 'scheduled',
     startsAt: seen.erasure ? null : startsAt,
     onHold,
-    strays: seen.account ? await findStrays(ctx, accountKey, COUNTING.statementMs) : [],
+    inTheWay: seen.account ? await findInTheWay(ctx, accountKey) : [],
     ...estimate(counted, catalog.account.table, seen.account ? 1 : 0, speed),
   };
 }
 
-async function countOrNull(ctx: Context, location: Location, key: KeyValue): Promise<number | null> {
-  try {
-    return await transaction(ctx.db, COUNTING, async (tx) => {
-      await tx.execute(sql`SET TRANSACTION READ ONLY`);
-      return countAll(tx, location, key);
-    });
-  } catch (error) {
-    if (isContended(error)) return null;
-    throw error;
+/** What each location holds, in the order of the catalog. */
+async function countAll(ctx: Context, account: KeyValue): Promise<(Counted & { location: Location })[]> {
+  const estimates = new Map<string, Estimated>();
+  for (const { carrier, locations } of byCarrier(ctx.kinds, ctx.catalog.locations)) {
+    const each = await carrier.estimate(ctx, locations, account);
+    for (const [n, { name }] of locations.entries()) estimates.set(name, each[n] as Estimated);
   }
+  return ctx.catalog.locations.map((location) => ({ location, ...(estimates.get(location.name) as Estimated) }));
+}
+
+async function findInTheWay(ctx: Context, account: KeyValue): Promise<InTheWay[]> {
+  const found: InTheWay[] = [];
+  for (const kind of Object.values(ctx.kinds)) found.push(...(await kind.findInTheWay(ctx, account, LOOK_MS)));
+  return found;
 }
 
 /**
  * Whether a request would erase these rows at once: fewer than the threshold in every location, or
  * less work than it allows. The same as the request's own probe, which stops counting at the limit.
  */
-export function isSmall(counted: readonly Counted[], threshold: AccountTable['threshold'], rates: Rates): boolean {
+export function isSmall(
+  counted: readonly Pick<Counted, 'location' | 'rows'>[],
+  threshold: AccountTable['threshold'],
+  rates: Rates,
+): boolean {
   let left = typeof threshold === 'number' ? 0 : threshold.ms;
   for (const { location, rows } of counted) {
     const rate = typeof threshold === 'number' ? undefined : rates.get(location.name);
@@ -135,13 +142,8 @@ export function estimate(
     rows === null
       ? null
       : predictMs([{ location, rows, rate: rates.get(location) ?? null, ...jobs }], slots, chunkRows);
-  const rowsOf = new Map(counted.map(({ location, rows }) => [location.name, rows]));
-  const chunksOf = (rows: number, children: Location['children']) => {
-    const below = children.reduce((total, child) => total + (rowsOf.get(child.location) ?? 0), 0);
-    return Math.ceil(rows / rowsPerChunk(chunkRows, rows, below));
-  };
   const locations = counted.map(
-    ({ location: { name, owner, action, stage, atRequest, children }, rows }): LocationEstimate => {
+    ({ location: { name, owner, action, stage, atRequest }, rows, chunks }): LocationEstimate => {
       const shared = { name, owner, action, stage, rows };
       // The accepting transaction deletes these in one statement: no chunks, and no speed that was measured.
       return atRequest
@@ -149,8 +151,8 @@ export function estimate(
         : {
             ...shared,
             when: 'start',
-            chunks: rows === null ? null : chunksOf(rows, children),
-            estimatedMs: predict(name, rows, rows === null ? {} : { chunks: chunksOf(rows, children) }),
+            chunks,
+            estimatedMs: predict(name, rows, chunks === null ? {} : { chunks }),
           };
     },
   );

@@ -1,5 +1,6 @@
 import type { KeyValue } from '../../keys/types.ts';
-import { countEachUpTo, countUpTo } from '../../locations/table/probe.ts';
+import type { Counts } from '../../locations/kind.ts';
+import { insideKind, outlives } from '../../locations/kinds/ask.ts';
 import type { Transaction } from '../../store/client.ts';
 import { sqlState } from '../../store/sql-errors.ts';
 import { limitStatements, pipeline } from '../../store/transaction.ts';
@@ -12,8 +13,6 @@ export function limitsOfSmall({ catalog, settings }: Context): { rows: number; m
   return { rows: typeof threshold === 'number' ? threshold : MOST_IN_A_REQUEST, ms: settings.immediateMs };
 }
 
-export type Counts = ReadonlyMap<string, number>;
-
 /** What takes long to probe is not small: the account is held meanwhile. Its transaction is over. */
 export class ProbeTooLong extends Error {}
 
@@ -25,7 +24,7 @@ export class ProbeTooLong extends Error {}
  */
 export async function countIfSmall(tx: Transaction, ctx: Context, key: KeyValue): Promise<Counts | null> {
   const inTime = typeof ctx.catalog.account.threshold !== 'number';
-  const share = { statementMs: ctx.settings.lockBudgetMs / 2 / ctx.catalog.locations.length };
+  const share = { statementMs: ctx.settings.lockBudgetMs / 2 / Math.max(1, insideLocations(ctx).length) };
   try {
     const [, counts] = await pipeline([
       async () => (inTime ? limitStatements(tx, share) : undefined),
@@ -38,20 +37,23 @@ export async function countIfSmall(tx: Transaction, ctx: Context, key: KeyValue)
   }
 }
 
-async function countFew(tx: Transaction, { catalog }: Context, key: KeyValue): Promise<Counts | null> {
-  const { threshold } = catalog.account;
-  const counts = new Map<string, number>();
+/** What outlives the account is erased later, whatever its size. */
+const insideLocations = ({ catalog, kinds }: Context) => catalog.locations.filter((l) => !outlives(kinds, l));
+
+async function countFew(tx: Transaction, ctx: Context, key: KeyValue): Promise<Counts | null> {
+  const { threshold } = ctx.catalog.account;
+  const { inside } = insideKind(ctx.kinds);
   if (typeof threshold === 'number') {
-    const each = await countEachUpTo(tx, catalog.locations, key, threshold);
-    for (const [n, { name }] of catalog.locations.entries()) counts.set(name, each[n] as number);
-    return each.every((rows) => rows < threshold) ? counts : null;
+    const counts = await inside.countUpTo(tx, ctx, key, threshold);
+    return [...counts.values()].every((rows) => rows < threshold) ? counts : null;
   }
+  const counts = new Map<string, number>();
   const rates = await readRates(tx);
   let left = threshold.ms;
-  for (const location of catalog.locations) {
+  for (const location of insideLocations(ctx)) {
     const rate = rates.get(location.name);
     const limit = rowLimit(threshold, rate === undefined ? undefined : rate * left);
-    const rows = await countUpTo(tx, location, key, limit);
+    const rows = await inside.countOneUpTo(tx, location, key, limit);
     if (rows >= limit) return null;
     counts.set(location.name, rows);
     if (rate !== undefined) left -= rows / rate;

@@ -2,10 +2,11 @@ import { and, eq, inArray, ne, notInArray, type SQL, sql } from 'drizzle-orm';
 import type { Catalog } from '../../catalog/live/types.ts';
 import { appendEvent } from '../../events/append.ts';
 import type { Transaction } from '../../store/client.ts';
+import { OWN_TABLES } from '../../store/limits.ts';
 import { task } from '../../store/schema.ts';
 import { transaction } from '../../store/transaction.ts';
 import { keepCatalog, withCatalogOrCurrent } from '../model/catalog-of.ts';
-import { type Context, OWN_TABLES } from '../model/context.ts';
+import type { Context } from '../model/context.ts';
 import { type Dispatch, dispatchWindow } from '../model/dispatch.ts';
 import { ensureTasks } from '../model/ensure-tasks.ts';
 import { type Erasure, findErasure, transition } from '../model/states.ts';
@@ -77,7 +78,7 @@ async function dropUnlisted(tx: Transaction, catalog: Catalog, running: Erasure)
     .where(
       and(
         eq(task.erasureId, running.id),
-        eq(task.kind, 'table'),
+        ne(task.kind, 'account'),
         ne(task.state, 'done'),
         notInArray(
           task.location,

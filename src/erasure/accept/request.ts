@@ -1,18 +1,16 @@
 import { and, desc, eq, isNull } from 'drizzle-orm';
 import { v7 as uuidv7 } from 'uuid';
-import { qualified } from '../../catalog/live/names.ts';
 import { LetheError } from '../../errors.ts';
 import { appendEvent } from '../../events/append.ts';
 import { canonicalKey } from '../../keys/canonical.ts';
 import type { KeyValue } from '../../keys/types.ts';
 import { findAccount, flagAccount } from '../../locations/account/row.ts';
-import { eraseRows } from '../../locations/table/erase-rows.ts';
-import { refuseNewReferences } from '../../locations/table/refuse-new-references.ts';
-import { add, withSideEffects } from '../../locations/table/side-effects.ts';
+import type { Counts } from '../../locations/kind.ts';
+import { insideKind, outlives } from '../../locations/kinds/ask.ts';
 import type { Transaction } from '../../store/client.ts';
 import { erasure } from '../../store/schema.ts';
 import { isContended, sqlState } from '../../store/sql-errors.ts';
-import { afterCommit, limitStatements, pipeline, transaction } from '../../store/transaction.ts';
+import { limitStatements, pipeline, transaction } from '../../store/transaction.ts';
 import type { Context } from '../model/context.ts';
 import { type Dispatch, nextStep } from '../model/dispatch.ts';
 import { OUTSIDE, recordOutside } from '../model/ledger.ts';
@@ -22,7 +20,7 @@ import { eraseAccepted, NotErased } from './erase-accepted.ts';
 import { findRecorded } from './find-recorded.ts';
 import { linkOf } from './idempotency.ts';
 import { describeErasure, HELD_BY_APPLICATION, type Hold, insertErasure } from './insert-erasure.ts';
-import { type Counts, countIfSmall, ProbeTooLong } from './is-small.ts';
+import { countIfSmall, ProbeTooLong } from './is-small.ts';
 
 export type Request = {
   accountKey: KeyValue;
@@ -73,7 +71,9 @@ export async function requestErasure(
   const { lockBudgetMs } = ctx.settings;
   // A threshold in time may be more than the acceptance has.
   const inRows = typeof ctx.catalog.account.threshold === 'number';
-  const way: Way = { probe: true, erase: eraseSmall && inRows, deleteSessions: true };
+  // What outlives the account has steps of its own, which the accepting transaction does not begin.
+  const alone = !ctx.catalog.locations.some((l) => outlives(ctx.kinds, l));
+  const way: Way = { probe: true, erase: eraseSmall && inRows && alone, deleteSessions: true };
   let contended = 0;
   for (;;) {
     try {
@@ -177,10 +177,7 @@ const holdOf = (earlier: Erasure | null): Hold | null =>
     ? { by: earlier.heldBy, reason: earlier.holdReason }
     : null;
 
-/**
- * Deletes at most `most` rows of each location `at: request`. True when more may be there. To accept comes first: what a
- * foreign key that the catalog does not know points at is left to the workers, who stall.
- */
+/** Deletes at most `most` rows of each location `at: request`. True when more may be there: the workers go on. */
 async function deleteSessions(
   tx: Transaction,
   ctx: Context,
@@ -188,35 +185,18 @@ async function deleteSessions(
   key: KeyValue,
   most: number,
 ): Promise<boolean> {
-  const tables = ctx.catalog.locations.filter((l) => l.atRequest);
-  if (most === 0) return tables.length > 0;
-  let left = false;
-  const kept = new Set<string>();
-  const keep = (table: string) => void kept.add(table);
-  if (tables.length > 0) await refuseNewReferences(tx, ctx.catalog, { tables, concerns: keep });
-  const locations = tables.filter((l) => !kept.has(qualified(l)));
-  if (locations.length < tables.length)
-    ctx.log.error(
-      { erasureId, tables: [...kept] },
-      'not deleted by the request: the database has drifted from the catalog',
-    );
-  for (const location of locations) {
-    const pick = { lower: null, upper: null, limit: most, skipLocked: false };
-    const erase = () => eraseRows(tx, ctx.catalog, location, key, pick);
-    const { rows, more, besides } = await withSideEffects(tx, ctx.catalog, erase);
-    add(rows, besides);
-    left ||= more;
-    afterCommit(tx, () => ctx.onDeleted?.(rows));
+  if (most === 0) return ctx.catalog.locations.some((l) => l.atRequest);
+  const record = async (rows: Counts, more: boolean) => {
+    const data = { rows: Object.fromEntries(rows), ...(more ? { more } : {}) };
     await pipeline([
       () => recordOutside(tx, erasureId, rows, OUTSIDE),
-      () =>
-        appendEvent(tx, erasureId, 'location.erased_at_request', {
-          rows: Object.fromEntries(rows),
-          ...(more ? { more } : {}),
-        }),
+      () => appendEvent(tx, erasureId, 'location.erased_at_request', data),
     ]);
-  }
-  return left;
+  };
+  const { more, kept } = await insideKind(ctx.kinds).inside.eraseAtRequest(tx, ctx, key, { most, record });
+  if (kept.length > 0)
+    ctx.log.error({ erasureId, tables: kept }, 'not deleted by the request: the database has drifted from the catalog');
+  return more;
 }
 
 async function findFinished(tx: Transaction, ctx: Context, key: KeyValue): Promise<Erasure> {

@@ -1,8 +1,9 @@
 import { and, eq, isNull, lte, type SQL, sql } from 'drizzle-orm';
+import { OWN_TABLES } from '../../store/limits.ts';
 import { erasure } from '../../store/schema.ts';
 import { transaction } from '../../store/transaction.ts';
 import { withCatalogOrCurrent } from '../model/catalog-of.ts';
-import { type Context, OWN_TABLES } from '../model/context.ts';
+import type { Context } from '../model/context.ts';
 import { type Dispatch, dispatchWindow, nextStep } from '../model/dispatch.ts';
 import { holdForApplication } from '../model/hold.ts';
 import { closeIfNewerAccount } from '../model/newer-account.ts';
@@ -47,6 +48,7 @@ export async function eraseNow(ctx: Context, running: Erasure): Promise<Dispatch
   try {
     const outcome = await finishErasure(ctx, running, { ...limitsOfSmall(ctx), untouched: true });
     if (outcome === 'completed' || outcome === 'superseded') return null;
+    if (outcome === 'awaiting') return dispatchWindow(ctx, running);
     ctx.log.info({ erasureId: running.id, outcome }, 'not erased inside the request; the workers go on');
   } catch (error) {
     ctx.log.warn({ erasureId: running.id, err: error }, 'not erased inside the request; the workers go on');

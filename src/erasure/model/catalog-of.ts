@@ -5,9 +5,10 @@ import { type Declaration, parseDeclaration } from '../../catalog/load.ts';
 import { mergeDeclarations, sameAccounts } from '../../catalog/merge.ts';
 import { LetheError, UsageError } from '../../errors.ts';
 import type { Executor } from '../../store/client.ts';
+import { OWN_TABLES } from '../../store/limits.ts';
 import { catalog as catalogs, erasure } from '../../store/schema.ts';
 import { transaction } from '../../store/transaction.ts';
-import { type Context, OWN_TABLES } from './context.ts';
+import type { Context } from './context.ts';
 import { ensureTasks } from './ensure-tasks.ts';
 import type { Erasure } from './states.ts';
 

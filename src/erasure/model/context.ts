@@ -1,6 +1,7 @@
 import type { Drift } from '../../catalog/drift.ts';
 import type { Catalog } from '../../catalog/live/types.ts';
 import type { Declaration } from '../../catalog/load.ts';
+import type { Kinds } from '../../locations/kinds/registry.ts';
 import type { Logger } from '../../logger.ts';
 import type { PaceSchedule } from '../../settings/pace-schedule.ts';
 import type { Database } from '../../store/client.ts';
@@ -36,6 +37,8 @@ export type Settings = {
 export type Context = {
   readonly db: Database;
   readonly catalog: Catalog;
+  /** How the catalog's locations are erased. */
+  readonly kinds: Kinds;
   /** The current catalog as written; `catalog` may be that of an older erasure. */
   readonly declared: Declaration;
   readonly pastCatalogs: PastCatalogs;
@@ -46,16 +49,3 @@ export type Context = {
   /** Told how many rows of which location a transaction deleted, once it has committed. */
   readonly onDeleted?: (rows: ReadonlyMap<string, number>) => void;
 };
-
-/** Looking into the application's tables: locks nothing, may pass many dead index entries. */
-export const PROBING = { statementMs: 10 * 60_000, lockMs: 2_000 } as const;
-
-/** Bookkeeping on Lethe's own tables: short, and never behind the application's locks. */
-export const OWN_TABLES = { statementMs: 5_000, lockMs: 2_000 } as const;
-
-/**
- * How long a transaction waits for one row of the application while it holds others. Waiting while holding is what makes a
- * cycle; a session of the application that has already waited for long behind another one looks for
- * it at any moment, so the wait is as short as it can be (docs/decisions/002-never-wait-while-holding.md).
- */
-export const GIVE_WAY_MS = 10;

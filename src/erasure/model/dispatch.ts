@@ -1,8 +1,9 @@
-import { and, eq, inArray, or, sql } from 'drizzle-orm';
+import { and, eq, inArray, sql } from 'drizzle-orm';
+import { OWN_TABLES } from '../../store/limits.ts';
 import { chunk, erasure } from '../../store/schema.ts';
 import { transaction } from '../../store/transaction.ts';
-import { type Context, OWN_TABLES } from './context.ts';
-import { deletesSessions, type Erasure, isRunning } from './states.ts';
+import type { Context } from './context.ts';
+import { type Erasure, hasStepsInSql } from './states.ts';
 
 /** One window as it must be put into the queues: a parent and its chunks. */
 export type Dispatch = {
@@ -39,7 +40,7 @@ export async function dispatchWindow(
         dispatchedAt: sql`now() + ${options.delayMs ?? 0} * interval '1 millisecond'`,
         retryAt: null,
       })
-      .where(and(eq(erasure.id, seen.id), or(isRunning(), deletesSessions()), eq(erasure.step, seen.step)))
+      .where(and(eq(erasure.id, seen.id), hasStepsInSql(), eq(erasure.step, seen.step)))
       .returning({ id: erasure.id });
     if (rows.length > 0 && candidates.length > 0) {
       await tx

@@ -17,9 +17,9 @@ export async function ensureTasks(db: Executor, catalog: Catalog, of: Dated): Pr
 export function tasksOf(catalog: Catalog, of: Dated): string {
   const due = (slaMs: number | undefined) =>
     slaMs === undefined ? of.dueAt : new Date(Math.min(of.dueAt.getTime(), of.requestedAt.getTime() + slaMs));
-  const tables = catalog.locations.map((l) => ({
+  const locations = catalog.locations.map((l) => ({
     location: l.name,
-    kind: 'table',
+    kind: l.kind,
     action: l.action,
     owner: l.owner,
     stage: l.stage,
@@ -34,7 +34,7 @@ export function tasksOf(catalog: Catalog, of: Dated): string {
     rows_planned: 1,
     due_at: of.dueAt,
   };
-  return JSON.stringify([...tables, account]);
+  return JSON.stringify([...locations, account]);
 }
 
 /** The statement that inserts them, which another one may take along. `done`: so are they. */

@@ -4,14 +4,15 @@ import { appendEvent } from '../../events/append.ts';
 import { decodeKey } from '../../keys/encode.ts';
 import { isOnHold } from '../../locations/account/row.ts';
 import type { Executor } from '../../store/client.ts';
+import { OWN_TABLES, PROBING } from '../../store/limits.ts';
 import { erasure } from '../../store/schema.ts';
 import { transaction } from '../../store/transaction.ts';
 import { withCatalogOrCurrent } from './catalog-of.ts';
-import { type Context, OWN_TABLES, PROBING } from './context.ts';
+import type { Context } from './context.ts';
 import { type Dispatch, dispatchWindow } from './dispatch.ts';
 import { eachErasure } from './each-erasure.ts';
 import { hasNewerAccount } from './newer-account.ts';
-import { BY_APPLICATION, type Erasure, findErasure, isFinal, LIVE } from './states.ts';
+import { BY_APPLICATION, type Erasure, findErasure, hasSteps, isFinal, LIVE } from './states.ts';
 
 export const HOLD_REASON = 'the application holds the account';
 
@@ -58,7 +59,8 @@ export async function releaseErasure(
     if (row) await appendEvent(tx, id, 'erasure.released', { by });
     return row;
   });
-  if (released?.state !== 'running') return { erasure: released ?? seen, dispatch: null };
+  if (!released || released.state === 'scheduled' || !hasSteps(released))
+    return { erasure: released ?? seen, dispatch: null };
   return { erasure: released, dispatch: await dispatchWindow(ctx, released) };
 }
 

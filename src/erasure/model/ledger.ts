@@ -1,6 +1,6 @@
 import { type SQL, sql } from 'drizzle-orm';
 import { LetheError } from '../../errors.ts';
-import { affected } from '../../locations/table/sql.ts';
+import { affected } from '../../store/affected.ts';
 import type { Executor } from '../../store/client.ts';
 
 /** Ledger entries for rows that were deleted outside a planned chunk. */

@@ -1,17 +1,18 @@
 import { type SQL, sql } from 'drizzle-orm';
+import { relation } from '../../catalog/live/statement.ts';
 import type { AccountTable } from '../../catalog/live/types.ts';
 import { decodeKey } from '../../keys/encode.ts';
 import { belongsTo } from '../../keys/sql.ts';
 import type { KeyValue } from '../../keys/types.ts';
 import { createdOf } from '../../locations/account/row.ts';
-import { relation } from '../../locations/table/sql.ts';
 import { forgetAddress } from '../../mail/forget-address.ts';
 import type { Executor, Transaction } from '../../store/client.ts';
 import { keptText } from '../../store/kept-text.ts';
+import { OWN_TABLES } from '../../store/limits.ts';
 import { isContended } from '../../store/sql-errors.ts';
 import { afterCommit, transaction } from '../../store/transaction.ts';
 import { withCatalogOrCurrent } from './catalog-of.ts';
-import { type Context, OWN_TABLES } from './context.ts';
+import type { Context } from './context.ts';
 import { type Erasure, type State, transition } from './states.ts';
 
 /**

@@ -38,9 +38,18 @@ export const isDeletingSessions = (e: Pick<Erasure, 'state' | 'dispatchedAt'>): 
 /** Who holds an erasure because the application's own column (`account.hold`) says so. */
 export const BY_APPLICATION = 'account.hold';
 
-/** Steps go on: it runs and is not on hold, or deletes sessions. The application's hold allows that (decision 009), a person's does not. */
+/** Its account is gone, and a step is out that asks what outlives it. Between two answers none is. */
+const isAsking = (e: Pick<Erasure, 'state' | 'dispatchedAt'>): boolean =>
+  e.state === 'awaiting' && e.dispatchedAt !== null;
+
+/**
+ * Steps go on: it runs or asks, and is not on hold; or its sessions are being deleted, which the application's hold allows
+ * (decision 009) and a person's does not.
+ */
 export const hasSteps = (e: Erasure): boolean =>
-  isDeletingSessions(e) ? e.heldAt === null || e.heldBy === BY_APPLICATION : e.state === 'running' && e.heldAt === null;
+  isDeletingSessions(e)
+    ? e.heldAt === null || e.heldBy === BY_APPLICATION
+    : (e.state === 'running' || isAsking(e)) && e.heldAt === null;
 
 // Literals, so that the partial indexes fit whatever the statistics say.
 /** The same in SQL, each half for itself; `of` goes before the columns of `lethe.erasure`. */
@@ -48,6 +57,11 @@ export const isRunning = (of = ''): SQL => sql.raw(`(${of}state = 'running' AND 
 export const deletesSessions = (of = ''): SQL =>
   sql.raw(`(${of}state = 'scheduled' AND ${of}dispatched_at IS NOT NULL
     AND (${of}held_at IS NULL OR ${of}held_by = '${BY_APPLICATION}'))`);
+export const asks = (of = ''): SQL =>
+  sql.raw(`(${of}state = 'awaiting' AND ${of}dispatched_at IS NOT NULL AND ${of}held_at IS NULL)`);
+
+/** `hasSteps` in SQL, whole. */
+export const hasStepsInSql = (of = ''): SQL => sql`(${isRunning(of)} OR ${deletesSessions(of)} OR ${asks(of)})`;
 
 type Options = {
   where?: SQL | undefined;

@@ -1,9 +1,10 @@
 import { and, eq, isNotNull, sql } from 'drizzle-orm';
 import { appendEvent, type EventType } from '../../events/append.ts';
+import { OWN_TABLES } from '../../store/limits.ts';
 import { erasure } from '../../store/schema.ts';
 import type { DueRows } from '../../store/take-due.ts';
 import { transaction } from '../../store/transaction.ts';
-import { type Context, OWN_TABLES } from '../model/context.ts';
+import type { Context } from '../model/context.ts';
 import { isOfEarlierAccount } from '../model/newer-account.ts';
 import type { RevokeCall } from './revoke-call.ts';
 

@@ -1,34 +1,33 @@
 import { eq, sql } from 'drizzle-orm';
+import { refuseUnusable } from '../../catalog/live/refuse-unusable.ts';
 import { LetheError } from '../../errors.ts';
 import { decodeKey } from '../../keys/encode.ts';
 import type { KeyValue } from '../../keys/types.ts';
-import { eraseStubborn } from '../../locations/table/erase-stubborn.ts';
-import { refuseStrays } from '../../locations/table/look-for-strays.ts';
-import { countEachUpTo } from '../../locations/table/probe.ts';
-import { refuseNewReferences, refuseUnusable, whereRowsAre } from '../../locations/table/refuse-new-references.ts';
+import { outlives } from '../../locations/kinds/ask.ts';
 import { erasure } from '../../store/schema.ts';
 import { sanitize } from '../../store/sql-errors.ts';
-import { transaction } from '../../store/transaction.ts';
 import { adoptCatalog, withCatalogOf } from '../model/catalog-of.ts';
-import { type Context, PROBING } from '../model/context.ts';
+import type { Context } from '../model/context.ts';
 import { type Dispatch, dispatchWindow } from '../model/dispatch.ts';
 import { ensureTasks } from '../model/ensure-tasks.ts';
 import { holdForApplication } from '../model/hold.ts';
 import { closeIfNewerAccount } from '../model/newer-account.ts';
 import { type Erasure, findErasure, hasSteps } from '../model/states.ts';
-import { recordThroughput } from '../model/throughput.ts';
-import { eraseAtOnce, rowsAtOnce } from './erase-at-once.ts';
+import { awaitAnswers } from './await-answers.ts';
+import { eraseAtOnce } from './erase-at-once.ts';
 import { endAtRequest, eraseAtRequest } from './erase-at-request.ts';
-import { finishErasure } from './finish.ts';
-import { nextWindow, readTasks, startPass } from './next-window.ts';
+import { nextWindow, readTasks } from './next-window.ts';
 import { planTask, type Task } from './plan.ts';
 import { stall } from './stall.ts';
+import { type Finished, verifyAndFinish } from './verify-and-finish.ts';
 
 /** What should happen next. `superseded`: this step is not the current one, somebody else goes on. */
 export type Next =
   | { kind: 'superseded' }
   | { kind: 'dispatch'; dispatch: Dispatch }
   | { kind: 'completed' }
+  /** The account is gone, and what outlives it has been asked for. */
+  | { kind: 'awaiting' }
   /** Somebody new has the account's key. */
   | { kind: 'cancelled' }
   | { kind: 'held' }
@@ -36,12 +35,8 @@ export type Next =
   | { kind: 'scheduled' }
   | { kind: 'stalled'; error: LetheError };
 
-/** Finishing tries, with growing pauses, before a lock on the account counts as stuck. */
-const MAX_FINISH_ATTEMPTS = 40;
 /** Failed steps in a row before the erasure stalls: about twenty minutes of backoff. */
 const MAX_FAILURES = 20;
-/** The last transaction walks the dead index entries of all that was deleted: some time, and more for more rows. */
-const finishMs = (rowsPlanned: number) => 5_000 + rowsPlanned / 100;
 
 /**
  * Decides from the ledger what an erasure needs next: plan, another window of chunks, a verification
@@ -53,6 +48,7 @@ export async function advanceErasure(current: Context, erasureId: string, step: 
   try {
     const ctx = await withCatalogOf(current, running);
     const account = decodeKey(ctx.catalog.account.key, running.accountKey as string);
+    if (running.state === 'awaiting') return await nextAnswer(ctx, running, account);
     const closed = await closeIfNewerAccount(ctx, running);
     if (closed) return { kind: closed.state === 'completed' ? 'completed' : 'cancelled' };
     if (running.state === 'scheduled') {
@@ -72,22 +68,32 @@ export async function advanceErasure(current: Context, erasureId: string, step: 
   }
 }
 
+/** What outlives the account is asked for by steps of its own. */
+async function afterFinish(ctx: Context, running: Erasure, finished: Finished): Promise<Next> {
+  if (finished === 'awaiting') return orSuperseded(await dispatchWindow(ctx, running));
+  return typeof finished === 'string' ? { kind: finished } : orSuperseded(finished?.dispatch ?? null);
+}
+
+async function nextAnswer(ctx: Context, awaiting: Erasure, account: KeyValue): Promise<Next> {
+  const next = await awaitAnswers(ctx, awaiting, account);
+  return typeof next === 'string' ? { kind: next } : orSuperseded(next?.dispatch ?? null);
+}
+
 async function decide(ctx: Context, running: Erasure, account: KeyValue): Promise<Next> {
   refuseUnusable(ctx);
-  const accepted = await tasksToBeginWith(ctx, running);
+  const accepted = insideTasks(ctx, await tasksToBeginWith(ctx, running));
   const untouched = running.step === 1 && running.completedAt === null;
-  if (untouched && (await eraseAtOnce(ctx, running))) return { kind: 'completed' };
-  await refuseNewReferences(ctx.db, ctx.catalog, {
-    concerns: (table) => transaction(ctx.db, PROBING, async (tx) => whereRowsAre(tx, ctx.catalog, account)(table)),
-  });
-  if (accepted.every((t) => t.startedAt === null)) await refuseStrays(ctx, account, accepted);
+  const ended = untouched ? await eraseAtOnce(ctx, running) : null;
+  if (ended) return afterFinish(ctx, running, ended);
+  const begun = accepted.some((t) => t.startedAt !== null);
+  for (const kind of Object.values(ctx.kinds)) await kind.look(ctx, account, { begun });
   const tasks = await planAll(ctx, running, account, accepted);
   const failed = tasks.find((t) => t.state === 'failed');
   if (failed) return await stopFor(ctx, running, LetheError.parse(failed.lastError ?? ''));
   const rowsPlanned = tasks.reduce((sum, t) => sum + (t.rowsPlanned ?? 0), 0);
   const window = await nextWindow(ctx, tasks);
   if (window.length > 0) return orSuperseded(await dispatchWindow(ctx, running, window, { rowsPlanned }));
-  return await verifyAndFinish(ctx, running, account, rowsPlanned);
+  return afterFinish(ctx, running, await verifyAndFinish(ctx, running, account, rowsPlanned));
 }
 
 /** Counts a step that failed. Without the count a statement that can never work would be tried for ever, unnoticed. */
@@ -119,39 +125,14 @@ async function planAll(
   const pending = tasks.filter((t) => t.state === 'pending');
   if (pending.length === 0) return tasks;
   for (const t of pending) await planTask(ctx, t, account);
-  return readTasks(ctx, running);
+  return insideTasks(ctx, await readTasks(ctx, running));
 }
 
-async function verifyAndFinish(ctx: Context, running: Erasure, account: KeyValue, rowsPlanned: number): Promise<Next> {
-  const limit = await rowsAtOnce(ctx);
-  const counts = await transaction(ctx.db, PROBING, (tx) => countEachUpTo(tx, ctx.catalog.locations, account, limit));
-  const left = ctx.catalog.locations.filter((_, i) => (counts[i] ?? 0) >= limit).map((location) => location.name);
-  if (left.length > 0) return orSuperseded(await startPass(ctx, running, left));
-  const started = performance.now();
-  const outcome = await finishErasure(ctx, running, { rows: limit, ms: finishMs(rowsPlanned) });
-  if (outcome === 'completed') {
-    await recordThroughput(ctx.db, ctx.catalog.account.table, rowsPlanned, performance.now() - started).catch(
-      // The erasure is completed, whatever becomes of a measurement.
-      (error: Error) => ctx.log.debug({ code: error.name }, 'speed not recorded'),
-    );
-    return { kind: 'completed' };
-  }
-  if (outcome === 'held') return (await holdForApplication(ctx, running)) ? { kind: 'held' } : { kind: 'superseded' };
-  if (outcome === 'superseded') return { kind: 'superseded' };
-  const attempts = running.finishAttempts + 1;
-  if (attempts >= MAX_FINISH_ATTEMPTS) {
-    throw new LetheError(
-      'account_locked',
-      `the account or rows of it were locked or written in ${attempts} attempts to finish`,
-    );
-  }
-  if (outcome === 'locked' && attempts > 1) await eraseStubborn(ctx, running, account);
-  await ctx.db.update(erasure).set({ finishAttempts: attempts }).where(eq(erasure.id, running.id));
-  return orSuperseded(await dispatchWindow(ctx, running, [], { delayMs: finishPause(attempts) }));
+/** Without what outlives the account, which is asked for when that is gone. */
+function insideTasks(ctx: Context, tasks: readonly Task[]): readonly Task[] {
+  const later = new Set(ctx.catalog.locations.filter((l) => outlives(ctx.kinds, l)).map((l) => l.name));
+  return tasks.filter((t) => !later.has(t.location));
 }
-
-/** Pause before the next attempt to finish: doubling to ten seconds, with jitter so that two never meet in step. */
-const finishPause = (attempts: number) => Math.round(Math.min(10_000, 50 * 2 ** attempts) * (0.5 + Math.random() / 2));
 
 const orSuperseded = (dispatch: Dispatch | null): Next =>
   dispatch ? { kind: 'dispatch', dispatch } : { kind: 'superseded' };

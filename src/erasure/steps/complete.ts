@@ -1,14 +1,16 @@
-import { sql } from 'drizzle-orm';
+import { and, eq, inArray, notInArray, sql } from 'drizzle-orm';
 import type { Catalog } from '../../catalog/live/types.ts';
 import type { Happened } from '../../events/append.ts';
+import type { Counts } from '../../locations/kind.ts';
+import { Rollback } from '../../locations/kind.ts';
+import { insideNames, outlives } from '../../locations/kinds/ask.ts';
 import { insertNotification } from '../../mail/insert-notification.ts';
-import type { Transaction } from '../../store/client.ts';
+import type { Executor, Transaction } from '../../store/client.ts';
 import { task } from '../../store/schema.ts';
 import { pipeline } from '../../store/transaction.ts';
 import type { Context } from '../model/context.ts';
 import { OUTSIDE, recordOutside } from '../model/ledger.ts';
 import { type Erasure, transition } from '../model/states.ts';
-import { Rollback } from './finish-outcome.ts';
 
 /** What the first completion changes, and what happened just before it. */
 export const firstCompletion = (catalog: Catalog) => ({
@@ -20,28 +22,84 @@ export const firstCompletion = (catalog: Catalog) => ({
   before: [{ type: 'account.erased', data: { catalog: catalog.digest } }] satisfies Happened[],
 });
 
-/** The evidence of the last transaction: what it deleted (`gone`, by location), the tasks done, the state, the mail to send. */
+/** States in which a task has nothing more to do. */
+const SETTLED = ['done', 'retained'];
+
+/** True while an answer is outstanding, or what outlives the account has not been asked for yet. */
+export async function hasOutstanding(db: Executor, erasureId: string): Promise<boolean> {
+  const open = await db
+    .select({ id: task.id })
+    .from(task)
+    .where(and(eq(task.erasureId, erasureId), notInArray(task.state, SETTLED)))
+    .limit(1);
+  return open.length > 0;
+}
+
+/**
+ * The evidence of the last transaction: what it deleted (`gone`, by location), the tasks that it has proved done, the state,
+ * the mail to send. A task of a kind that takes no part in it keeps its state, and so does a retained one; while any of
+ * them has something to do the erasure is `awaiting`.
+ */
 export async function complete(
   tx: Transaction,
   ctx: Context,
   running: Pick<Erasure, 'id' | 'email' | 'completedAt' | 'probeAt'>,
-  gone: ReadonlyMap<string, number>,
-): Promise<Erasure> {
+  gone: Counts,
+): Promise<'completed' | 'awaiting'> {
   const finishTasks = async () => {
     await tx.execute(sql`
       UPDATE ${task} SET state = 'done', last_error = NULL, started_at = coalesce(started_at, now()), finished_at = now()
-       WHERE erasure_id = ${running.id} AND state <> 'done'`);
+       WHERE erasure_id = ${running.id} AND state <> 'done' AND state <> 'retained'
+         AND ${inArray(sql`kind`, ['account', ...insideNames(ctx.kinds)])}`);
   };
-  const { change, before } = firstCompletion(ctx.catalog);
-  const again = running.completedAt ? { probeAt: running.probeAt } : {};
-  const finish = () =>
-    transition(tx, running.id, 'running', 'completed', { ...change, retryAt: null, ...again }, { before });
+  const { before } = firstCompletion(ctx.catalog);
+  if (ctx.catalog.locations.some((l) => outlives(ctx.kinds, l))) {
+    await pipeline([() => recordOutside(tx, running.id, gone, OUTSIDE), finishTasks]);
+    if (await hasOutstanding(tx, running.id)) {
+      const change = { dispatchedAt: sql`now()`, retryAt: null };
+      if (!(await transition(tx, running.id, 'running', 'awaiting', change, { before })))
+        throw new Rollback('superseded');
+      return 'awaiting';
+    }
+    if (!(await endErasure(tx, ctx, running, 'running', before))) throw new Rollback('superseded');
+    return 'completed';
+  }
   const [, , done] = await pipeline([
     () => recordOutside(tx, running.id, gone, OUTSIDE),
     finishTasks,
-    finish,
-    async () => (running.email ? insertNotification(tx, running.id, 'completed') : undefined),
+    () => moveToCompleted(tx, ctx, running, 'running', before),
+    () => notifyCompleted(tx, running),
   ]);
   if (!done) throw new Rollback('superseded');
-  return done;
+  return 'completed';
 }
+
+type Ending = Pick<Erasure, 'id' | 'email' | 'completedAt' | 'probeAt'>;
+
+/** Completes an erasure that has nothing outstanding, and writes down the mail to send. False: somebody was faster. */
+export async function endErasure(
+  tx: Transaction,
+  ctx: Context,
+  ending: Ending,
+  from: 'running' | 'awaiting',
+  before: readonly Happened[] = [],
+): Promise<boolean> {
+  if (!(await moveToCompleted(tx, ctx, ending, from, before))) return false;
+  await notifyCompleted(tx, ending);
+  return true;
+}
+
+const moveToCompleted = (
+  tx: Transaction,
+  ctx: Context,
+  { id, completedAt, probeAt }: Ending,
+  from: 'running' | 'awaiting',
+  before: readonly Happened[],
+) => {
+  const { change } = firstCompletion(ctx.catalog);
+  const again = completedAt ? { probeAt } : {};
+  return transition(tx, id, from, 'completed', { ...change, retryAt: null, ...again }, { before });
+};
+
+const notifyCompleted = async (tx: Transaction, { id, email }: Ending) =>
+  email ? insertNotification(tx, id, 'completed') : undefined;

@@ -17,9 +17,10 @@ export async function rowsAtOnce(ctx: Context): Promise<number> {
 
 /**
  * Erases an account that is no larger than a slice with the last transaction alone: a plan, two windows and their
- * jobs cost more than its rows. True when it is completed; otherwise nothing has changed, and it is planned.
+ * jobs cost more than its rows. Null: nothing has changed, and it is planned.
  */
-export async function eraseAtOnce(ctx: Context, running: Erasure): Promise<boolean> {
+export async function eraseAtOnce(ctx: Context, running: Erasure): Promise<'completed' | 'awaiting' | null> {
   const limits = { rows: await rowsAtOnce(ctx), ms: ctx.settings.lockBudgetMs, untouched: true };
-  return (await finishErasure(ctx, running, limits)) === 'completed';
+  const outcome = await finishErasure(ctx, running, limits);
+  return outcome === 'completed' || outcome === 'awaiting' ? outcome : null;
 }

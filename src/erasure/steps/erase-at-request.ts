@@ -3,10 +3,11 @@ import type { Location } from '../../catalog/live/types.ts';
 import type { LetheError } from '../../errors.ts';
 import { appendEvent } from '../../events/append.ts';
 import type { KeyValue } from '../../keys/types.ts';
-import { findRemaining } from '../../locations/table/probe.ts';
+import { proveAll } from '../../locations/kinds/ask.ts';
+import { OWN_TABLES, PROBING } from '../../store/limits.ts';
 import { erasure } from '../../store/schema.ts';
 import { transaction } from '../../store/transaction.ts';
-import { type Context, OWN_TABLES, PROBING } from '../model/context.ts';
+import type { Context } from '../model/context.ts';
 import { type Dispatch, dispatchWindow } from '../model/dispatch.ts';
 import type { Erasure } from '../model/states.ts';
 import { MAX_PASSES, nextWindow, readTasks, startPass } from './next-window.ts';
@@ -28,7 +29,7 @@ export async function eraseAtRequest(ctx: Context, scheduled: Erasure, account: 
   const tasks = await ours();
   const window = await nextWindow(ctx, tasks);
   if (window.length > 0) return orNull(await dispatchWindow(ctx, scheduled, window));
-  const left = await transaction(ctx.db, PROBING, (tx) => findRemaining(tx, sound(locations, tasks), account));
+  const left = await transaction(ctx.db, PROBING, (tx) => proveAll(ctx.kinds, tx, sound(locations, tasks), account));
   if (left.length > 0 && scheduled.passes < MAX_PASSES) return orNull(await startPass(ctx, scheduled, left));
   return (await endAtRequest(ctx, scheduled, { left })) ? 'over' : null;
 }

@@ -1,34 +1,37 @@
 import { and, eq, isNull } from 'drizzle-orm';
 import { decodeKey } from '../../keys/encode.ts';
 import { findAccount } from '../../locations/account/row.ts';
-import { eraseRest, type FinishLimits } from '../../locations/table/erase-rest.ts';
-import { countEachUpTo } from '../../locations/table/probe.ts';
+import type { FinishLimits } from '../../locations/kind.ts';
+import { type FinishOutcome, Rollback } from '../../locations/kind.ts';
+import { insideKind } from '../../locations/kinds/ask.ts';
 import type { Transaction } from '../../store/client.ts';
+import { GIVE_WAY_MS } from '../../store/limits.ts';
 import { erasure } from '../../store/schema.ts';
 import { afterCommit, pipeline, readBy, setLimits, transaction } from '../../store/transaction.ts';
-import { type Context, GIVE_WAY_MS } from '../model/context.ts';
+import type { Context } from '../model/context.ts';
 import { hasNewerAccount } from '../model/newer-account.ts';
 import type { Erasure } from '../model/states.ts';
 import { complete } from './complete.ts';
-import { type FinishOutcome, outcomeOf, Rollback } from './finish-outcome.ts';
+import { outcomeOf } from './finish-outcome.ts';
 
 /**
- * The last transaction: holds the account row, so that no foreign key lets a new row in, deletes the
- * few rows that are left, proves every location empty and deletes the account. Rows that are locked
- * are not waited for while the account is held (`untouched`: for GIVE_WAY_MS at most): that is what makes an
- * application the victim of a deadlock. Throws `still_referenced` or `foreign_reference` when a row that is not this account's is in the way.
+ * The last transaction: locks the account's row, so that no foreign key lets a new row in. It deletes the few rows that
+ * are left, proves every location empty and deletes the account. It does not wait for locked rows while it has locked the
+ * account (`untouched`: for GIVE_WAY_MS at most): that would make the application the victim of a deadlock. Throws
+ * `still_referenced` or `foreign_reference` when a row that is not this account's is in the way.
  */
 export async function finishErasure(ctx: Context, running: Erasure, limits: FinishLimits): Promise<FinishOutcome> {
   const account = decodeKey(ctx.catalog.account.key, running.accountKey as string);
   const wait = ctx.settings.lockBudgetMs / 2;
+  const { inside } = insideKind(ctx.kinds);
   const work = () =>
     transaction(
       ctx.db,
       { statementMs: wait, lockMs: wait },
       async (tx) => {
         if (limits.untouched) {
-          const counts = await countEachUpTo(tx, ctx.catalog.locations, account, limits.rows);
-          if (counts.some((rows) => rows >= limits.rows)) throw new Rollback('more');
+          const counts = await inside.countUpTo(tx, ctx, account, limits.rows);
+          if ([...counts.values()].some((rows) => rows >= limits.rows)) throw new Rollback('more');
         }
         const { account: table } = ctx.catalog;
         const [row, , , claimed, newer] = await pipeline([
@@ -41,11 +44,11 @@ export async function finishErasure(ctx: Context, running: Erasure, limits: Fini
         // The next step closes an erasure whose key somebody new has.
         if (!claimed || newer) throw new Rollback('superseded');
         if (row?.onHold) throw new Rollback('held');
-        const gone = await eraseRest(tx, ctx, account, limits);
+        const gone = await inside.eraseRest(tx, ctx, account, limits);
         // There was none to lock: one that has come since is somebody new.
         if (!row && gone.get(table.table)) throw new Rollback('superseded');
-        await complete(tx, ctx, running, gone);
         afterCommit(tx, () => ctx.onDeleted?.(gone));
+        return complete(tx, ctx, running, gone);
       },
       // Otherwise the texts depend on which children of a row are there, and are too many to keep.
       { prepared: limits.untouched === true },

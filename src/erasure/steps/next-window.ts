@@ -1,9 +1,10 @@
-import { and, asc, eq, inArray, isNull, sql } from 'drizzle-orm';
+import { and, asc, eq, inArray, isNull, ne, sql } from 'drizzle-orm';
 import { LetheError } from '../../errors.ts';
 import { appendEvent } from '../../events/append.ts';
+import { OWN_TABLES } from '../../store/limits.ts';
 import { chunk, erasure, task } from '../../store/schema.ts';
 import { transaction } from '../../store/transaction.ts';
-import { type Context, OWN_TABLES } from '../model/context.ts';
+import type { Context } from '../model/context.ts';
 import { type Dispatch, dispatchWindow } from '../model/dispatch.ts';
 import type { Erasure } from '../model/states.ts';
 import type { Task } from './plan.ts';
@@ -13,12 +14,12 @@ export const MAX_PASSES = 5;
 /** Dispatches of a chunk without any progress before its task fails. */
 const MAX_DISPATCHES = 20;
 
-/** The tasks of an erasure's tables, in the order of their stages. */
+/** The tasks of an erasure's locations, in the order of their stages. */
 export const readTasks = (ctx: Context, running: Erasure): Promise<Task[]> =>
   ctx.db
     .select()
     .from(task)
-    .where(and(eq(task.erasureId, running.id), eq(task.kind, 'table')))
+    .where(and(eq(task.erasureId, running.id), ne(task.kind, 'account')))
     .orderBy(asc(task.stage), asc(task.location));
 
 /** The unfinished chunks of the lowest open stage, at most a window; tasks without any are done. */

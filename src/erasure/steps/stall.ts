@@ -1,13 +1,14 @@
 import { and, eq, sql } from 'drizzle-orm';
 import type { LetheError } from '../../errors.ts';
 import { appendEvent } from '../../events/append.ts';
+import { OWN_TABLES } from '../../store/limits.ts';
 import { erasure, task } from '../../store/schema.ts';
 import { transaction } from '../../store/transaction.ts';
-import { type Context, OWN_TABLES } from '../model/context.ts';
-import { type Erasure, transition } from '../model/states.ts';
+import type { Context } from '../model/context.ts';
+import { type Erasure, type State, transition } from '../model/states.ts';
 
 /**
- * Stops a running erasure for an operator: state `stalled`, the error on the task it belongs to (the
+ * Stops an erasure that runs, or asks, for an operator: state `stalled`, the error on the task it belongs to (the
  * account's when no other is at fault), a slow retry at the sweep. False when somebody else was faster.
  */
 export async function stall(ctx: Context, running: Erasure, error: LetheError): Promise<boolean> {
@@ -15,7 +16,7 @@ export async function stall(ctx: Context, running: Erasure, error: LetheError): 
     const stalled = await transition(
       tx,
       running.id,
-      'running',
+      running.state as State,
       'stalled',
       { retryAt: sql`now() + ${ctx.settings.stalledRetryMs} * interval '1 millisecond'` },
       { where: eq(erasure.step, running.step), data: { code: error.code } },

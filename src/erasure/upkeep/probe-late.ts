@@ -1,11 +1,12 @@
 import { and, eq, isNotNull, lte, type SQL, sql } from 'drizzle-orm';
 import { decodeKey } from '../../keys/encode.ts';
 import { findAccount } from '../../locations/account/row.ts';
-import { findRemaining } from '../../locations/table/probe.ts';
+import { outlives, proveAll } from '../../locations/kinds/ask.ts';
+import { OWN_TABLES, PROBING } from '../../store/limits.ts';
 import { erasure, task } from '../../store/schema.ts';
 import { transaction } from '../../store/transaction.ts';
 import { withCatalogOrCurrent } from '../model/catalog-of.ts';
-import { type Context, OWN_TABLES, PROBING } from '../model/context.ts';
+import type { Context } from '../model/context.ts';
 import { type Dispatch, dispatchWindow } from '../model/dispatch.ts';
 import { eachErasure } from '../model/each-erasure.ts';
 import { ensureTasks } from '../model/ensure-tasks.ts';
@@ -36,10 +37,10 @@ async function probe(current: Context, done: Erasure): Promise<Dispatch | null> 
   if (!ctx) return neverMind(current, done);
   const account = decodeKey(ctx.catalog.account.key, done.accountKey as string);
   const next = sql`CASE WHEN now() < completed_at + interval '1 day' THEN completed_at + interval '1 day' END`;
-  const unguarded = ctx.catalog.locations.filter((l) => !l.guarded);
+  const unguarded = ctx.catalog.locations.filter((l) => !l.guarded && !outlives(ctx.kinds, l));
   const { newer, left } = await transaction(ctx.db, PROBING, async (tx) => {
     const exists = (await findAccount(tx, ctx.catalog.account, account)) !== null;
-    return { newer: exists, left: exists ? [] : await findRemaining(tx, unguarded, account) };
+    return { newer: exists, left: exists ? [] : await proveAll(ctx.kinds, tx, unguarded, account) };
   });
   if (left.length === 0) {
     await ctx.db

@@ -1,5 +1,5 @@
 import { sql } from 'drizzle-orm';
-import { affected } from '../../locations/table/sql.ts';
+import { affected } from '../../store/affected.ts';
 import { transaction } from '../../store/transaction.ts';
 import type { Context } from '../model/context.ts';
 

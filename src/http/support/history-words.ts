@@ -37,6 +37,7 @@ const WORDS: Record<EventType, (data: Data, requestedBy: string) => string> = {
   'erasure.released': (data) => `Released${by(data)}`,
   'erasure.scrubbed': () => 'Account, errors and reasons were forgotten',
   'task.failed': (data) => `Failed in ${text(data.location)}: ${errorWords(`${text(data.code)}: `).words}`,
+  'task.acknowledged': (data) => `${text(data.location)} has confirmed that its data is erased`,
   'task.dropped': (data) => `${text(data.location)} was dropped: the catalog does not list it any more`,
   'location.erased_at_request': (data) => {
     if (!data.over) return `${data.more ? 'Signing out' : 'Signed out'}: deleted ${rows(data.rows)}`;

@@ -1,11 +1,12 @@
 import { type SQL, sql } from 'drizzle-orm';
+import { about, relation } from '../../catalog/live/statement.ts';
 import type { AccountTable } from '../../catalog/live/types.ts';
 import { asText, belongsTo } from '../../keys/sql.ts';
 import type { KeyValue } from '../../keys/types.ts';
+import { affected } from '../../store/affected.ts';
 import type { Executor } from '../../store/client.ts';
 import { keptText } from '../../store/kept-text.ts';
-import { refuseIgnored } from '../table/hooks.ts';
-import { about, affected, relation } from '../table/sql.ts';
+import { refuseIgnored } from '../../catalog/live/refuse-ignored.ts';
 
 export type AccountRow = {
   key: string[];

@@ -1,31 +1,19 @@
-import type { Location } from '../../catalog/live/types.ts';
-import type { Context } from '../../erasure/model/context.ts';
-import { Rollback } from '../../erasure/steps/finish-outcome.ts';
+import { refuseUnusable } from '../../catalog/live/refuse-unusable.ts';
+import type { TableLocation } from '../../catalog/live/types.ts';
 import { LetheError } from '../../errors.ts';
 import type { KeyValue } from '../../keys/types.ts';
 import type { Transaction } from '../../store/client.ts';
 import { pipeline } from '../../store/transaction.ts';
 import { deleteAccountRow } from '../account/row.ts';
+import type { FinishLimits, KindContext } from '../kind.ts';
+import { Rollback } from '../kind.ts';
 import { eraseRows } from './erase-rows.ts';
 import { canEraseEverything, eraseEverything } from './everything.ts';
-import { isHooked, refuseIgnored } from './hooks.ts';
+import { refuseIgnored } from '../../catalog/live/refuse-ignored.ts';
+import { isHooked } from './hooks.ts';
 import { findLeft, findOwn, findRemaining } from './probe.ts';
-import { refuseNewReferences, refuseUnusable, whereRowsAre, whereRowsWent } from './refuse-new-references.ts';
+import { refuseNewReferences, whereRowsAre, whereRowsWent } from './refuse-new-references.ts';
 import { add, settleConstraints, withSideEffects } from './side-effects.ts';
-
-export type FinishLimits = {
-  /** Rows per location that this transaction may still delete. */
-  rows: number;
-  /** From the account's lock to commit. */
-  ms: number;
-  /**
-   * Nothing has been deleted yet: count first, and delete each location's rows with one statement, which waits
-   * for a locked row for a moment. Otherwise the rows are picked, and locked ones left.
-   */
-  untouched?: boolean;
-  /** Whatever is in the way is met once more by another transaction, which says what it is. */
-  again?: boolean;
-};
 
 /**
  * Deletes what there is, proves it, deletes the account, whose row the caller holds, and proves again that nothing is
@@ -33,7 +21,7 @@ export type FinishLimits = {
  */
 export async function eraseRest(
   tx: Transaction,
-  ctx: Context,
+  ctx: KindContext,
   account: KeyValue,
   limits: FinishLimits,
 ): Promise<Map<string, number>> {
@@ -45,7 +33,7 @@ export async function eraseRest(
 
 async function eraseAndProve(
   tx: Transaction,
-  ctx: Context,
+  ctx: KindContext,
   account: KeyValue,
   limits: FinishLimits,
 ): Promise<Map<string, number>> {
@@ -92,11 +80,11 @@ async function eraseAndProve(
   }
   await refuse();
   const gone = await deleteLeftovers(tx, ctx, account, limits.rows);
-  let remaining = await findRemaining(tx, catalog.locations, account);
+  let remaining = await findRemaining(tx, catalog.tables, account);
   if (remaining.length > 0 && isHooked(catalog)) {
     // What triggers have written meanwhile goes once; what they write again each time never would.
     add(gone, await deleteLeftovers(tx, ctx, account, limits.rows));
-    remaining = await findRemaining(tx, catalog.locations, account);
+    remaining = await findRemaining(tx, catalog.tables, account);
   }
   if (remaining.length > 0) await refuseLeft(tx, ctx, account, remaining);
   gone.set(catalog.account.table, await deleteAccountRow(tx, catalog.account, account));
@@ -107,7 +95,7 @@ async function eraseAndProve(
 /** Deletes what triggers have written while the account went (`left`), once: what they write again then is an error. */
 async function eraseWritten(
   tx: Transaction,
-  ctx: Context,
+  ctx: KindContext,
   account: KeyValue,
   limits: FinishLimits,
   left: readonly string[],
@@ -128,11 +116,11 @@ async function eraseWritten(
 /** Rows that this transaction has written itself are there each time; others are locked, or have just come. */
 async function refuseLeft(
   tx: Transaction,
-  { catalog }: Context,
+  { catalog }: KindContext,
   account: KeyValue,
   left: readonly string[],
 ): Promise<never> {
-  const written = isHooked(catalog) ? await findOwn(tx, catalog.locations, account, left) : [];
+  const written = isHooked(catalog) ? await findOwn(tx, catalog.tables, account, left) : [];
   if (written.length === 0) throw new Rollback('locked');
   throw new LetheError(
     'unexpected_changes',
@@ -143,15 +131,15 @@ async function refuseLeft(
 
 async function deleteLeftovers(
   tx: Transaction,
-  ctx: Context,
+  ctx: KindContext,
   account: KeyValue,
   limit: number,
 ): Promise<Map<string, number>> {
   const gone = new Map<string, number>();
   const pick = { lower: null, upper: null, limit, skipLocked: true };
-  const erase = (location: Location) => () => eraseRows(tx, ctx.catalog, location, account, pick);
-  const above = ctx.catalog.locations.filter((l) => l.children.length > 0);
-  const leaves = ctx.catalog.locations.filter((l) => l.children.length === 0);
+  const erase = (location: TableLocation) => () => eraseRows(tx, ctx.catalog, location, account, pick);
+  const above = ctx.catalog.tables.filter((l) => l.children.length > 0);
+  const leaves = ctx.catalog.tables.filter((l) => l.children.length === 0);
   const all = await pipeline(leaves.map(erase));
   // Several statements each, and stage after stage: those below must be gone.
   for (const location of above) all.push(await erase(location)());

@@ -1,12 +1,15 @@
 import { type SQL, sql } from 'drizzle-orm';
 import { qualified } from '../../catalog/live/names.ts';
-import type { Catalog, Location, Reference } from '../../catalog/live/types.ts';
+import { about, joins, relation } from '../../catalog/live/statement.ts';
+import type { Catalog, Reference, TableLocation } from '../../catalog/live/types.ts';
 import { LetheError } from '../../errors.ts';
 import { asText, belongsTo, columns, inIndex, inList, inOrder, tuple, values, walks } from '../../keys/sql.ts';
 import type { KeyValue } from '../../keys/types.ts';
+import { affected } from '../../store/affected.ts';
 import type { Transaction } from '../../store/client.ts';
-import { isVetoed, refuseIgnored } from './hooks.ts';
-import { about, affected, joins, relation, rowsBetween } from './sql.ts';
+import { refuseIgnored } from '../../catalog/live/refuse-ignored.ts';
+import { isVetoed } from './hooks.ts';
+import { rowsBetween } from './rows-between.ts';
 
 /** Which of the account's rows one call takes, and how it meets rows that the application has locked. */
 export type Pick = {
@@ -30,7 +33,7 @@ export type Deleted = { rows: Map<string, number>; more: boolean };
 export async function eraseRows(
   tx: Transaction,
   catalog: Catalog,
-  location: Location,
+  location: TableLocation,
   account: KeyValue,
   pick: Pick,
 ): Promise<Deleted> {
@@ -44,7 +47,7 @@ export async function eraseRows(
 /** The key of the n-th row after `lower`, up to `upper`, or null when fewer are left. */
 export async function findBound(
   tx: Transaction,
-  location: Location,
+  location: TableLocation,
   account: KeyValue,
   lower: KeyValue | null,
   upper: KeyValue,
@@ -64,7 +67,7 @@ export async function findBound(
  */
 export async function walkDeleted(
   tx: Transaction,
-  location: Location,
+  location: TableLocation,
   account: KeyValue,
   range: { lower: KeyValue | null; upper: KeyValue },
 ): Promise<void> {
@@ -77,7 +80,7 @@ export async function walkDeleted(
 }
 
 /** Waits for the lock of the account's first row in a location, in line with the application. */
-export async function lockFirst(tx: Transaction, location: Location, account: KeyValue): Promise<void> {
+export async function lockFirst(tx: Transaction, location: TableLocation, account: KeyValue): Promise<void> {
   const statement = sql`SELECT 1 FROM ${relation(location)} AS t WHERE ${walks('t', location.account, account)}
     ${inOrder('t', location)} LIMIT 1 FOR UPDATE OF t`;
   await about(location, () => tx.execute(statement));
@@ -91,7 +94,7 @@ export async function lockFirst(tx: Transaction, location: Location, account: Ke
 export async function walkReferences(
   tx: Transaction,
   catalog: Catalog,
-  location: Location,
+  location: TableLocation,
   account: KeyValue,
   range: { lower: KeyValue | null; upper: KeyValue | null },
 ): Promise<void> {
@@ -103,11 +106,17 @@ export async function walkReferences(
 }
 
 const childOf = (catalog: Catalog, reference: Reference) =>
-  catalog.locations.find((l) => l.name === reference.location) as Location;
+  catalog.tables.find((l) => l.name === reference.location) as TableLocation;
 const forUpdate = (pick: Pick): SQL => (pick.skipLocked ? sql`FOR UPDATE OF t SKIP LOCKED` : sql`FOR UPDATE OF t`);
 const limited = (limit: number | undefined): SQL => (limit === undefined ? sql`` : sql`LIMIT ${limit}`);
 
-async function selectKeys(tx: Transaction, location: Location, where: SQL, pick: Pick, lock: SQL): Promise<string[][]> {
+async function selectKeys(
+  tx: Transaction,
+  location: TableLocation,
+  where: SQL,
+  pick: Pick,
+  lock: SQL,
+): Promise<string[][]> {
   return keysOf(
     tx,
     location,
@@ -116,14 +125,14 @@ async function selectKeys(tx: Transaction, location: Location, where: SQL, pick:
   );
 }
 
-async function keysOf(tx: Transaction, location: Location, statement: SQL): Promise<string[][]> {
+async function keysOf(tx: Transaction, location: TableLocation, statement: SQL): Promise<string[][]> {
   const rows = await about(location, () => tx.execute<{ key: string[] }>(statement));
   return rows.map((row) => row.key);
 }
 
 async function eraseLeaf(
   tx: Transaction,
-  location: Location,
+  location: TableLocation,
   account: KeyValue,
   where: SQL,
   pick: Pick,
@@ -141,7 +150,7 @@ async function eraseLeaf(
 }
 
 /** Deletes what `picked` has locked. The outer WHERE repeats the account: a row may have moved to another one before its lock. */
-const deletePicked = (tx: Transaction, location: Location, account: KeyValue, picked: SQL): Promise<number> =>
+const deletePicked = (tx: Transaction, location: TableLocation, account: KeyValue, picked: SQL): Promise<number> =>
   about(location, () =>
     affected(
       tx,
@@ -151,14 +160,14 @@ const deletePicked = (tx: Transaction, location: Location, account: KeyValue, pi
     ),
   );
 
-const deleteFrom = (tx: Transaction, location: Location, where: SQL): Promise<number> =>
+const deleteFrom = (tx: Transaction, location: TableLocation, where: SQL): Promise<number> =>
   about(location, () => affected(tx, sql`DELETE FROM ${relation(location)} AS t WHERE ${where}`));
 
 /** Deletes locked parents, children first. Nothing can reference them meanwhile: that would need a lock that we hold. */
 async function eraseParents(
   tx: Transaction,
   catalog: Catalog,
-  location: Location,
+  location: TableLocation,
   account: KeyValue,
   keys: string[][],
   pick: Pick,
@@ -188,7 +197,7 @@ async function eraseParents(
 /** Deletes those of the locked rows that nothing references (`free`). */
 async function deleteKeys(
   tx: Transaction,
-  location: Location,
+  location: TableLocation,
   account: KeyValue,
   keys: string[][],
   free: readonly SQL[],
@@ -220,8 +229,8 @@ const CHILD_LIMIT = 10_000;
 async function eraseChildren(
   tx: Transaction,
   catalog: Catalog,
-  parent: Location,
-  child: Location,
+  parent: TableLocation,
+  child: TableLocation,
   reference: Reference,
   account: KeyValue,
   keys: string[][],
@@ -245,8 +254,8 @@ async function eraseChildren(
  * key's index: left to the planner, statistics from before the deletion make it read the whole table.
  */
 const belowEach = (
-  parent: Location,
-  child: Location,
+  parent: TableLocation,
+  child: TableLocation,
   reference: Reference,
   keys: string[][],
   list: SQL,
@@ -261,8 +270,8 @@ const belowEach = (
 
 async function anyChild(
   tx: Transaction,
-  parent: Location,
-  child: Location,
+  parent: TableLocation,
+  child: TableLocation,
   reference: Reference,
   keys: string[][],
 ): Promise<boolean> {
@@ -274,8 +283,8 @@ async function anyChild(
 /** Throws when a child is not this account's: deleting its parent would take it along. */
 async function refuseForeignRows(
   tx: Transaction,
-  parent: Location,
-  child: Location,
+  parent: TableLocation,
+  child: TableLocation,
   reference: Reference,
   account: KeyValue,
   keys: string[][],

@@ -1,21 +1,22 @@
 import { sql } from 'drizzle-orm';
-import type { Catalog, Location } from '../../catalog/live/types.ts';
+import { about, joins, relation } from '../../catalog/live/statement.ts';
+import type { Catalog, TableLocation } from '../../catalog/live/types.ts';
 import { belongsTo, walks } from '../../keys/sql.ts';
 import type { KeyValue } from '../../keys/types.ts';
+import { affected } from '../../store/affected.ts';
 import type { Transaction } from '../../store/client.ts';
 import { keptText } from '../../store/kept-text.ts';
 import { pipeline } from '../../store/transaction.ts';
 import { deleteAccountRow } from '../account/row.ts';
 import { isVetoed } from './hooks.ts';
 import { findRemaining } from './probe.ts';
-import { about, affected, joins, relation } from './sql.ts';
 
 /**
  * False where one statement is not enough: rows reference rows of their own table, or something may turn a deletion
  * into nothing, so that what was locked has to be compared with what went.
  */
 export const canEraseEverything = (catalog: Catalog): boolean =>
-  catalog.locations.every((l) => l.children.every((child) => child.location !== l.name) && !isVetoed(catalog, l));
+  catalog.tables.every((l) => l.children.every((child) => child.location !== l.name) && !isVetoed(catalog, l));
 
 /**
  * Deletes the account's rows with one statement for each location, and its own row, all in one round trip. The caller
@@ -30,18 +31,18 @@ export async function eraseEverything<T>(
   last: () => Promise<T>,
 ): Promise<{ gone: Map<string, number>; remaining: string[]; last: T }> {
   const gone = new Map<string, number>();
-  const erase = (location: Location) => async () => {
+  const erase = (location: TableLocation) => async () => {
     gone.set(location.name, await eraseUnreferenced(tx, catalog, location, account));
   };
-  const leaves = catalog.locations.filter((l) => l.children.length === 0);
-  const parents = catalog.locations.filter((l) => l.children.length > 0);
+  const leaves = catalog.tables.filter((l) => l.children.length === 0);
+  const parents = catalog.tables.filter((l) => l.children.length > 0);
   let remaining: string[] = [];
   let settled: T | undefined;
   await pipeline([
     ...leaves.map(erase),
     ...parents.flatMap((location) => [() => lockAll(tx, location, account), erase(location)]),
     async () => {
-      remaining = await findRemaining(tx, catalog.locations, account);
+      remaining = await findRemaining(tx, catalog.tables, account);
     },
     async () => {
       gone.set(catalog.account.table, await deleteAccountRow(tx, catalog.account, account));
@@ -54,7 +55,7 @@ export async function eraseEverything<T>(
 }
 
 /** No row that references one of these can come in from here on; the next statement sees all that did before. */
-async function lockAll(tx: Transaction, location: Location, account: KeyValue): Promise<void> {
+async function lockAll(tx: Transaction, location: TableLocation, account: KeyValue): Promise<void> {
   const statement = keptText(
     location,
     'lock all',
@@ -66,10 +67,15 @@ async function lockAll(tx: Transaction, location: Location, account: KeyValue): 
 }
 
 /** A row that another one references stays: a cascading foreign key would delete that one uncounted. */
-function eraseUnreferenced(tx: Transaction, catalog: Catalog, location: Location, account: KeyValue): Promise<number> {
+function eraseUnreferenced(
+  tx: Transaction,
+  catalog: Catalog,
+  location: TableLocation,
+  account: KeyValue,
+): Promise<number> {
   const statement = keptText(location, 'delete unreferenced', { account }, (slots) => {
     const free = location.children.map((reference) => {
-      const child = catalog.locations.find((l) => l.name === reference.location) as Location;
+      const child = catalog.tables.find((l) => l.name === reference.location) as TableLocation;
       // Not EXISTS: the planner would make a join of it and may read the whole table.
       return sql` AND (SELECT 1 FROM ${relation(child)} AS c
         WHERE ${joins('c', reference.columns, 't', reference.referenced)} LIMIT 1) IS NULL`;

@@ -2,13 +2,14 @@ import { sql } from 'drizzle-orm';
 import { findStrayPaths } from '../../catalog/checks/strays.ts';
 import { inspectForeignKeys } from '../../catalog/live/inspect.ts';
 import { identifiers, qualified } from '../../catalog/live/names.ts';
-import { type Context, PROBING } from '../../erasure/model/context.ts';
-import type { Task } from '../../erasure/steps/plan.ts';
 import { LetheError } from '../../errors.ts';
 import type { KeyValue } from '../../keys/types.ts';
+import { PROBING } from '../../store/limits.ts';
 import { isContended } from '../../store/sql-errors.ts';
 import { transaction } from '../../store/transaction.ts';
+import type { InTheWay, Kind, KindContext } from '../kind.ts';
 import { countStrays } from './count-strays.ts';
+import { refuseNewReferences, whereRowsAre } from './refuse-new-references.ts';
 
 /** Others' rows that reference the account's by one foreign key. `rows` is null when they could not be counted in time. */
 export type Strays = {
@@ -36,12 +37,12 @@ const LEAST_MS = 1_000;
  * nothing; what is found is counted by the database, so it takes no memory here.
  */
 export async function findStrays(
-  ctx: Pick<Context, 'db' | 'catalog'>,
+  ctx: Pick<KindContext, 'db' | 'catalog'>,
   account: KeyValue,
   ms: number,
 ): Promise<Strays[]> {
   const { db, catalog } = ctx;
-  const foreignKeys = await inspectForeignKeys(db, [catalog.account, ...catalog.locations]);
+  const foreignKeys = await inspectForeignKeys(db, [catalog.account, ...catalog.tables]);
   const end = performance.now() + ms;
   const found: Strays[] = [];
   for (const path of findStrayPaths(catalog, foreignKeys)) {
@@ -79,12 +80,27 @@ export const strayWords = ({ table, columns, constraint, parent, rows, more }: S
   return `${table} (${identifiers(columns)}): ${many} of others reference${rows === 1 ? 's' : ''} rows of this account in ${parent} (${constraint})`;
 };
 
+/** The same for a plan: each with its words. */
+export const findInTheWay: Kind['findInTheWay'] = async (ctx, account, ms): Promise<InTheWay[]> =>
+  (await findStrays(ctx, account, ms)).map((s) => ({ words: strayWords(s), rows: s.rows, evidence: s }));
+
 /**
- * Refuses to begin while rows of others reference the account's: met later, they would stop it when most is gone and nothing
- * can be undone. Throws `foreign_reference` that names them all. A look that takes too long does not keep the erasure from its
- * deadline: what it did not see is met by the slices, which touch nobody's rows either.
+ * Looks for what would stop the erasure later: foreign keys that the catalog does not know and, before anything is
+ * deleted, rows of others that reference the account's. Throws `catalog_invalid` and `foreign_reference`.
  */
-export async function refuseStrays(ctx: Context, account: KeyValue, tasks: readonly Task[]): Promise<void> {
+export const lookFirst: Kind['look'] = async (ctx, account, { begun }) => {
+  await refuseNewReferences(ctx.db, ctx.catalog, {
+    concerns: (table) => transaction(ctx.db, PROBING, async (tx) => whereRowsAre(tx, ctx.catalog, account)(table)),
+  });
+  if (!begun) await refuseStrays(ctx, account);
+};
+
+/**
+ * Refuses to begin while rows of others reference the account's: met later, they would stop it when most is gone and
+ * nothing can be undone. Throws `foreign_reference` that names them all. A look that takes too long does not keep the
+ * erasure from its deadline: the slices meet what it did not see, and touch nobody's rows either.
+ */
+async function refuseStrays(ctx: KindContext, account: KeyValue): Promise<void> {
   const strays = await findStrays(ctx, account, PROBING.statementMs);
   for (const { table, constraint } of strays.filter((s) => s.rows === null))
     ctx.log.warn({ table, constraint }, 'rows of others were not looked for to the end: it would take too long');
@@ -94,10 +110,6 @@ export async function refuseStrays(ctx: Context, account: KeyValue, tasks: reado
   throw new LetheError(
     'foreign_reference',
     `${met.map(strayWords).join('; ')}. Nothing was deleted, so it can still be undone`,
-    {
-      taskId: tasks.find((t) => t.location === first.location)?.id,
-      referencing: first.referencing,
-      keys: first.keys,
-    },
+    { location: first.location, referencing: first.referencing, keys: first.keys },
   );
 }

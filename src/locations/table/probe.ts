@@ -1,13 +1,18 @@
 import { type SQL, sql } from 'drizzle-orm';
-import type { Catalog, Location, TableName } from '../../catalog/live/types.ts';
+import { about, relation } from '../../catalog/live/statement.ts';
+import type { Catalog, TableLocation, TableName } from '../../catalog/live/types.ts';
 import { belongsTo, inOrder, walks } from '../../keys/sql.ts';
 import type { KeyValue } from '../../keys/types.ts';
 import type { Executor, Transaction } from '../../store/client.ts';
 import { keptText } from '../../store/kept-text.ts';
-import { about, relation } from './sql.ts';
 
 /** Rows of the account in a location, counted up to `limit` only: never a full count of a large account. */
-export async function countUpTo(db: Executor, location: Location, account: KeyValue, limit: number): Promise<number> {
+export async function countUpTo(
+  db: Executor,
+  location: TableLocation,
+  account: KeyValue,
+  limit: number,
+): Promise<number> {
   const statement = sql`SELECT count(*)::int AS n FROM (${someRows(location, account, limit)}) AS sample`;
   const [row] = await about(location, () => db.execute<{ n: number }>(statement));
   return row?.n ?? 0;
@@ -16,7 +21,7 @@ export async function countUpTo(db: Executor, location: Location, account: KeyVa
 /** The same for several locations in one statement, in their order. */
 export async function countEachUpTo(
   db: Executor,
-  locations: readonly Location[],
+  locations: readonly TableLocation[],
   account: KeyValue,
   limit: number,
 ): Promise<number[]> {
@@ -32,7 +37,7 @@ export async function countEachUpTo(
 }
 
 /** All rows of the account in a location: reads that part of the index from end to end. */
-export async function countAll(db: Executor, location: Location, account: KeyValue): Promise<number> {
+export async function countAll(db: Executor, location: TableLocation, account: KeyValue): Promise<number> {
   const statement = sql`SELECT count(*)::numeric AS n FROM ${relation(location)} AS t
     WHERE ${walks('t', location.account, account)}`;
   const [row] = await about(location, () => db.execute<{ n: number }>(statement));
@@ -42,17 +47,21 @@ export async function countAll(db: Executor, location: Location, account: KeyVal
 /** Names of the locations that still hold a row of the account. */
 export async function findRemaining(
   db: Executor,
-  locations: readonly Location[],
+  locations: readonly TableLocation[],
   account: KeyValue,
 ): Promise<string[]> {
   if (locations.length === 0) return [];
   const statement = keptText(locations, 'find remaining', { account }, (slots) => anyRow(locations, slots.account));
   const rows = await about(locations, () => db.execute<{ n: number }>(statement));
-  return rows.map(({ n }) => (locations[n] as Location).name);
+  return rows.map(({ n }) => (locations[n] as TableLocation).name);
 }
 
 /** The same when all must be gone: the account's own row as well, under the name of its task. */
-export async function findLeft(db: Executor, { account, locations }: Catalog, key: KeyValue): Promise<string[]> {
+export async function findLeft(
+  db: Executor,
+  { account, tables: locations }: Catalog,
+  key: KeyValue,
+): Promise<string[]> {
   const own = { ...account, name: account.table, account: account.key };
   const tables = [...locations, own];
   const statement = keptText(locations, 'find left', { key }, (slots) => anyRow(tables, slots.key));
@@ -63,7 +72,7 @@ export async function findLeft(db: Executor, { account, locations }: Catalog, ke
 /** Those of the `named` locations that hold a row of the account which this very transaction has written. */
 export async function findOwn(
   tx: Transaction,
-  locations: readonly Location[],
+  locations: readonly TableLocation[],
   account: KeyValue,
   named: readonly string[],
 ): Promise<string[]> {
@@ -77,7 +86,7 @@ export async function findOwn(
   return own;
 }
 
-type Probed = TableName & Pick<Location, 'account' | 'key'>;
+type Probed = TableName & Pick<TableLocation, 'account' | 'key'>;
 
 function anyRow(tables: readonly Probed[], account: KeyValue): SQL {
   // Not EXISTS: there the planner would drop the order that makes it walk the index.

@@ -1,9 +1,9 @@
 import { type SQL, sql } from 'drizzle-orm';
-import type { Location } from '../../catalog/live/types.ts';
+import type { TableLocation } from '../../catalog/live/types.ts';
 import { afterParts, asParts, inOrder, parts, partsAsText, tuple, values, walks } from '../../keys/sql.ts';
 import type { KeyValue } from '../../keys/types.ts';
 import type { Executor } from '../../store/client.ts';
-import { about, relation } from './sql.ts';
+import { about, relation } from '../../catalog/live/statement.ts';
 
 /**
  * Cuts the account's rows of one location into ranges of `chunkRows` and stores them as chunks, inside
@@ -11,11 +11,9 @@ import { about, relation } from './sql.ts';
  */
 export async function planRanges(
   db: Executor,
-  location: Location,
+  location: TableLocation,
   account: KeyValue,
-  taskId: number,
-  pass: number,
-  chunkRows: number,
+  { taskId, pass, chunkRows }: { taskId: number; pass: number; chunkRows: number },
 ): Promise<{ rows: number; chunks: number }> {
   const bounds = location.ordered ? soughtBounds : numberedBounds;
   const key = partsAsText(location.key);
@@ -36,7 +34,7 @@ export async function planRanges(
  * The bounds, each with `n`, the number of rows up to and including it. Every row gets its number: one pass and,
  * without an index in this order, one sort.
  */
-const numberedBounds = (location: Location, account: KeyValue, chunkRows: number): SQL => sql`
+const numberedBounds = (location: TableLocation, account: KeyValue, chunkRows: number): SQL => sql`
   WITH numbered AS (
     SELECT ${asParts('t', location.key)}, row_number() OVER keys AS n, lead(true) OVER keys IS NULL AS last
       FROM ${relation(location)} AS t WHERE ${walks('t', location.account, account)}
@@ -47,7 +45,7 @@ const numberedBounds = (location: Location, account: KeyValue, chunkRows: number
  * From bound to bound through the index (account, key): a third of the time, because no row is numbered.
  * What comes after the last whole chunk is counted.
  */
-function soughtBounds(location: Location, account: KeyValue, chunkRows: number): SQL {
+function soughtBounds(location: TableLocation, account: KeyValue, chunkRows: number): SQL {
   const own = walks('t', location.account, account);
   const above = sql`${afterParts('t', location, account, 'b')}
     AND ${tuple('t', location.account)} <= ${values(location.account, account)}`;

@@ -2,7 +2,6 @@ import { sql } from 'drizzle-orm';
 import { describeForeignKey, type ForeignKey, inspectForeignKeys } from '../../catalog/live/inspect.ts';
 import { qualified } from '../../catalog/live/names.ts';
 import type { Catalog, Hook, TableName } from '../../catalog/live/types.ts';
-import type { Context } from '../../erasure/model/context.ts';
 import { LetheError } from '../../errors.ts';
 import type { KeyValue } from '../../keys/types.ts';
 import type { Database, Executor } from '../../store/client.ts';
@@ -33,7 +32,7 @@ export async function refuseNewReferences(
   db: Executor,
   catalog: Catalog,
   {
-    tables = [catalog.account, ...catalog.locations],
+    tables = [catalog.account, ...catalog.tables],
     concerns = () => true,
   }: { tables?: readonly TableName[]; concerns?: Concerns } = {},
 ): Promise<void> {
@@ -41,7 +40,7 @@ export async function refuseNewReferences(
   learnHooks(catalog, tables, hooks);
   for (const fk of unknown) {
     if (!(await concerns(fk.parent))) continue;
-    const listed = catalog.locations.some((l) => qualified(l) === fk.child);
+    const listed = catalog.tables.some((l) => qualified(l) === fk.child);
     const help = listed
       ? 'was not there when the catalog was checked: restart to check it, then replay'
       : 'is not in the catalog: add it to the catalog, then restart, and replay';
@@ -73,7 +72,7 @@ export async function causeOf(db: Database, catalog: Catalog, error: unknown): P
 export const whereRowsAre =
   (db: Executor, catalog: Catalog, account: KeyValue): Concerns =>
   async (table) => {
-    const location = catalog.locations.find((l) => qualified(l) === table);
+    const location = catalog.tables.find((l) => qualified(l) === table);
     return !location || (await findRemaining(db, [location], account)).length > 0;
   };
 
@@ -81,18 +80,9 @@ export const whereRowsAre =
 export const whereRowsWent =
   (catalog: Catalog, rows: ReadonlyMap<string, number>): Concerns =>
   (table) => {
-    const location = catalog.locations.find((l) => qualified(l) === table);
+    const location = catalog.tables.find((l) => qualified(l) === table);
     return !location || (rows.get(location.name) ?? 0) > 0;
   };
-
-/** Refuses while a location cannot be erased: nobody could say that nothing is left. */
-export function refuseUnusable({ drift }: Pick<Context, 'drift'>): void {
-  if (drift.unusable.length > 0)
-    throw new LetheError(
-      'catalog_invalid',
-      `${drift.unusable.join('; ')}: mend that or the catalog, then restart, and replay`,
-    );
-}
 
 /**
  * Changes with every foreign key that the server checks: each has triggers of its own on the table that it

@@ -1,11 +1,11 @@
 import { sql } from 'drizzle-orm';
 import { qualified } from '../../catalog/live/names.ts';
+import { about } from '../../catalog/live/statement.ts';
 import type { Catalog, TableName } from '../../catalog/live/types.ts';
 import { LetheError } from '../../errors.ts';
 import type { Transaction } from '../../store/client.ts';
 import { quoted } from '../../store/quoted.ts';
 import { goByHooks, hooksOf, isHooked } from './hooks.ts';
-import { about } from './sql.ts';
 
 /** Rows that this session has deleted, and written in any way, by location; `schema.table` for what is in no catalog. */
 type Tally = Map<string, { deleted: number; written: number }>;
@@ -33,7 +33,7 @@ export async function withSideEffects<T extends { rows: Rows }>(
 
 /** Runs now what constraints and their triggers have left for the commit. */
 export async function settleConstraints(tx: Transaction, catalog: Catalog): Promise<void> {
-  await about([catalog.account, ...catalog.locations], () => tx.execute(sql`SET CONSTRAINTS ALL IMMEDIATE`));
+  await about([catalog.account, ...catalog.tables], () => tx.execute(sql`SET CONSTRAINTS ALL IMMEDIATE`));
 }
 
 /** Adds rows by location. */
@@ -45,7 +45,7 @@ const nameOf = (t: TableName) => `${quoted(t.schema)}.${quoted(t.table)}`;
 
 async function readTally(tx: Transaction, catalog: Catalog): Promise<Tally> {
   const listed = [
-    ...catalog.locations.map((l) => ({ name: l.name, table: nameOf(l) })),
+    ...catalog.tables.map((l) => ({ name: l.name, table: nameOf(l) })),
     { name: catalog.account.table, table: nameOf(catalog.account) },
   ];
   const rows = await tx.execute<{ name: string; deleted: number; written: number }>(sql`
@@ -69,7 +69,7 @@ async function readTally(tx: Transaction, catalog: Catalog): Promise<Tally> {
 
 function compare(catalog: Catalog, before: Tally, after: Tally, own: Rows): Map<string, number> {
   const besides = new Map<string, number>();
-  const listed = new Set([catalog.account.table, ...catalog.locations.map((l) => l.name)]);
+  const listed = new Set([catalog.account.table, ...catalog.tables.map((l) => l.name)]);
   const elsewhere: string[] = [];
   for (const [name, { written }] of after)
     if (!listed.has(name) && written > (before.get(name)?.written ?? 0)) elsewhere.push(name);
