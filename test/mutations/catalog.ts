@@ -80,7 +80,7 @@ export const CATALOG: readonly Mutation[] = [
     breaks: 'nothing is left, or it is not complete: a location that cannot be used is not forgotten',
     edits: [
       {
-        file: 'src/locations/table/refuse-new-references.ts',
+        file: 'src/catalog/live/refuse-unusable.ts',
         find: 'if (drift.unusable.length > 0)',
         replace: 'if (drift.unusable.length < 0)',
       },

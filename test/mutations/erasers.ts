@@ -1,6 +1,6 @@
 import type { Mutation } from './mutation.ts';
 
-const SQL = 'src/locations/table/sql.ts';
+const SQL = 'src/locations/table/rows-between.ts';
 const TABLE = 'src/locations/table/erase-rows.ts';
 const EVERYTHING = 'src/locations/table/everything.ts';
 const EXACT = 'test/integration/exact.test.ts';

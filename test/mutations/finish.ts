@@ -187,8 +187,8 @@ export const FINISH: readonly Mutation[] = [
     edits: [
       {
         file: 'src/erasure/upkeep/probe-late.ts',
-        find: 'left: exists ? [] : await findRemaining',
-        replace: 'left: await findRemaining',
+        find: 'left: exists ? [] : await proveAll',
+        replace: 'left: await proveAll',
       },
     ],
     tests: [LIFECYCLE],
@@ -210,7 +210,7 @@ export const FINISH: readonly Mutation[] = [
     breaks: 'nobody else is touched: a chunk that is out stops where somebody new has the key',
     edits: [
       {
-        file: 'src/erasure/steps/erase-chunk.ts',
+        file: 'src/locations/table/erase-slice.ts',
         find: 'if (isNewer) throw new NewerAccount();',
         replace: 'void isNewer;',
       },

@@ -1,6 +1,7 @@
 import type { Mutation } from './mutation.ts';
 
 const CHUNK = 'src/erasure/steps/erase-chunk.ts';
+const SLICE = 'src/locations/table/erase-slice.ts';
 const COMPLETE = 'src/erasure/steps/complete.ts';
 const EXACT = 'test/integration/exact.test.ts';
 const ONE_COMMIT = 'test/integration/one-commit.test.ts';
@@ -24,12 +25,11 @@ export const LEDGER: readonly Mutation[] = [
     name: 'slice-counted-after-its-commit',
     breaks: 'exact evidence: a slice’s deletion and its count commit together',
     edits: [
-      { file: CHUNK, find: 'await tx\n      .update(chunk)', replace: 'await ctx.db\n      .update(chunk)' },
+      { file: CHUNK, find: 'await tx\n        .update(chunk)', replace: 'await ctx.db\n        .update(chunk)' },
       {
-        file: CHUNK,
-        find: 'const [, isNewer] = await pipeline([() => refuseNewReferences(tx, ctx.catalog, foreseen), newer, count]);',
-        replace:
-          'await refuseNewReferences(tx, ctx.catalog, foreseen);\n  const isNewer = await newer();\n  afterCommit(tx, () => void count().catch(() => {}));',
+        file: SLICE,
+        find: '() => work.isNewer(tx),\n    count,',
+        replace: '() => work.isNewer(tx),\n    async () => afterCommit(tx, () => void count().catch(() => {})),',
       },
     ],
     tests: [ONE_COMMIT],
@@ -37,7 +37,7 @@ export const LEDGER: readonly Mutation[] = [
   {
     name: 'slice-forgets-those-before',
     breaks: 'exact evidence: the slices of a chunk add up',
-    edits: [{ file: CHUNK, find: 'rowsDeleted: sql`rows_deleted + ${own}`', replace: 'rowsDeleted: own' }],
+    edits: [{ file: CHUNK, find: 'rowsDeleted: sql`rows_deleted + ${rows}`', replace: 'rowsDeleted: rows' }],
     tests: [HOLD],
   },
   {
@@ -58,8 +58,8 @@ export const LEDGER: readonly Mutation[] = [
     edits: [
       {
         file: COMPLETE,
-        find: '() => recordOutside(tx, running.id, gone, OUTSIDE)',
-        replace: 'async () => {}',
+        find: 'const count = () => recordOutside(tx, running.id, gone, OUTSIDE);',
+        replace: 'const count = async () => void recordOutside;',
       },
     ],
     tests: ['test/fault/small-accounts.test.ts'],

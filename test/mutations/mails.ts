@@ -11,8 +11,8 @@ export const MAILS: readonly Mutation[] = [
     edits: [
       {
         file: 'src/erasure/steps/complete.ts',
-        find: "insertNotification(tx, running.id, 'completed')",
-        replace: "insertNotification(ctx.db, running.id, 'completed')",
+        find: '() => notifyCompleted(tx, running)',
+        replace: '() => notifyCompleted(ctx.db as never, running)',
       },
     ],
     tests: ['test/integration/one-commit.test.ts'],

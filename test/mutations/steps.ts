@@ -6,7 +6,7 @@ const WINDOW = 'src/erasure/steps/next-window.ts';
 const ADVANCE = 'src/erasure/steps/advance.ts';
 const DISPATCH = 'src/erasure/model/dispatch.ts';
 const RECONCILE = 'src/erasure/upkeep/lost-steps.ts';
-const CHUNK = 'src/erasure/steps/erase-chunk.ts';
+const CLAIM = 'src/erasure/steps/claim-chunk.ts';
 const EXACT = 'test/integration/exact.test.ts';
 const IN_THE_WAY = 'test/integration/in-the-way.test.ts';
 const HOLD = 'test/integration/hold.test.ts';
@@ -15,7 +15,7 @@ const PACE = 'test/integration/pace.test.ts';
 const BOUNDED = 'test/integration/bounded.test.ts';
 const SLICE_SIZE = 'test/unit/slice-size.test.ts';
 const SLICE = 'src/pace/slice-size.ts';
-const CONTEXT = 'src/erasure/model/context.ts';
+const LIMITS = 'src/store/limits.ts';
 
 /** Plan, windows, chunks, and what keeps them going. */
 export const STEPS: readonly Mutation[] = [
@@ -28,7 +28,13 @@ export const STEPS: readonly Mutation[] = [
   {
     name: 'begun-beside-rows-of-others',
     breaks: 'what cannot end does not begin: rows of others stop an erasure while it can be undone',
-    edits: [{ file: ADVANCE, find: 'await refuseStrays(ctx, account, accepted);', replace: 'void refuseStrays;' }],
+    edits: [
+      {
+        file: 'src/locations/table/look-for-strays.ts',
+        find: 'if (!begun) await refuseStrays(ctx, account);',
+        replace: 'void refuseStrays;',
+      },
+    ],
     tests: ['test/integration/strays.test.ts'],
   },
   {
@@ -54,8 +60,8 @@ export const STEPS: readonly Mutation[] = [
     breaks: 'nothing is left: rows behind the cursors mean another pass',
     edits: [
       {
-        file: ADVANCE,
-        find: 'if (left.length > 0) return orSuperseded(await startPass(ctx, running, left));',
+        file: 'src/erasure/steps/verify-and-finish.ts',
+        find: 'if (left.length > 0) return orNull(await startPass(ctx, running, left));',
         replace: '',
       },
     ],
@@ -88,13 +94,13 @@ export const STEPS: readonly Mutation[] = [
   {
     name: 'dispatch-while-held',
     breaks: 'a hold freezes: nothing is sent out while it stands',
-    edits: [{ file: DISPATCH, find: 'isRunning(), ', replace: "sql`state = 'running'`, " }],
+    edits: [{ file: DISPATCH, find: 'hasStepsInSql(), ', replace: "sql`state = 'running'`, " }],
     tests: [HOLD],
   },
   {
     name: 'chunk-while-held',
     breaks: 'a hold freezes: a running chunk stops at its next slice',
-    edits: [{ file: CHUNK, find: "${isRunning('e.')} OR", replace: "e.state = 'running' OR" }],
+    edits: [{ file: CLAIM, find: "${hasStepsInSql('e.')}", replace: "e.state = 'running'" }],
     tests: [HOLD],
   },
   {
@@ -110,7 +116,7 @@ export const STEPS: readonly Mutation[] = [
     breaks: 'gentle: every slice obeys the cluster’s pace',
     edits: [
       {
-        file: CHUNK,
+        file: CLAIM,
         find: 'return allowanceOf(current.pace, current.step, ctx.settings);',
         replace: "return allowanceOf('full', 0, ctx.settings);",
       },
@@ -235,7 +241,7 @@ export const STEPS: readonly Mutation[] = [
     edits: [
       {
         file: 'src/erasure/model/states.ts',
-        find: 'isDeletingSessions(e) ? e.heldAt === null || e.heldBy === BY_APPLICATION',
+        find: 'isDeletingSessions(e)\n    ? e.heldAt === null || e.heldBy === BY_APPLICATION',
         replace: 'isDeletingSessions(e) ? true',
       },
       {
@@ -267,7 +273,7 @@ export const STEPS: readonly Mutation[] = [
   {
     name: 'wait-while-holding',
     breaks: 'the application wins: a slice that holds rows does not wait for further ones',
-    edits: [{ file: CONTEXT, find: 'GIVE_WAY_MS = 10;', replace: 'GIVE_WAY_MS = 60_000;' }],
+    edits: [{ file: LIMITS, find: 'GIVE_WAY_MS = 10;', replace: 'GIVE_WAY_MS = 60_000;' }],
     tests: [IN_THE_WAY],
   },
 ];

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { findStrayPaths } from '../../src/catalog/checks/strays.ts';
 import type { ForeignKey } from '../../src/catalog/live/inspect.ts';
-import type { AccountTable, Location } from '../../src/catalog/live/types.ts';
+import type { AccountTable, TableLocation } from '../../src/catalog/live/types.ts';
 import type { KeyColumns } from '../../src/keys/types.ts';
 
 const key = (tenant: string, id: string): KeyColumns => [
@@ -18,7 +18,8 @@ const account: AccountTable = {
   hold: undefined,
   threshold: 1000,
 };
-const notes: Location = {
+const notes: TableLocation = {
+  kind: 'table',
   schema: 'public',
   table: 'notes',
   name: 'notes',
@@ -44,7 +45,7 @@ function paths(columns: string[], referenced: string[]) {
     onDelete: 'NO ACTION',
     enforced: true,
   } as ForeignKey;
-  return findStrayPaths({ account, locations: [notes] }, [fk]);
+  return findStrayPaths({ account, tables: [notes] }, [fk]);
 }
 
 describe('a foreign key onto an account with a key of two columns', () => {

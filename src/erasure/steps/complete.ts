@@ -52,9 +52,10 @@ export async function complete(
        WHERE erasure_id = ${running.id} AND state <> 'done' AND state <> 'retained'
          AND ${inArray(sql`kind`, ['account', ...insideNames(ctx.kinds)])}`);
   };
+  const count = () => recordOutside(tx, running.id, gone, OUTSIDE);
   const { before } = firstCompletion(ctx.catalog);
   if (ctx.catalog.locations.some((l) => outlives(ctx.kinds, l))) {
-    await pipeline([() => recordOutside(tx, running.id, gone, OUTSIDE), finishTasks]);
+    await pipeline([count, finishTasks]);
     if (await hasOutstanding(tx, running.id)) {
       const change = { dispatchedAt: sql`now()`, retryAt: null };
       if (!(await transition(tx, running.id, 'running', 'awaiting', change, { before })))
@@ -65,7 +66,7 @@ export async function complete(
     return 'completed';
   }
   const [, , done] = await pipeline([
-    () => recordOutside(tx, running.id, gone, OUTSIDE),
+    count,
     finishTasks,
     () => moveToCompleted(tx, ctx, running, 'running', before),
     () => notifyCompleted(tx, running),

@@ -1,4 +1,5 @@
 import { type SQL, sql } from 'drizzle-orm';
+import { refuseIgnored } from '../../catalog/live/refuse-ignored.ts';
 import { about, relation } from '../../catalog/live/statement.ts';
 import type { AccountTable } from '../../catalog/live/types.ts';
 import { asText, belongsTo } from '../../keys/sql.ts';
@@ -6,7 +7,6 @@ import type { KeyValue } from '../../keys/types.ts';
 import { affected } from '../../store/affected.ts';
 import type { Executor } from '../../store/client.ts';
 import { keptText } from '../../store/kept-text.ts';
-import { refuseIgnored } from '../../catalog/live/refuse-ignored.ts';
 
 export type AccountRow = {
   key: string[];

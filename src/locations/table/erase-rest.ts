@@ -1,3 +1,4 @@
+import { refuseIgnored } from '../../catalog/live/refuse-ignored.ts';
 import { refuseUnusable } from '../../catalog/live/refuse-unusable.ts';
 import type { TableLocation } from '../../catalog/live/types.ts';
 import { LetheError } from '../../errors.ts';
@@ -9,7 +10,6 @@ import type { FinishLimits, KindContext } from '../kind.ts';
 import { Rollback } from '../kind.ts';
 import { eraseRows } from './erase-rows.ts';
 import { canEraseEverything, eraseEverything } from './everything.ts';
-import { refuseIgnored } from '../../catalog/live/refuse-ignored.ts';
 import { isHooked } from './hooks.ts';
 import { findLeft, findOwn, findRemaining } from './probe.ts';
 import { refuseNewReferences, whereRowsAre, whereRowsWent } from './refuse-new-references.ts';
