@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { eraseRows } from '../../src/locations/table/erase-rows.ts';
+import { eraseRows } from '../../src/locations/table/rows/erase-rows.ts';
 import { transaction } from '../../src/store/transaction.ts';
 import { checksum, expectErased, ledger, rowsOf } from '../support/evidence.ts';
 import { accepted, LARGE, SMALL, subject } from '../support/subject.ts';

@@ -1,8 +1,8 @@
 import type { Mutation } from './mutation.ts';
 
-const SQL = 'src/locations/table/rows-between.ts';
-const TABLE = 'src/locations/table/erase-rows.ts';
-const EVERYTHING = 'src/locations/table/everything.ts';
+const SQL = 'src/locations/table/rows/rows-between.ts';
+const TABLE = 'src/locations/table/rows/erase-rows.ts';
+const EVERYTHING = 'src/locations/table/rows/everything.ts';
 const EXACT = 'test/integration/exact.test.ts';
 const IN_THE_WAY = 'test/integration/in-the-way.test.ts';
 const SMALL = 'test/fault/small-accounts.test.ts';

@@ -14,7 +14,7 @@ export const LEDGER: readonly Mutation[] = [
     breaks: 'exact evidence: children that go with their parents are counted',
     edits: [
       {
-        file: 'src/locations/table/erase-rows.ts',
+        file: 'src/locations/table/rows/erase-rows.ts',
         find: 'for (const [name, count] of below.rows) deleted.rows.set(name, (deleted.rows.get(name) ?? 0) + count);',
         replace: '',
       },

@@ -7,7 +7,7 @@ export const SETTINGS_MUTATIONS: readonly Mutation[] = [
   {
     name: 'doubles-read-as-text',
     breaks: 'exact: what is counted is not rounded by extra_float_digits',
-    edits: [{ file: 'src/locations/table/probe.ts', find: 'count(*)::numeric', replace: 'count(*)::float8' }],
+    edits: [{ file: 'src/locations/table/rows/probe.ts', find: 'count(*)::numeric', replace: 'count(*)::float8' }],
     tests: [SETTINGS],
   },
   {

@@ -1,6 +1,6 @@
 import type { Mutation } from './mutation.ts';
 
-const RANGES = 'src/locations/table/ranges.ts';
+const RANGES = 'src/locations/table/rows/ranges.ts';
 const MANY_SESSIONS = 'test/integration/many-sessions.test.ts';
 const WINDOW = 'src/erasure/steps/next-window.ts';
 const ADVANCE = 'src/erasure/steps/advance.ts';
@@ -42,7 +42,7 @@ export const STEPS: readonly Mutation[] = [
     breaks: 'nobody else stops an erasure: the account’s own rows are not in its way',
     edits: [
       {
-        file: 'src/locations/table/count-strays.ts',
+        file: 'src/locations/table/rows/count-strays.ts',
         find: ' IS NOT TRUE` : sql`true`',
         replace: ' IS NOT NULL` : sql`true`',
       },

@@ -1,5 +1,5 @@
 import { describeForeignKey, inspectForeignKeys } from '../../src/catalog/live/inspect.ts';
-import type { AccountTable, Catalog, Location } from '../../src/catalog/live/types.ts';
+import type { AccountTable, Catalog, TableLocation } from '../../src/catalog/live/types.ts';
 import type { Context } from '../../src/erasure/model/context.ts';
 import type { KeyColumns, KeyType } from '../../src/keys/types.ts';
 import type { Sql } from './world.ts';
@@ -18,7 +18,8 @@ const account: AccountTable = {
   threshold: 6,
 };
 
-const location = (table: string, more: Partial<Location>): Location => ({
+const location = (table: string, more: Partial<TableLocation>): TableLocation => ({
+  kind: 'table',
   schema: 'public',
   table,
   name: table,
@@ -75,7 +76,7 @@ const TABLES = `
 export async function withMembers(sql: Sql, ctx: Context): Promise<Context> {
   await sql.unsafe(TABLES);
   const foreignKeys = await inspectForeignKeys(ctx.db, [account, ...locations]);
-  const catalog: Catalog = { ...ctx.catalog, account, locations, references: foreignKeys.map(describeForeignKey) };
+  const catalog: Catalog = { ...ctx.catalog, account, locations, tables: locations, references: foreignKeys.map(describeForeignKey) };
   return { ...ctx, catalog, settings: { ...ctx.settings, chunkRows: 100 } };
 }
 

@@ -3,8 +3,8 @@ import type { KeyValue } from '../../keys/types.ts';
 import type { Transaction } from '../../store/client.ts';
 import { afterCommit } from '../../store/transaction.ts';
 import type { Inside, KindContext } from '../kind.ts';
-import { eraseRows } from './erase-rows.ts';
 import { refuseNewReferences } from './refuse-new-references.ts';
+import { eraseRows } from './rows/erase-rows.ts';
 import { add, withSideEffects } from './side-effects.ts';
 
 /**

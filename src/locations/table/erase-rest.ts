@@ -8,11 +8,11 @@ import { pipeline } from '../../store/transaction.ts';
 import { deleteAccountRow } from '../account/row.ts';
 import type { FinishLimits, KindContext } from '../kind.ts';
 import { Rollback } from '../kind.ts';
-import { eraseRows } from './erase-rows.ts';
-import { canEraseEverything, eraseEverything } from './everything.ts';
-import { isHooked } from './hooks.ts';
-import { findLeft, findOwn, findRemaining } from './probe.ts';
 import { refuseNewReferences, whereRowsAre, whereRowsWent } from './refuse-new-references.ts';
+import { eraseRows } from './rows/erase-rows.ts';
+import { canEraseEverything, eraseEverything } from './rows/everything.ts';
+import { isHooked } from './rows/hooks.ts';
+import { findLeft, findOwn, findRemaining } from './rows/probe.ts';
 import { add, settleConstraints, withSideEffects } from './side-effects.ts';
 
 /**

@@ -5,8 +5,8 @@ import type { Transaction } from '../../store/client.ts';
 import { GIVE_WAY_MS } from '../../store/limits.ts';
 import { afterCommit, type Limits, pipeline, readBy, setLimits, transaction } from '../../store/transaction.ts';
 import { type ChunkWork, type Claim, type Counts, type KindContext, NewerAccount, type Slice } from '../kind.ts';
-import { type Deleted, eraseRows, findBound, walkReferences } from './erase-rows.ts';
 import { refuseNewReferences, whereRowsWent } from './refuse-new-references.ts';
+import { type Deleted, eraseRows, findBound, walkReferences } from './rows/erase-rows.ts';
 import { add, withSideEffects } from './side-effects.ts';
 import { walkBehind } from './walk-behind.ts';
 

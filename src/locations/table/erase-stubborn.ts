@@ -5,9 +5,9 @@ import { isContended } from '../../store/sql-errors.ts';
 import { afterCommit, setLimits, transaction } from '../../store/transaction.ts';
 import type { KindContext, StubbornWork } from '../kind.ts';
 import { Rollback } from '../kind.ts';
-import { eraseRows, lockFirst } from './erase-rows.ts';
-import { findRemaining } from './probe.ts';
 import { refuseNewReferences, whereRowsWent } from './refuse-new-references.ts';
+import { eraseRows, lockFirst } from './rows/erase-rows.ts';
+import { findRemaining } from './rows/probe.ts';
 import { add, withSideEffects } from './side-effects.ts';
 
 /** Transactions per call, so that one job stays short. */

@@ -5,7 +5,7 @@ import { isContended } from '../../store/sql-errors.ts';
 import { transaction } from '../../store/transaction.ts';
 import type { Estimated, KindContext } from '../kind.ts';
 import { rowsPerChunk } from './plan.ts';
-import { countAll } from './probe.ts';
+import { countAll } from './rows/probe.ts';
 
 /** Counting reads an index from end to end; a snapshot that lives for longer would keep the server from cleaning up. */
 const COUNTING = { statementMs: 60_000, lockMs: 2_000 } as const;

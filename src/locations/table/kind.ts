@@ -7,8 +7,8 @@ import { eraseStubborn } from './erase-stubborn.ts';
 import { estimateTables } from './estimate.ts';
 import { findInTheWay, lookFirst } from './look-for-strays.ts';
 import { planTable } from './plan.ts';
-import { countEachUpTo, countUpTo, findRemaining } from './probe.ts';
 import { causeOf } from './refuse-new-references.ts';
+import { countEachUpTo, countUpTo, findRemaining } from './rows/probe.ts';
 
 const deleteRows: Carrier<TableLocation> = {
   estimate: estimateTables,

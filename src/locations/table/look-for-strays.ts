@@ -8,8 +8,8 @@ import { PROBING } from '../../store/limits.ts';
 import { isContended } from '../../store/sql-errors.ts';
 import { transaction } from '../../store/transaction.ts';
 import type { InTheWay, Kind, KindContext } from '../kind.ts';
-import { countStrays } from './count-strays.ts';
 import { refuseNewReferences, whereRowsAre } from './refuse-new-references.ts';
+import { countStrays } from './rows/count-strays.ts';
 
 /** Others' rows that reference the account's by one foreign key. `rows` is null when they could not be counted in time. */
 export type Strays = {

@@ -4,8 +4,8 @@ import type { KeyValue } from '../../keys/types.ts';
 import type { Transaction } from '../../store/client.ts';
 import { task } from '../../store/schema.ts';
 import type { KindContext, PassOf, Planned } from '../kind.ts';
-import { countAll } from './probe.ts';
-import { planRanges } from './ranges.ts';
+import { countAll } from './rows/probe.ts';
+import { planRanges } from './rows/ranges.ts';
 
 /** Cuts the account's rows of a location into chunks, inside the database. */
 export async function planTable(

@@ -9,8 +9,8 @@ import { keptText } from '../../store/kept-text.ts';
 import { quoted } from '../../store/quoted.ts';
 import { sanitize, sqlState } from '../../store/sql-errors.ts';
 import { Again } from '../../store/transaction.ts';
-import { findHooks, learnHooks, wentByOthers } from './hooks.ts';
-import { findRemaining } from './probe.ts';
+import { findHooks, learnHooks, wentByOthers } from './rows/hooks.ts';
+import { findRemaining } from './rows/probe.ts';
 
 /** Foreign keys that the catalog does not know (none where all is in order), and the triggers and rules. */
 type Found = { unknown: readonly ForeignKey[]; hooks: readonly Hook[] };

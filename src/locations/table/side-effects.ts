@@ -5,7 +5,7 @@ import type { Catalog, TableName } from '../../catalog/live/types.ts';
 import { LetheError } from '../../errors.ts';
 import type { Transaction } from '../../store/client.ts';
 import { quoted } from '../../store/quoted.ts';
-import { goByHooks, hooksOf, isHooked } from './hooks.ts';
+import { goByHooks, hooksOf, isHooked } from './rows/hooks.ts';
 
 /** Rows that this session has deleted, and written in any way, by location; `schema.table` for what is in no catalog. */
 type Tally = Map<string, { deleted: number; written: number }>;

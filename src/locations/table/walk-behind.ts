@@ -5,7 +5,7 @@ import { OWN_TABLES } from '../../store/limits.ts';
 import { sanitize } from '../../store/sql-errors.ts';
 import { pipeline, readBy, transaction } from '../../store/transaction.ts';
 import type { ChunkWork, KindContext } from '../kind.ts';
-import { walkDeleted } from './erase-rows.ts';
+import { walkDeleted } from './rows/erase-rows.ts';
 
 /** Chunks by which the walk through what is deleted follows the deletion. */
 const BEHIND = 8;

@@ -1,10 +1,10 @@
 import { type SQL, sql } from 'drizzle-orm';
-import { about, relation } from '../../catalog/live/statement.ts';
-import type { Catalog, TableLocation, TableName } from '../../catalog/live/types.ts';
-import { belongsTo, inOrder, walks } from '../../keys/sql.ts';
-import type { KeyValue } from '../../keys/types.ts';
-import type { Executor, Transaction } from '../../store/client.ts';
-import { keptText } from '../../store/kept-text.ts';
+import { about, relation } from '../../../catalog/live/statement.ts';
+import type { Catalog, TableLocation, TableName } from '../../../catalog/live/types.ts';
+import { belongsTo, inOrder, walks } from '../../../keys/sql.ts';
+import type { KeyValue } from '../../../keys/types.ts';
+import type { Executor, Transaction } from '../../../store/client.ts';
+import { keptText } from '../../../store/kept-text.ts';
 
 /** Rows of the account in a location, counted up to `limit` only: never a full count of a large account. */
 export async function countUpTo(

@@ -1,13 +1,13 @@
 import { type SQL, sql } from 'drizzle-orm';
-import { qualified } from '../../catalog/live/names.ts';
-import { refuseIgnored } from '../../catalog/live/refuse-ignored.ts';
-import { about, joins, relation } from '../../catalog/live/statement.ts';
-import type { Catalog, Reference, TableLocation } from '../../catalog/live/types.ts';
-import { LetheError } from '../../errors.ts';
-import { asText, belongsTo, columns, inIndex, inList, inOrder, tuple, values, walks } from '../../keys/sql.ts';
-import type { KeyValue } from '../../keys/types.ts';
-import { affected } from '../../store/affected.ts';
-import type { Transaction } from '../../store/client.ts';
+import { qualified } from '../../../catalog/live/names.ts';
+import { refuseIgnored } from '../../../catalog/live/refuse-ignored.ts';
+import { about, joins, relation } from '../../../catalog/live/statement.ts';
+import type { Catalog, Reference, TableLocation } from '../../../catalog/live/types.ts';
+import { LetheError } from '../../../errors.ts';
+import { asText, belongsTo, columns, inIndex, inList, inOrder, tuple, values, walks } from '../../../keys/sql.ts';
+import type { KeyValue } from '../../../keys/types.ts';
+import { affected } from '../../../store/affected.ts';
+import type { Transaction } from '../../../store/client.ts';
 import { isVetoed } from './hooks.ts';
 import { rowsBetween } from './rows-between.ts';
 

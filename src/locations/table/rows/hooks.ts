@@ -1,9 +1,9 @@
-import { insteadError } from '../../catalog/checks/check-hooks.ts';
-import { inspectHooks } from '../../catalog/live/inspect-hooks.ts';
-import { qualified } from '../../catalog/live/names.ts';
-import type { Catalog, Hook, TableName } from '../../catalog/live/types.ts';
-import { LetheError } from '../../errors.ts';
-import type { Executor } from '../../store/client.ts';
+import { insteadError } from '../../../catalog/checks/check-hooks.ts';
+import { inspectHooks } from '../../../catalog/live/inspect-hooks.ts';
+import { qualified } from '../../../catalog/live/names.ts';
+import type { Catalog, Hook, TableName } from '../../../catalog/live/types.ts';
+import { LetheError } from '../../../errors.ts';
+import type { Executor } from '../../../store/client.ts';
 
 /** What was found later than the catalog was checked. */
 const learned = new WeakMap<Catalog, readonly Hook[]>();

@@ -1,6 +1,6 @@
 import { type SQL, sql } from 'drizzle-orm';
-import { belongsTo, tuple, values, walks } from '../../keys/sql.ts';
-import type { KeyColumns, KeyValue } from '../../keys/types.ts';
+import { belongsTo, tuple, values, walks } from '../../../keys/sql.ts';
+import type { KeyColumns, KeyValue } from '../../../keys/types.ts';
 
 /** The account's rows with keys above `lower` (null: from the start) and up to `upper` (null: all of them). */
 export function rowsBetween(

@@ -1,10 +1,10 @@
 import { sql } from 'drizzle-orm';
-import type { StrayPath } from '../../catalog/checks/strays.ts';
-import { joins, relation } from '../../catalog/live/statement.ts';
-import { asText, belongsTo, walks } from '../../keys/sql.ts';
-import type { KeyValue } from '../../keys/types.ts';
-import type { Transaction } from '../../store/client.ts';
-import { readBy } from '../../store/transaction.ts';
+import type { StrayPath } from '../../../catalog/checks/strays.ts';
+import { joins, relation } from '../../../catalog/live/statement.ts';
+import { asText, belongsTo, walks } from '../../../keys/sql.ts';
+import type { KeyValue } from '../../../keys/types.ts';
+import type { Transaction } from '../../../store/client.ts';
+import { readBy } from '../../../store/transaction.ts';
 
 /** What `countStrays` found. `keys`: of the first few, as texts; empty for a table that the catalog does not list. */
 export type Found = { rows: number; keys: string[][] };

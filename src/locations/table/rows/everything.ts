@@ -1,13 +1,13 @@
 import { sql } from 'drizzle-orm';
-import { about, joins, relation } from '../../catalog/live/statement.ts';
-import type { Catalog, TableLocation } from '../../catalog/live/types.ts';
-import { belongsTo, walks } from '../../keys/sql.ts';
-import type { KeyValue } from '../../keys/types.ts';
-import { affected } from '../../store/affected.ts';
-import type { Transaction } from '../../store/client.ts';
-import { keptText } from '../../store/kept-text.ts';
-import { pipeline } from '../../store/transaction.ts';
-import { deleteAccountRow } from '../account/row.ts';
+import { about, joins, relation } from '../../../catalog/live/statement.ts';
+import type { Catalog, TableLocation } from '../../../catalog/live/types.ts';
+import { belongsTo, walks } from '../../../keys/sql.ts';
+import type { KeyValue } from '../../../keys/types.ts';
+import { affected } from '../../../store/affected.ts';
+import type { Transaction } from '../../../store/client.ts';
+import { keptText } from '../../../store/kept-text.ts';
+import { pipeline } from '../../../store/transaction.ts';
+import { deleteAccountRow } from '../../account/row.ts';
 import { isVetoed } from './hooks.ts';
 import { findRemaining } from './probe.ts';
 
