@@ -76,7 +76,13 @@ const TABLES = `
 export async function withMembers(sql: Sql, ctx: Context): Promise<Context> {
   await sql.unsafe(TABLES);
   const foreignKeys = await inspectForeignKeys(ctx.db, [account, ...locations]);
-  const catalog: Catalog = { ...ctx.catalog, account, locations, tables: locations, references: foreignKeys.map(describeForeignKey) };
+  const catalog: Catalog = {
+    ...ctx.catalog,
+    account,
+    locations,
+    tables: locations,
+    references: foreignKeys.map(describeForeignKey),
+  };
   return { ...ctx, catalog, settings: { ...ctx.settings, chunkRows: 100 } };
 }
 

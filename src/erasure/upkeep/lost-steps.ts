@@ -3,7 +3,7 @@ import { erasure } from '../../store/schema.ts';
 import type { Context } from '../model/context.ts';
 import { type Dispatch, dispatchWindow } from '../model/dispatch.ts';
 import { eachErasure } from '../model/each-erasure.ts';
-import { asks, isRunning, deletesSessions } from '../model/states.ts';
+import { asks, deletesSessions, isRunning } from '../model/states.ts';
 
 /** A dispatch is committed before its jobs are added: younger ones may still be on their way. */
 const GRACE = sql`now() - interval '10 seconds'`;

@@ -1,9 +1,9 @@
 import { type SQL, sql } from 'drizzle-orm';
+import { about, relation } from '../../../catalog/live/statement.ts';
 import type { TableLocation } from '../../../catalog/live/types.ts';
 import { afterParts, asParts, inOrder, parts, partsAsText, tuple, values, walks } from '../../../keys/sql.ts';
 import type { KeyValue } from '../../../keys/types.ts';
 import type { Executor } from '../../../store/client.ts';
-import { about, relation } from '../../../catalog/live/statement.ts';
 
 /**
  * Cuts the account's rows of one location into ranges of `chunkRows` and stores them as chunks, inside
