@@ -11,8 +11,8 @@ export const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{1
 export const WHOLE_NUMBER = /^-?\d{1,40}$/;
 
 /**
- * Checks that a caller's text can be a key of the table with these key columns, so that the database is only asked what
- * it can answer. Returns the key, not yet as the database prints it; throws `invalid_request` that names `field`.
+ * Reads a caller's text as a key of these columns. It checks the types here, so that no text reaches a cast that fails.
+ * Returns the key, not yet as the database prints it. Throws `invalid_request` that names `field`.
  */
 export function parseKey(columns: KeyColumns, text: string, field = 'accountId'): KeyValue {
   const key = readKey(columns, text);

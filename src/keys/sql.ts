@@ -2,10 +2,11 @@ import { SQL, type SQLChunk, StringChunk, sql } from 'drizzle-orm';
 import { quoted } from '../store/quoted.ts';
 import type { KeyColumns, KeyValue } from './types.ts';
 
+/** `alias."name"`. */
 export const column = (alias: string, name: string): string => `${quoted(alias)}.${quoted(name)}`;
 const list = (alias: string, key: KeyColumns): string => key.map((c) => column(alias, c.name)).join(', ');
 
-// Texts, and not a nested part for each name: putting the parts together is what the API spends most of its time on.
+// One text, and no nested chunk for each name: the API spends most of its time on putting chunks together.
 const text = (words: string): StringChunk => new StringChunk(words);
 
 /** `alias."a", alias."b"`, for a select list. */
@@ -25,7 +26,7 @@ export const values = (key: KeyColumns, value: KeyValue): SQL => new SQL(cast(ke
 export const asText = (alias: string, key: KeyColumns): SQL =>
   new SQL([text(`ARRAY[${key.map((c) => `${column(alias, c.name)}::text`).join(', ')}]`)]);
 
-/** The rows that belong to the account. Every statement that changes rows repeats it in its own, outermost WHERE. */
+/** The rows that belong to the account. Each statement that changes rows repeats it in its own, outermost WHERE. */
 export const belongsTo = (alias: string, account: KeyColumns, key: KeyValue): SQL =>
   new SQL([text(`(${list(alias, account)}) = `), ...cast(account, key)]);
 

@@ -8,9 +8,9 @@ import type { KeyOwners } from './key-columns.ts';
 import { kindColumnOf } from './polymorphic.ts';
 
 /**
- * A location's account columns, one for each column of the account's key: each exists, can hold its part of the key,
- * and nothing says that it holds the key of something else, whose equal numbers would be rows of others. Returns them
- * with the types of the account's key, or undefined with errors.
+ * Checks a location's account columns, one for each column of the account's key. Each must exist and be of its type.
+ * Nothing may say that it holds the key of something else: equal numbers there would be rows of others.
+ * Returns them with the types of the account's key, or undefined with errors.
  */
 export function checkHolder(
   location: { name: string; account: readonly string[] },
