@@ -9,7 +9,7 @@ const MOST = 25;
 const EXCEPTIONS: Readonly<Record<string, string>> = {};
 
 /** Long sentences that `src` still has. The number may only become smaller. */
-const STILL: Readonly<Record<string, number>> = { src: 77 };
+const STILL: Readonly<Record<string, number>> = { src: 69 };
 
 const tooLong = allSentences().filter(
   ({ words, text }) => words > MOST && !Object.keys(EXCEPTIONS).some((begin) => text.startsWith(begin)),
