@@ -129,7 +129,9 @@ export const task = lethe.table(
   (t) => [
     uniqueIndex('task_location').on(t.erasureId, t.location),
     check('task_state', sql`state IN ('pending', 'running', 'awaiting', 'done', 'failed', 'retained')`),
-    check('task_kind', sql`kind IN ('table', 'account')`),
+    // A kind that this version does not know may be the next one's.
+    check('task_kind', sql`kind ~ '^[a-z][a-z0-9-]*$'`),
+    check('task_action', sql`action IN ('delete', 'set', 'keep', 'refuse')`),
   ],
 );
 

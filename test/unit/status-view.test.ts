@@ -23,6 +23,8 @@ const erasure = (change: Partial<Erasure>) =>
   }) as Erasure;
 const location = (change: Partial<LocationProgress>): LocationProgress => ({
   name: 'posts',
+  kind: 'table',
+  action: 'delete',
   owner: 'reader',
   state: 'running',
   rowsDeleted: 0,

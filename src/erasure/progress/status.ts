@@ -5,6 +5,10 @@ import { predictMs } from '../model/throughput.ts';
 
 export type LocationProgress = {
   name: string;
+  /** `account`: the account's own row. */
+  kind: string;
+  /** What becomes of its data. */
+  action: string;
   owner: string;
   state: string;
   rowsDeleted: number;
@@ -24,6 +28,8 @@ export type Progress = {
 /** What `lethe.progress_of` says of a task. */
 export type ProgressRow = {
   name: string;
+  kind: string;
+  action: string;
   owner: string;
   state: string;
   lastError: string | null;
@@ -55,6 +61,8 @@ export function progressOf(ctx: Pick<Context, 'settings'>, of: Erasure, rows: re
   const completed = of.state === 'completed';
   const locations = rows.map((row) => ({
     name: row.name,
+    kind: row.kind,
+    action: row.action,
     owner: row.owner,
     state: row.state,
     rowsDeleted: row.deleted,

@@ -1,5 +1,5 @@
 import { type Erasure, isDeletingSessions } from '../../erasure/model/states.ts';
-import type { Progress } from '../../erasure/progress/status.ts';
+import type { LocationProgress, Progress } from '../../erasure/progress/status.ts';
 import type * as schemas from './schemas.ts';
 
 const iso = (date: Date) => date.toISOString();
@@ -33,8 +33,14 @@ export const erasureResource = (e: Erasure, progress: Progress, admin = false): 
   ...erasureSummary(e, admin),
   progress: {
     ...progress,
-    locations: progress.locations.map((l) => ({ ...l, state: l.state as schemas.LocationProgress['state'] })),
+    locations: progress.locations.map(locationResource),
   },
+});
+
+/** Kind and action are for our own pages: callers are told what is deleted, not how. */
+const locationResource = ({ kind: _, action: __, state, ...rest }: LocationProgress): schemas.LocationProgress => ({
+  ...rest,
+  state: state as schemas.LocationProgress['state'],
 });
 
 function heldOf(e: Erasure, admin: boolean): schemas.Hold | null {
