@@ -127,6 +127,6 @@ describe('the client', () => {
         ([, from]) => from,
       ),
     );
-    expect([...new Set(imported)].filter((from) => !from?.startsWith('.//'))).toEqual(['eventsource-parser']);
+    expect([...new Set(imported)].filter((from) => !from?.startsWith('./'))).toEqual(['eventsource-parser']);
   });
 });
