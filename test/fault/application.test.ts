@@ -157,7 +157,7 @@ describe('an application that goes on working', () => {
     expect(await checksum(world.sql, bystander)).toBe(sum);
   });
 
-  it('holds a lock on the account for a while: the erasure waits and completes', async () => {
+  it('keeps the account locked for a while: the erasure waits and completes', async () => {
     const { victim, before } = await people(1_500);
     const app = postgres(world.url, { max: 1, onnotice: () => {} });
     let release: () => void = () => {};

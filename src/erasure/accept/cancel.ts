@@ -48,8 +48,7 @@ export async function cancelErasure(ctx: Context, seen: Erasure, by?: string): P
       },
     );
   } catch (error) {
-    if (isContended(error))
-      throw new LetheError('account_busy', 'the application holds a lock on the account; try again');
+    if (isContended(error)) throw new LetheError('account_busy', 'the application has locked the account; try again');
     throw error;
   }
 }

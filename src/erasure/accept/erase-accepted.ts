@@ -22,9 +22,9 @@ export class NotErased extends Error {
 }
 
 /**
- * Erases a small account in the transaction that accepts it and holds its row, under its limit. `record` writes down
- * what is gone, by location: what was `counted`, which is compared with what goes; what it returns is returned. Throws
- * `NotErased` for whatever is in the way, also for a row that has come or gone since it was counted.
+ * Erases a small account in the transaction that accepts it and has locked its row, under its limit. `record` writes
+ * down what is gone, by location: what was `counted`, which is compared with what goes; what it returns is returned.
+ * Throws `NotErased` for whatever is in the way, also for a row that has come or gone since it was counted.
  */
 export async function eraseAccepted<T>(
   tx: Transaction,

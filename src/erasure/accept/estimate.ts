@@ -112,8 +112,8 @@ async function findInTheWay(ctx: Context, account: KeyValue): Promise<InTheWay[]
 }
 
 /**
- * Whether a request would erase these rows at once: fewer than the threshold in every location, or
- * less work than it allows. The same as the request's own probe, which stops counting at the limit.
+ * Whether a request would delete these rows at once: fewer than the threshold in every location, or less work than it
+ * allows. The same as the request's own probe, which stops counting at the limit.
  */
 export function isSmall(
   counted: readonly Pick<Counted, 'location' | 'rows'>[],

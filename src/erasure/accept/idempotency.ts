@@ -67,7 +67,7 @@ export async function storeAnswer(db: Database, keyHash: string, erasureId: stri
 }
 
 /**
- * Gives the key back, so that the caller may try again: after a request that accepted nothing, or whose erasure
+ * Gives the key back, so that the caller may try again. That is after a request that accepted nothing, or whose erasure
  * (`erasureId`) is about an account that is not theirs.
  */
 export async function releaseIdempotencyKey(db: Database, keyHash: string, erasureId?: string): Promise<void> {

@@ -13,14 +13,14 @@ export function limitsOfSmall({ catalog, settings }: Context): { rows: number; m
   return { rows: typeof threshold === 'number' ? threshold : MOST_IN_A_REQUEST, ms: settings.immediateMs };
 }
 
-/** What takes long to probe is not small: the account is held meanwhile. Its transaction is over. */
+/** What takes long to probe is not small: the account stays locked meanwhile. Its transaction is over. */
 export class ProbeTooLong extends Error {}
 
 /**
  * The account's rows by location when it is small: fewer than the threshold in every location, or less work than it
  * allows. Otherwise null. Probed with a limit, never counted in full. Throws `ProbeTooLong` at the limit for
- * statements, which the caller has set, and which is shorter, here and for what follows, for a threshold in time: that
- * takes a statement for each location.
+ * statements, which the caller has set. For a threshold in time, which takes a statement for each location, the limit
+ * is shorter, here and for what follows.
  */
 export async function countIfSmall(tx: Transaction, ctx: Context, key: KeyValue): Promise<Counts | null> {
   const inTime = typeof ctx.catalog.account.threshold !== 'number';

@@ -31,7 +31,7 @@ export type Request = {
 };
 
 const SESSION_WAIT_MS = 100;
-/** Rows of each location `at: request` that the acceptance deletes itself, while it holds the account. */
+/** Rows of each location `at: request` that the acceptance deletes itself, with the account locked. */
 const AT_REQUEST_ROWS = 1_000;
 const ATTEMPTS = 3;
 /** 55P03 lock not available, 40P01 deadlock, 40001 serialization: somebody else's lock. Other contention is time. */
@@ -55,13 +55,13 @@ export type Accepted = {
 type Way = { probe: boolean; erase: boolean; deleteSessions: boolean };
 
 /**
- * Accepts a request in one transaction: erasure, tasks, event, the account's flag, and its sessions
- * gone. Where they are many, take long or stay locked, the workers delete the rest at once (`rest`). With `eraseSmall` a
- * small account is erased by the same transaction; should that fail, it is accepted all the same, in state `running`.
- * Returns the live erasure when there is one, and the finished one of an account that is gone.
- * Throws `not_found` for an unknown account, and `account_busy` while the application locks its row. Throws `too_slow`,
- * with nothing changed, when a statement takes too long or its turn comes after `until` (milliseconds of
- * `performance.now()`): work for somebody who has been told that it failed would keep the next ones waiting, too.
+ * Accepts a request in one transaction: erasure, tasks, event, the account's flag, and its sessions gone. Where they
+ * are many, take long or stay locked, the workers delete the rest at once (`rest`). With `eraseSmall` a small account
+ * is erased by the same transaction; should that fail, it is accepted all the same, in state `running`. Returns the
+ * live erasure when there is one, and the finished one of an account that is gone. Throws `not_found` for an unknown
+ * account, and `account_busy` while the application locks its row. Throws `too_slow`, with nothing changed, when a
+ * statement takes too long or its turn comes after `until` (milliseconds of `performance.now()`). Work for somebody who
+ * has been told that it failed would keep the next ones waiting, too.
  */
 export async function requestErasure(
   ctx: Context,
@@ -109,7 +109,7 @@ export async function requestErasure(
       contended += 1;
       if (contended === ATTEMPTS - 1 || !(locked || erased)) way.deleteSessions = false;
       if (contended < ATTEMPTS) continue;
-      if (locked) throw new LetheError('account_busy', 'the application holds locks on the account; try again');
+      if (locked) throw new LetheError('account_busy', 'the application has locked rows of the account; try again');
       throw new LetheError(
         'too_slow',
         'accepting it took too long, and nothing was changed: the database is slow, or a trigger on the account’s table; try again',
@@ -146,7 +146,7 @@ async function accept(tx: Transaction, ctx: Context, request: Request, way: Way)
   if (small && way.erase) return eraseAccepted(tx, ctx, account.key, small, (gone) => record('completed', gone));
   const accepted = await record(small ? undefined : 'received');
   await pipeline([
-    // The account is held: a locked session must not be waited for until somebody looks for a deadlock.
+    // The account is locked: a locked session must not be waited for until somebody looks for a deadlock.
     () => limitStatements(tx, { statementMs: lockBudgetMs, lockMs: SESSION_WAIT_MS, reads: 'index' }),
     () => flagAccount(tx, ctx.catalog.account, account.key, true),
   ]);

@@ -17,8 +17,8 @@ export const notHeld: SQL = isNull(erasure.heldAt);
 export const isDue: SQL = and(lte(erasure.startsAt, sql`now()`), notHeld) as SQL;
 
 /**
- * Starts a scheduled erasure: `running`, and its first step to enqueue. Null when it is not scheduled
- * any more, `where` does not hold, the application holds the account (then it is on hold), or somebody new has the
+ * Starts a scheduled erasure: `running`, and its first step to enqueue. Null when it is not scheduled any more, or
+ * `where` is not true. Also null when the application holds the account (then it is on hold), or somebody new has the
  * account's key (then it is closed).
  */
 export async function startErasure(ctx: Context, id: string, where?: SQL, by?: string): Promise<Dispatch | null> {

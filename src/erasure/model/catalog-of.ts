@@ -23,9 +23,8 @@ type Past = { declared: Declaration; catalog: Catalog };
 export type PastCatalogs = Map<string, Past>;
 
 /**
- * The context with the catalog that an erasure was accepted with, and with what is in the current
- * catalog only: it holds this account's data just as well. Throws `catalog_invalid` when it does not fit
- * the database any more.
+ * The context with the catalog that an erasure was accepted with. It also has what is in the current catalog only,
+ * which is about this account's data just as well. Throws `catalog_invalid` when it does not fit the database any more.
  */
 export async function withCatalogOf(ctx: Context, of: Pick<Erasure, 'catalogDigest'>): Promise<Context> {
   const digest = of.catalogDigest;

@@ -17,9 +17,9 @@ import { BY_APPLICATION, type Erasure, findErasure, hasSteps, isFinal, LIVE } fr
 export const HOLD_REASON = 'the application holds the account';
 
 /**
- * Freezes a live erasure: nothing more is dispatched, and a running chunk stops at its next slice.
- * Asking again replaces who and why. `by` is `key:<name>`, `user:<name>`, `cli` or `account.hold`.
- * Throws `not_found`, and `not_live` for one that is final.
+ * Puts a live erasure on hold: nothing more is dispatched, and a running chunk stops at its next slice. Asking again
+ * replaces who and why. `by` is `key:<name>`, `user:<name>`, `cli` or `account.hold`. Throws `not_found`, and
+ * `not_live` for one that is final.
  */
 export async function holdErasure(ctx: Context, id: string, by: string, reason: string): Promise<Erasure> {
   return transaction(ctx.db, OWN_TABLES, async (tx) => {

@@ -7,9 +7,9 @@ import type { Executor } from '../../store/client.ts';
 export const OUTSIDE = 0;
 
 /**
- * Adds rows that were deleted outside their own planned chunk to the ledger, in the deleting
- * transaction. `number` keeps writers apart: OUTSIDE for the account's own request and finish, which
- * hold the account row, and minus the chunk's id for a slice, which holds that chunk.
+ * Adds rows that were deleted outside their own planned chunk to the ledger, in the deleting transaction. `number`
+ * keeps writers apart. OUTSIDE is for the account's own request and finish, which have the account row locked. Minus
+ * the chunk's id is for a slice, which has that chunk locked.
  */
 export async function recordOutside(
   db: Executor,

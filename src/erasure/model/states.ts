@@ -43,8 +43,8 @@ const isAsking = (e: Pick<Erasure, 'state' | 'dispatchedAt'>): boolean =>
   e.state === 'awaiting' && e.dispatchedAt !== null;
 
 /**
- * Steps go on: it runs or asks, and is not on hold; or its sessions are being deleted, which the application's hold allows
- * (decision 009) and a person's does not.
+ * Steps go on: it runs or asks, and is not on hold. Or its sessions are being deleted, which the application's hold
+ * allows (decision 009) and a person's does not.
  */
 export const hasSteps = (e: Erasure): boolean =>
   isDeletingSessions(e)

@@ -11,9 +11,9 @@ const DAY = 86_400_000;
 const before = (ms: number) => sql`now() - ${ms} * interval '1 millisecond'`;
 
 /**
- * Forgets what is no longer needed: after the ledger retention key, bounds, errors and names of people
- * of a final erasure; after the evidence retention its digest; answers to idempotency keys after a day.
- * Counts, states and times stay.
+ * Forgets what is no longer needed. After the ledger retention it forgets key, bounds, errors and names of people of a
+ * final erasure; after the evidence retention its digest. Answers to idempotency keys go after a day. Counts, states
+ * and times stay.
  */
 export async function scrubExpired(ctx: Context): Promise<{ scrubbed: number; forgotten: number; answers: number }> {
   const { ledgerRetentionMs, evidenceRetentionMs } = ctx.settings;

@@ -9,7 +9,10 @@ import { releaseLifted } from '../model/hold.ts';
 import { probeLate } from './probe-late.ts';
 import { scrubExpired } from './scrub.ts';
 
-/** Erasures that one sweep starts at the same time: in a line, each waiting for its commits, they would start no faster than small ones are erased. */
+/**
+ * Erasures that one sweep starts at the same time. In a line, each waiting for its commits, they would start no faster
+ * than small ones are erased.
+ */
 const AT_ONCE = 4;
 
 type Enqueue = (dispatch: Dispatch) => Promise<unknown>;

@@ -16,8 +16,9 @@ import { findLeft, findOwn, findRemaining } from './rows/probe.ts';
 import { add, settleConstraints, withSideEffects } from './side-effects.ts';
 
 /**
- * Deletes what there is, proves it, deletes the account, whose row the caller holds, and proves again that nothing is
- * left: a trigger may have kept the account's row, or have written others as it went. What it returns is counted by location.
+ * Deletes what there is, proves it, and deletes the account, whose row the caller has locked. Then proves again that
+ * nothing is left: a trigger may have kept the account's row, or have written others as it went. What it returns is
+ * counted by location.
  */
 export async function eraseRest(
   tx: Transaction,
@@ -39,7 +40,7 @@ async function eraseAndProve(
 ): Promise<Map<string, number>> {
   const { catalog } = ctx;
   refuseUnusable(ctx);
-  // Before, so that the error is about the key and not about a row behind it; and after, when the locks of what was
+  // Before, so that the error is about the key and not about a row behind it. And after, when the locks of what was
   // deleted keep a further key out until the commit.
   const spared = new Set<string>();
   let looked: Promise<void> | undefined;

@@ -15,9 +15,9 @@ const ROUNDS = 20;
 const LIMIT = 500;
 
 /**
- * Erases the few rows that the application keeps locked. Passes leave locked rows alone, so they never get these. Each
- * transaction waits in line for one such row while it has locked no other, and takes what else is free with it.
- * Returns how many rows went.
+ * Deletes the few rows that the application keeps locked so much that passes, which leave locked rows alone, never get
+ * them. Passes leave locked rows alone, so they never get these. Each transaction waits in line for one such row while
+ * it has locked no other, and takes what else is free with it. Returns how many rows went.
  */
 export async function eraseStubborn(ctx: KindContext, account: KeyValue, by: StubbornWork): Promise<number> {
   let rows = 0;

@@ -85,8 +85,8 @@ export const findInTheWay: Kind['findInTheWay'] = async (ctx, account, ms): Prom
   (await findStrays(ctx, account, ms)).map((s) => ({ words: strayWords(s), rows: s.rows, evidence: s }));
 
 /**
- * Looks for what would stop the erasure later: foreign keys that the catalog does not know and, before anything is
- * deleted, rows of others that reference the account's. Throws `catalog_invalid` and `foreign_reference`.
+ * Looks for what would stop the erasure later: foreign keys that the catalog does not know. Before anything is deleted
+ * it also looks for rows of others that reference the account's. Throws `catalog_invalid` and `foreign_reference`.
  */
 export const lookFirst: Kind['look'] = async (ctx, account, { begun }) => {
   await refuseNewReferences(ctx.db, ctx.catalog, {
@@ -98,7 +98,7 @@ export const lookFirst: Kind['look'] = async (ctx, account, { begun }) => {
 /**
  * Refuses to begin while rows of others reference the account's: met later, they would stop it when most is gone and
  * nothing can be undone. Throws `foreign_reference` that names them all. A look that takes too long does not keep the
- * erasure from its deadline: the slices meet what it did not see, and touch nobody's rows either.
+ * erasure from its deadline. The slices meet what it did not see, and they touch nobody's rows either.
  */
 async function refuseStrays(ctx: KindContext, account: KeyValue): Promise<void> {
   const strays = await findStrays(ctx, account, PROBING.statementMs);

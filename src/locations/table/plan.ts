@@ -21,8 +21,8 @@ export async function planTable(
 
 /**
  * Rows of one chunk of a location with `rows` rows above `below` rows. A parent takes as long as the entries of its
- * deleted children that the foreign key walks past, each for half of what deleting a row takes: without them 300 feeds
- * of a million posts would be one chunk.
+ * deleted children that the foreign key walks past. Each takes half of what deleting a row takes. Without them 300
+ * feeds of a million posts would be one chunk.
  */
 export const rowsPerChunk = (chunkRows: number, rows: number, below: number): number =>
   Math.max(1, Math.floor(chunkRows / (1 + below / 2 / Math.max(1, rows))));

@@ -23,10 +23,10 @@ const texts = {};
 export type Concerns = (table: string) => unknown;
 
 /**
- * Refuses to go on when a foreign key that the catalog does not know points at one of `tables` (all of the catalog's) and
- * concerns this erasure: what it deletes or changes would be changed unseen. It appeared since the start, or the process has
- * started in spite of it, so that erasures that it does not concern go on. Triggers and rules that came or went need no
- * restart: a transaction that went by others begins again.
+ * Refuses to go on when a foreign key that the catalog does not know points at one of `tables` (all of the catalog's).
+ * The key must concern this erasure. What it deletes or changes would be changed unseen. It appeared since the start,
+ * or the process has started in spite of it, so that erasures that it does not concern go on. Triggers and rules that
+ * came or went need no restart: a transaction that went by others begins again.
  */
 export async function refuseNewReferences(
   db: Executor,

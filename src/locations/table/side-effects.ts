@@ -15,7 +15,7 @@ type Rows = ReadonlyMap<string, number>;
  * Deletes with `erase`, which returns its rows by location, and returns what triggers and rules deleted besides. The
  * server counts what each transaction does to each table, whoever asks for it. Asks nothing while nothing listens.
  * Throws `unexpected_changes` when a table that is neither listed nor ignored was written, or rows went that cannot be
- * counted: the transaction must not be committed.
+ * counted. The transaction must not be committed.
  */
 export async function withSideEffects<T extends { rows: Rows }>(
   tx: Transaction,

@@ -25,10 +25,10 @@ export type Pick = {
 export type Deleted = { rows: Map<string, number>; more: boolean };
 
 /**
- * Deletes the picked rows of one location and, before them, the account's rows that reference them:
- * those may have appeared after their own stage was done, and a cascading foreign key would delete
- * them uncounted. Throws `foreign_reference` when rows of another account reference a picked row, and `change_ignored`
- * when something turns the deletion of a picked row into nothing.
+ * Deletes the picked rows of one location and, before them, the account's rows that reference them. Those may have
+ * appeared after their own stage was done, and a cascading foreign key would delete them uncounted. Throws
+ * `foreign_reference` when rows of another account reference a picked row, and `change_ignored` when something turns
+ * the deletion of a picked row into nothing.
  */
 export async function eraseRows(
   tx: Transaction,
@@ -62,8 +62,8 @@ export async function findBound(
 }
 
 /**
- * Walks the index entries of a range that was deleted some time ago. In their order the pages that held the rows are
- * cleaned and the entries marked for less than by the foreign keys' walks, which come in another order.
+ * Walks the index entries of a range that was deleted some time ago. In their order the pages that had the rows are
+ * cleaned, and the entries marked, for less than by the foreign keys' walks. Those come in another order.
  */
 export async function walkDeleted(
   tx: Transaction,
@@ -87,9 +87,9 @@ export async function lockFirst(tx: Transaction, location: TableLocation, accoun
 }
 
 /**
- * Walks the references to a range of parents before any of them is locked. Where many children were
- * deleted the walk passes all their dead index entries and marks them, so that the walks that follow
- * under the lock, ours and the foreign key's, are short.
+ * Walks the references to a range of parents before any of them is locked. Where many children were deleted the walk
+ * passes all their dead index entries and marks them. So the walks that follow under the lock, ours and the foreign
+ * key's, are short.
  */
 export async function walkReferences(
   tx: Transaction,
@@ -250,8 +250,8 @@ async function eraseChildren(
 }
 
 /**
- * Rows of `child` that reference one of the parents, looked up parent by parent through the foreign
- * key's index: left to the planner, statistics from before the deletion make it read the whole table.
+ * Rows of `child` that reference one of the parents, looked up parent by parent through the foreign key's index. Left
+ * to the planner, statistics from before the deletion make it read the whole table.
  */
 const belowEach = (
   parent: TableLocation,

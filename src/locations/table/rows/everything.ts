@@ -12,17 +12,17 @@ import { isVetoed } from './hooks.ts';
 import { findRemaining } from './probe.ts';
 
 /**
- * False where one statement is not enough: rows reference rows of their own table, or something may turn a deletion
- * into nothing, so that what was locked has to be compared with what went.
+ * False where one statement is not enough. Rows may reference rows of their own table, or something may turn a deletion
+ * into nothing. Then what was locked has to be compared with what went.
  */
 export const canEraseEverything = (catalog: Catalog): boolean =>
   catalog.tables.every((l) => l.children.every((child) => child.location !== l.name) && !isVetoed(catalog, l));
 
 /**
  * Deletes the account's rows with one statement for each location, and its own row, all in one round trip. The caller
- * holds the account and has counted: there are few. Waits for locked rows as long as the lock limit allows.
- * What is named in `remaining` was in the way, and the account must not be gone without it: roll back. `last` is sent
- * behind all of it.
+ * has locked the account and has counted: there are few. Waits for locked rows as long as the lock limit allows. What
+ * is named in `remaining` was in the way, and the account must not be gone without it: roll back. `last` is sent behind
+ * all of it.
  */
 export async function eraseEverything<T>(
   tx: Transaction,

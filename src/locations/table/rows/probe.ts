@@ -44,7 +44,7 @@ export async function countAll(db: Executor, location: TableLocation, account: K
   return row?.n ?? 0;
 }
 
-/** Names of the locations that still hold a row of the account. */
+/** Names of the locations that still have a row of the account. */
 export async function findRemaining(
   db: Executor,
   locations: readonly TableLocation[],
@@ -69,7 +69,7 @@ export async function findLeft(
   return rows.map(({ n }) => (tables[n] as { name: string }).name);
 }
 
-/** Those of the `named` locations that hold a row of the account which this very transaction has written. */
+/** Those of the `named` locations that have a row of the account which this very transaction has written. */
 export async function findOwn(
   tx: Transaction,
   locations: readonly TableLocation[],

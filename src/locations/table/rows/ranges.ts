@@ -6,8 +6,8 @@ import type { KeyValue } from '../../../keys/types.ts';
 import type { Executor } from '../../../store/client.ts';
 
 /**
- * Cuts the account's rows of one location into ranges of `chunkRows` and stores them as chunks, inside
- * the database: nothing is read by this process, whatever the size. Returns rows and chunks planned.
+ * Cuts the account's rows of one location into ranges of `chunkRows` and stores them as chunks, inside the database.
+ * This process reads nothing, whatever the size. Returns rows and chunks planned.
  */
 export async function planRanges(
   db: Executor,
