@@ -52,7 +52,6 @@ export const ROOMS: readonly Room[] = [
     name: 'catalog/checks',
     purpose: 'What is wrong, or missing, in a catalog beside the live schema; a check a file.',
     imports: ['store', 'keys', 'catalog/live'],
-    owes: ['catalog'],
   },
   { name: 'events', purpose: 'The append-only record of what happened.', imports: ['store'] },
   {
@@ -454,16 +453,6 @@ export const PACKAGES: readonly { names: readonly string[]; by: readonly string[
 
 /** Files that import one another in a circle, which is to be opened. */
 export const CIRCLES: readonly (readonly string[])[] = [
-  [
-    'catalog/checks/check-account.ts',
-    'catalog/checks/check-holder.ts',
-    'catalog/checks/check-hooks.ts',
-    'catalog/checks/check-indexes.ts',
-    'catalog/checks/check-references.ts',
-    'catalog/checks/check-table.ts',
-    'catalog/resolve.ts',
-  ],
-  ['catalog/checks/ignored.ts', 'catalog/load.ts'],
   ['erasure/accept/find-recorded.ts', 'erasure/accept/request.ts'],
   ['erasure/model/catalog-of.ts', 'erasure/model/context.ts'],
 ];

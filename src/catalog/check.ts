@@ -6,16 +6,16 @@ import { sqlState } from '../store/sql-errors.ts';
 import { NO_TRIGGERS } from '../store/transaction.ts';
 import { checkPublications } from './checks/check-publications.ts';
 import { type Drift, NO_DRIFT, resolveDrifted } from './drift.ts';
+import { type Declaration, tablesOf } from './live/declared.ts';
 import { inspectForeignKeys, inspectTables } from './live/inspect.ts';
 import { inspectHooks } from './live/inspect-hooks.ts';
 import { tableName } from './live/names.ts';
 import type { Catalog } from './live/types.ts';
-import type { Declaration } from './load.ts';
 import { type Resolution, resolveCatalog } from './resolve.ts';
 
 /** Compares the catalog with the live schema; see `resolveCatalog` for what is an error. */
 export async function inspectCatalog(db: Executor, declared: Declaration): Promise<Resolution> {
-  const tables = [declared.account.table, ...declared.locations.map((l) => l.table)].map(tableName);
+  const tables = [declared.account.table, ...tablesOf(declared).map((l) => l.table)].map(tableName);
   const facts = await inspectTables(db, tables);
   const hooks = await inspectHooks(db, tables);
   const onto = await inspectForeignKeys(db, tables);
@@ -34,7 +34,7 @@ async function findUncounted(db: Executor): Promise<string | undefined> {
 
 /** The same with what publications refuse, and what is left of a catalog that does not fit any more. */
 export async function inspectDrifted(db: Database, declared: Declaration): Promise<Resolution & { drift: Drift }> {
-  const tables = [declared.account.table, ...declared.locations.map((l) => l.table)].map(tableName);
+  const tables = [declared.account.table, ...tablesOf(declared).map((l) => l.table)].map(tableName);
   const facts = await inspectTables(db, tables);
   const hooks = await inspectHooks(db, tables);
   const onto = await inspectForeignKeys(db, tables);

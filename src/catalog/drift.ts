@@ -1,7 +1,7 @@
+import { type Declaration, tablesOf } from './live/declared.ts';
 import type { ForeignKey, TableFacts } from './live/inspect.ts';
 import { fullName } from './live/names.ts';
 import type { Hook } from './live/types.ts';
-import type { Declaration } from './load.ts';
 import { type Resolution, resolveCatalog } from './resolve.ts';
 
 /** How far the live schema has moved away from a catalog that has fitted it. In words that say what to do. */
@@ -48,7 +48,7 @@ type Part = { declared: Declaration; foreignKeys: readonly ForeignKey[] };
 /** The same without one foreign key, for each of them; then without one location. */
 function smaller({ declared, foreignKeys }: Part): Part[] {
   const keys = foreignKeys.map((fk) => ({ declared, foreignKeys: foreignKeys.filter((other) => other !== fk) }));
-  const { locations } = declared;
+  const locations = tablesOf(declared);
   if (locations.length < 2) return keys;
   const fewer = locations.map((location) => {
     const name = fullName(location.table);

@@ -6,10 +6,8 @@ import { UsageError } from '../errors.ts';
 import { columnName, splitColumn } from './checks/ignored.ts';
 import { issueWords, nearest, partOf, valueAt } from './issue-words.ts';
 import { declaration, KNOWN_KEYS } from './language.ts';
+import type { Declaration } from './live/declared.ts';
 import { fullName, locationName, tableName } from './live/names.ts';
-
-/** The catalog as written (`source`) and as understood: shape and values are checked, the live schema is not. */
-export type Declaration = z.infer<typeof declaration> & { digest: string; source: unknown };
 
 /** Parses catalog text. Throws a UsageError that lists every problem with its path in the file. */
 export function parseCatalog(text: string, file = 'catalog'): Declaration {

@@ -1,5 +1,6 @@
+import { type Declaration, tablesOf } from './live/declared.ts';
 import { fullName, locationName } from './live/names.ts';
-import { type Declaration, parseDeclaration } from './load.ts';
+import { parseDeclaration } from './load.ts';
 
 type Written = { account: Record<string, unknown>; locations: Record<string, unknown>[]; ignore?: unknown };
 
@@ -14,11 +15,11 @@ export const sameAccounts = (a: Declaration, b: Declaration): boolean =>
  */
 export function mergeDeclarations(accepted: Declaration, current: Declaration): Declaration {
   if (!sameAccounts(accepted, current)) return accepted;
-  const tables = new Set([accepted.account.table, ...accepted.locations.map((l) => l.table)].map(fullName));
-  const names = new Set(accepted.locations.map(locationName));
+  const tables = new Set([accepted.account.table, ...tablesOf(accepted).map((l) => l.table)].map(fullName));
+  const names = new Set(tablesOf(accepted).map(locationName));
   const written = accepted.source as Written;
   const newer = current.source as Written;
-  const added = current.locations.flatMap((location, i) => {
+  const added = tablesOf(current).flatMap((location, i) => {
     if (tables.has(fullName(location.table))) return [];
     const taken = names.has(locationName(location));
     return [{ ...newer.locations[i], ...(taken ? { name: `${fullName(location.table)} (added)`.slice(-63) } : {}) }];

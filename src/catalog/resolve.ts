@@ -8,13 +8,11 @@ import { checkTable } from './checks/check-table.ts';
 import { ignoredOf } from './checks/ignored.ts';
 import { followKeys } from './checks/key-columns.ts';
 import { orderTables } from './checks/order.ts';
+import { type Declaration, type Problems, tablesOf } from './live/declared.ts';
 import { describeForeignKey, type ForeignKey, type TableFacts } from './live/inspect.ts';
 import { locationName, qualified, tableName } from './live/names.ts';
 import type { Catalog, Hook, TableLocation } from './live/types.ts';
-import type { Declaration } from './load.ts';
 
-/** Errors are all that could delete too much, too little or unseen; warnings are what makes it slow or surprising. */
-export type Problems = { errors: string[]; warnings: string[] };
 export type Resolution = Problems & { catalog?: Catalog };
 
 /**
@@ -32,7 +30,7 @@ export function resolveCatalog(
   const { errors, warnings } = problems;
   const accountTable = tableName(declared.account.table);
   const accountName = qualified(accountTable);
-  const tables = declared.locations.map((l) => ({ ...l, ...tableName(l.table), name: locationName(l) }));
+  const tables = tablesOf(declared).map((l) => ({ ...l, ...tableName(l.table), name: locationName(l) }));
   const byTable = new Map(tables.map((t) => [qualified(t), t]));
 
   const account = checkTable(accountName, facts.get(accountName), problems);

@@ -3,8 +3,8 @@ import type { Database } from '../store/client.ts';
 import { sanitize } from '../store/sql-errors.ts';
 import { inspectDrifted } from './check.ts';
 import type { Drift } from './drift.ts';
+import type { Declaration } from './live/declared.ts';
 import type { Catalog } from './live/types.ts';
-import type { Declaration } from './load.ts';
 
 /** What a process started with. */
 export type Fit = { catalog: Catalog; drift: Drift };

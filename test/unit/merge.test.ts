@@ -1,11 +1,12 @@
 import { describe, expect, it } from 'vitest';
+import { tablesOf } from '../../src/catalog/live/declared.ts';
 import { parseDeclaration } from '../../src/catalog/load.ts';
 import { mergeDeclarations } from '../../src/catalog/merge.ts';
 
 const declare = (...locations: object[]) =>
   parseDeclaration({ account: { table: 'accounts', key: 'id' }, locations }, 'test');
 const posts = { table: 'posts', account: 'account_id', owner: 'reader' };
-const names = (merged: ReturnType<typeof mergeDeclarations>) => merged.locations.map((l) => l.name ?? l.table);
+const names = (merged: ReturnType<typeof mergeDeclarations>) => tablesOf(merged).map((l) => l.name ?? l.table);
 
 describe('the catalog of a request and the current one', () => {
   it('keeps what both know as it was accepted', () => {

@@ -1,6 +1,6 @@
+import { type Declaration, tablesOf } from '../live/declared.ts';
 import { fullName, tableName } from '../live/names.ts';
 import type { Relation } from '../live/relation.ts';
-import type { Declaration } from '../load.ts';
 import { columnName, type Ignored } from './ignored.ts';
 import type { KeyOwners } from './key-columns.ts';
 import { kindColumnOf } from './polymorphic.ts';
@@ -37,7 +37,7 @@ export function accountLike(
   const keyType = relations.find((r) => r.table === account)?.columns.find((c) => c.name === key)?.type;
   const own = `${singular(tableName(declared.account.table).table)}_id`;
   // Not what any table may call its own, and not what is refused as an account column: neither says anything about another table.
-  const declaredColumns = declared.locations.filter((l) => !owners.elsewhere(fullName(l.table), l.account));
+  const declaredColumns = tablesOf(declared).filter((l) => !owners.elsewhere(fullName(l.table), l.account));
   const names = [own, key, ...declaredColumns.map((l) => l.account)].filter((name) => word(name) !== 'id');
   // The key of a table that there is: `customer_id` is no account where there are customers.
   const others = relations.filter((r) => r.table !== account).map((r) => word(`${singular(r.name)}_id`));

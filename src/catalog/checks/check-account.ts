@@ -1,8 +1,7 @@
 import type { KeyColumns } from '../../keys/types.ts';
+import type { Declaration, Problems } from '../live/declared.ts';
 import type { TableFacts } from '../live/inspect.ts';
 import { identifier } from '../live/names.ts';
-import type { Declaration } from '../load.ts';
-import type { Problems } from '../resolve.ts';
 import { checkKey, typeInWords } from './check-key.ts';
 
 /** The account's table: its key names one row, and the other columns are what they are declared to be. */

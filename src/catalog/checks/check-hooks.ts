@@ -1,5 +1,5 @@
+import type { Problems } from '../live/declared.ts';
 import type { Hook } from '../live/types.ts';
-import type { Problems } from '../resolve.ts';
 
 /** A rule in words that puts something else in the place of a deletion, or of setting the flag. */
 export const insteadError = ({ table, name, event }: Hook): string =>

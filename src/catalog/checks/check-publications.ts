@@ -2,8 +2,8 @@ import { type SQL, sql } from 'drizzle-orm';
 import type { Database } from '../../store/client.ts';
 import { sanitize, sqlState } from '../../store/sql-errors.ts';
 import { transaction } from '../../store/transaction.ts';
+import { type Declaration, tablesOf } from '../live/declared.ts';
 import { identifier, qualified, tableName } from '../live/names.ts';
-import type { Declaration } from '../load.ts';
 
 /** A lock on a table is taken for the moment that it takes to plan a statement. */
 const ASKING = { statementMs: 5_000, lockMs: 1_000 } as const;
@@ -22,7 +22,7 @@ export async function checkPublications(db: Database, declared: Declaration): Pr
   const problems: string[] = [];
   const { table: account, flag } = declared.account;
   const tables = new Set(
-    [account, ...declared.locations.map((l) => l.table)].map((name) => qualified(tableName(name))),
+    [account, ...tablesOf(declared).map((l) => l.table)].map((name) => qualified(tableName(name))),
   );
   for (const table of tables)
     problems.push(...(await problemsOf(db, table, 'DELETE', sql`DELETE FROM ${sql.raw(table)}`)));

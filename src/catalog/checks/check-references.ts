@@ -1,6 +1,6 @@
+import type { Problems } from '../live/declared.ts';
 import type { ForeignKey } from '../live/inspect.ts';
 import { identifier, identifiers } from '../live/names.ts';
-import type { Problems } from '../resolve.ts';
 import { columnName, type Ignored } from './ignored.ts';
 
 /** True when deleting a parent deletes or changes the rows that reference it. */

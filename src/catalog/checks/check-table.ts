@@ -1,6 +1,6 @@
+import type { Problems } from '../live/declared.ts';
 import type { TableFacts } from '../live/inspect.ts';
 import { identifier } from '../live/names.ts';
-import type { Problems } from '../resolve.ts';
 
 /**
  * One listed table: it exists, and this role may see and delete its rows. Returns the facts where there are columns and keys to look at.

@@ -1,7 +1,7 @@
+import { type Declaration, tablesOf } from '../live/declared.ts';
 import type { ForeignKey } from '../live/inspect.ts';
 import { fullName, identifier } from '../live/names.ts';
 import type { Relation } from '../live/relation.ts';
-import type { Declaration } from '../load.ts';
 import { accountLike, type Like } from './account-like.ts';
 import { entryFor, helpFor, ignoreColumn, OR_IGNORE, throughParent } from './advice.ts';
 import { changesRows, reference } from './check-references.ts';
@@ -35,12 +35,12 @@ export function findUncovered(
   const account = fullName(declared.account.table);
   const holders = new Map([
     [account, declared.account.key],
-    ...declared.locations.map((l) => [fullName(l.table), l.account] as const),
+    ...tablesOf(declared).map((l) => [fullName(l.table), l.account] as const),
   ]);
   const listed = new Set(holders.keys());
   const ignored = ignoredOf(declared);
   const isCovered = (r: Relation) => [r.table, ...r.parents].some((t) => listed.has(t) || ignored.tables.has(t));
-  const believed = declared.locations.map((l) => ({ table: fullName(l.table), column: l.account }));
+  const believed = tablesOf(declared).map((l) => ({ table: fullName(l.table), column: l.account }));
   const owners = followKeys({ table: account, key: declared.account.key }, believed, foreignKeys);
   const look = accountLike(declared, relations, owners, ignored);
   const undecided = foreignKeys.filter((fk) => !fk.columns.some((c) => ignored.columns.has(columnName(fk.child, c))));

@@ -1,5 +1,5 @@
+import type { Declaration } from '../live/declared.ts';
 import { fullName, identifier, nameParts, qualified } from '../live/names.ts';
-import type { Declaration } from '../load.ts';
 
 /** `schema.table.column` as a statement needs it. */
 export const columnName = (table: string, column: string): string => `${table}.${identifier(column)}`;

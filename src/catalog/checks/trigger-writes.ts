@@ -1,10 +1,10 @@
 import { sql } from 'drizzle-orm';
 import type { Executor } from '../../store/client.ts';
+import { type Declaration, tablesOf } from '../live/declared.ts';
 import { named } from '../live/inspect.ts';
 import { fullName, nameParts, qualified, tableName } from '../live/names.ts';
 import type { Relation } from '../live/relation.ts';
 import type { TableName } from '../live/types.ts';
-import type { Declaration } from '../load.ts';
 import type { Coverage, Finding } from './coverage.ts';
 import { ignoredOf } from './ignored.ts';
 
@@ -16,7 +16,7 @@ export type Routine = { name: string; text: string };
 /** Triggers and rules of these tables and their partitions for DELETE, and for UPDATE of the account's, with their texts. */
 export async function inspectEffects(db: Executor, declared: Declaration): Promise<Effect[]> {
   const account = tableName(declared.account.table);
-  const tables = [account, ...declared.locations.map((l) => tableName(l.table))];
+  const tables = [account, ...tablesOf(declared).map((l) => tableName(l.table))];
   const flagged = declared.account.flag === undefined ? [] : [account];
   const of = (roots: readonly TableName[]) => sql`
     SELECT c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -81,7 +81,7 @@ export function findWritten(
   effects: readonly Effect[],
   routines: readonly Routine[],
 ): Omit<Coverage, 'errors'> {
-  const listed = [declared.account, ...declared.locations].map((t) => fullName(t.table));
+  const listed = [declared.account, ...tablesOf(declared)].map((t) => fullName(t.table));
   const covered = new Set([...listed, ...ignoredOf(declared).tables]);
   const byName = new Map<string, string[]>();
   for (const { name, text } of routines) byName.set(name, [...(byName.get(name) ?? []), text]);

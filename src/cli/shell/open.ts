@@ -1,8 +1,9 @@
 import { sql } from 'drizzle-orm';
 import { checkCatalog, ownProblems, readDeadlockTimeout } from '../../catalog/check.ts';
 import type { Drift } from '../../catalog/drift.ts';
+import type { Declaration } from '../../catalog/live/declared.ts';
 import type { Catalog } from '../../catalog/live/types.ts';
-import { type Declaration, loadCatalog } from '../../catalog/load.ts';
+import { loadCatalog } from '../../catalog/load.ts';
 import { loadConfig } from '../../config.ts';
 import { keepCatalog } from '../../erasure/model/catalog-of.ts';
 import type { Context } from '../../erasure/model/context.ts';

@@ -1,7 +1,8 @@
 import { and, eq } from 'drizzle-orm';
 import { inspectDrifted } from '../../catalog/check.ts';
+import type { Declaration } from '../../catalog/live/declared.ts';
 import type { Catalog } from '../../catalog/live/types.ts';
-import { type Declaration, parseDeclaration } from '../../catalog/load.ts';
+import { parseDeclaration } from '../../catalog/load.ts';
 import { mergeDeclarations, sameAccounts } from '../../catalog/merge.ts';
 import { LetheError, UsageError } from '../../errors.ts';
 import type { Executor } from '../../store/client.ts';

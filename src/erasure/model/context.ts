@@ -1,6 +1,6 @@
 import type { Drift } from '../../catalog/drift.ts';
+import type { Declaration } from '../../catalog/live/declared.ts';
 import type { Catalog } from '../../catalog/live/types.ts';
-import type { Declaration } from '../../catalog/load.ts';
 import type { Kinds } from '../../locations/kinds/registry.ts';
 import type { Logger } from '../../logger.ts';
 import type { PaceSchedule } from '../../settings/pace-schedule.ts';

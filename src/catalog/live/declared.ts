@@ -1,0 +1,45 @@
+import type { Outcome } from './types.ts';
+
+/** What a catalog says of the account's table. Columns by name. */
+export type DeclaredAccount = {
+  table: string;
+  key: string;
+  email?: string | undefined;
+  flag?: string | undefined;
+  created?: string | undefined;
+  hold?: string | undefined;
+  unreferenced?: 'acknowledged' | undefined;
+  /** Rows in any one location, or milliseconds for all of them. */
+  threshold: number | { ms: number };
+};
+
+/** An entry of `locations:`. Its kind knows the keys that are not here. `sla`: milliseconds. */
+export type DeclaredLocation = {
+  name?: string | undefined;
+  owner: string;
+  action: Outcome;
+  at?: 'request' | undefined;
+  sla?: number | undefined;
+};
+
+/** An entry of kind `table`. `account`: the column that holds the account's key. */
+export type DeclaredTable = DeclaredLocation & { table: string; account: string };
+
+/** An entry of `ignore:`, which names a table or a column. */
+export type DeclaredIgnored = { table?: string | undefined; column?: string | undefined; reason: string };
+
+/** The catalog as written (`source`) and as understood: shape and values are checked, the live schema is not. */
+export type Declaration = {
+  account: DeclaredAccount;
+  locations: DeclaredLocation[];
+  ignore?: DeclaredIgnored[] | undefined;
+  digest: string;
+  source: unknown;
+};
+
+/** The entries of kind `table`. */
+export const tablesOf = ({ locations }: Pick<Declaration, 'locations'>): DeclaredTable[] =>
+  locations.filter((entry): entry is DeclaredTable => 'table' in entry);
+
+/** Errors are all that could delete too much, too little or unseen; warnings are what makes it slow or surprising. */
+export type Problems = { errors: string[]; warnings: string[] };
