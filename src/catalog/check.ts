@@ -46,9 +46,10 @@ export async function inspectDrifted(db: Database, declared: Declaration): Promi
 }
 
 /**
- * The check at start: the server must be a PostgreSQL 15 or newer that accepts writes, and the
- * catalog must fit it. Throws a UsageError with every problem; returns the warnings otherwise. A catalog that has fitted this
- * database is the application's migration to mend, not this process's: what is left of it is returned, with the drift.
+ * The check at start: the server must be a PostgreSQL 15 or newer that accepts writes, and the catalog must fit it.
+ * Throws a UsageError with every problem; returns the warnings otherwise. Where a catalog has fitted this database
+ * before, the application's migration is to mend, not this process. What is left of the catalog is returned, with the
+ * drift.
  */
 export async function checkCatalog(
   db: Database,

@@ -7,8 +7,8 @@ import { kindColumnOf } from './polymorphic.ts';
 import { endsWithWords, namesSomebody, singular, word } from './words.ts';
 
 /**
- * A column that may hold the account's key or address. `form` says how: `foreign key` for certain; `many` an array of
- * keys; `text` a key in a type that cannot be compared; `kind` a key only where the column `beside` says so.
+ * A column that may hold the account's key or address. `form` says how: `foreign key` for certain, `many` an array of
+ * keys, `text` a key in a type that cannot be compared. `kind`: a key only where the column `beside` says so.
  */
 export type Like = {
   name: string;

@@ -41,7 +41,7 @@ async function problemsOf(db: Database, table: string, verb: 'DELETE' | 'UPDATE'
     });
     return [];
   } catch (error) {
-    // What else it refuses (no such table, no right, a lock that is held) is not about publications.
+    // What else it refuses (no such table, no right, a locked table) is not about publications.
     const state = sqlState(error) ?? '';
     if (REFUSALS.includes(state)) return describe(await readPublished(db, table, verb), table, `${verb} (${state})`);
     if (sanitize(error).code === 'database_unavailable') throw error;

@@ -11,9 +11,9 @@ import { kindColumnOf } from './polymorphic.ts';
 import { type Below, walkNames, walkReferences } from './reach.ts';
 
 /**
- * Why a table may hold an account's data that is not covered. `reference`: a foreign key; `key`, `email`, `parent`: a column
- * like the account's key or address, or like the key of a listed table; `second`: a further such column of a listed table;
- * `trigger`: something that a deletion sets off writes there.
+ * Why a table may hold an account's data that is not covered. `reference`: a foreign key. `key`, `email`, `parent`: a
+ * column like the account's key or address, or like the key of a listed table. `second`: a further such column of a
+ * listed table. `trigger`: something that a deletion sets off writes there.
  */
 export type Finding = {
   table: string;
@@ -24,8 +24,8 @@ export type Finding = {
 export type Coverage = { uncovered: Finding[]; errors: string[]; warnings: string[] };
 
 /**
- * Finds the tables that may hold an account's data and that the catalog neither lists nor ignores, and further
- * columns of listed tables that may hold an account's key. One finding per table that is not listed, the surest.
+ * Finds the tables that may have an account's data and that the catalog neither lists nor ignores. Also finds further
+ * columns of listed tables that may have an account's key. One finding per table that is not listed, the surest.
  */
 export function findUncovered(
   declared: Declaration,

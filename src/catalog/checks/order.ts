@@ -2,9 +2,9 @@
 export type Edge = { child: string; parent: string };
 
 /**
- * Stages in which tables are erased, children before parents: a table's stage is the length of the
- * longest chain of references that ends at it. `cycles` are chains that lead back to their beginning, each with
- * a reference that no other one has in this place: without those there is no cycle left. The stages then mean nothing.
+ * Stages in which tables are erased, children before parents: a table's stage is the length of the longest chain of
+ * references that ends at it. `cycles` are chains that lead back to their beginning. Each has a reference that no other
+ * one has in this place: without those there is no cycle left. The stages then mean nothing.
  */
 export function orderTables(
   tables: readonly string[],

@@ -5,8 +5,8 @@ import { qualified } from './names.ts';
 import type { Relation } from './relation.ts';
 
 /**
- * Every relation of the application that holds rows of its own, with its columns: partitions are part
- * of their table, and views hold nothing. Lethe's own schemas and the system's are left out.
+ * Every relation of the application that has rows of its own, with its columns. Partitions are part of their table, and
+ * views have nothing. Lethe's own schemas and the system's are left out.
  */
 export async function inspectRelations(db: Executor): Promise<Relation[]> {
   const rows = await db.execute<

@@ -21,7 +21,7 @@ export const describeForeignKey = (fk: ForeignKey): string =>
   `${fk.child} (${identifiers(fk.columns)}) references ${fk.parent} (${identifiers(fk.referenced)}) ON DELETE ${fk.onDelete}`;
 
 /**
- * A column of an index. `asc` is the order of `ORDER BY`, `desc` its reverse; `other` has nulls at the other end;
+ * A column of an index. `asc` is the order of `ORDER BY`, `desc` its reverse; `other` has nulls at the other end.
  * `foreign` has another collation or other operators than the column, and no plain comparison uses it.
  */
 export type IndexColumn = { name: string; order: 'asc' | 'desc' | 'other' | 'foreign' };

@@ -1,4 +1,4 @@
-/** A relation that holds rows of its own: `r` table, `p` partitioned, `m` materialized view, `f` foreign table. */
+/** A relation that has rows of its own: `r` table, `p` partitioned, `m` materialized view, `f` foreign table. */
 export type Relation = {
   /** `qualified`. */
   table: string;
