@@ -1,14 +1,8 @@
 import type { Config } from './config.ts';
 import { type RevokeCall, revokeCall } from './erasure/revoke/revoke-call.ts';
-import { createVerifyJwt } from './http/access/jwt.ts';
-import { statusUrl } from './http/api.ts';
-import { createApp } from './http/app.ts';
-import { createViewers, type ViewerLimits, type Viewers } from './http/live/viewers.ts';
+import { statusUrl } from './http/access/status-link.ts';
 import { type Inside, listenForMetrics } from './http/metrics.ts';
-import { withoutBase } from './http/server/base-path.ts';
-import { prepareClosing } from './http/server/closing.ts';
-import { API_LIMITS, createBoundedServer } from './http/server/limits.ts';
-import { listening } from './http/server/listening.ts';
+import { serveApi, type ViewerLimits, type Viewers } from './http/serve.ts';
 import { createEnqueue } from './jobs/enqueue.ts';
 import { startExporting } from './jobs/export-gauges.ts';
 import { startPacing } from './jobs/pacing.ts';
@@ -41,35 +35,15 @@ export async function startApi(
   const metricsPort = await showMetrics(config, { ctx, producers, metrics }, closables);
   const enqueue = createEnqueue(producers, log, ENQUEUE_PATIENCE_MS);
   closables.push({ name: 'queues', close: enqueue.settled });
-  const viewers = createViewers(ctx, limits);
-  const app = createApp({
-    ctx,
-    config,
-    auth: { ...config, verifyJwt: createVerifyJwt(config) },
-    producers,
-    enqueue,
-    metrics,
-    viewers,
-    statusUrl: statusUrl(config),
-  });
-  const server = createBoundedServer(app.fetch, {
-    limits: API_LIMITS,
-    hostname: config.HOST,
-    trustedProxies: config.LETHE_TRUSTED_PROXIES,
-    reach: withoutBase(config, app),
-  });
-  const close = prepareClosing(server);
-  const at = { port: config.PORT, hostname: config.HOST };
-  const port = await listening(server, at, 'PORT').catch(async (error) => {
+  const parts = { ctx, producers, enqueue, metrics };
+  const { port, viewers, close } = await serveApi(config, parts, limits).catch(async (error) => {
     await closeAll(closables, log);
     throw error;
   });
   log.info({ port }, 'listening');
   const stop = async () => {
     log.info('stopping');
-    const closed = close(after(config.LETHE_SHUTDOWN_TIMEOUT));
-    await viewers.close();
-    const clean = await closed;
+    const clean = await close(after(config.LETHE_SHUTDOWN_TIMEOUT));
     await closeAll(closables, log);
     log.info({ clean }, 'stopped');
     return clean;

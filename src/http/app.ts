@@ -3,22 +3,34 @@ import { bodyLimit } from 'hono/body-limit';
 import { createMiddleware } from 'hono/factory';
 import { requestId } from 'hono/request-id';
 import { secureHeaders } from 'hono/secure-headers';
+import type { Config } from '../config.ts';
+import type { Context } from '../erasure/model/context.ts';
 import { ERRORS, LetheError, stackOf } from '../errors.ts';
+import type { Enqueue } from '../jobs/enqueue.ts';
+import type { Producers } from '../jobs/redis/producers.ts';
+import type { Metrics } from '../metrics.ts';
+import type { AuthConfig } from './access/auth.ts';
 import { allowOrigins } from './access/cors.ts';
 import { createLimiter, limitPage, rateLimit } from './access/rate-limit.ts';
-import { accountRoutes } from './api/accounts.ts';
-import { erasureRoutes } from './api/erasures.ts';
-import { eventRoutes } from './api/events.ts';
-import { healthRoutes } from './api/health.ts';
-import { openapiRoutes } from './api/openapi.ts';
-import type { Api } from './api.ts';
+import { apiRoutes } from './api/routes.ts';
 import { createAssets } from './assets/assets.ts';
-import { basePath } from './server/base-path.ts';
+import type { Viewers } from './live/viewers.ts';
 import { problem, toLetheError } from './server/problem.ts';
 import { loginRoutes } from './sign-in/login.ts';
 import { STATUS_POLICY, statusPages } from './status/routes.ts';
 import { boardRoutes } from './support/board.ts';
 import { SUPPORT_POLICY, supportRoutes } from './support/routes.ts';
+
+/** What the application works with. Each room takes its part of it. */
+export type Api = {
+  ctx: Context;
+  config: Config;
+  auth: AuthConfig;
+  producers: Producers;
+  enqueue: Enqueue;
+  metrics: Pick<Metrics, 'observeRequest'>;
+  viewers: Viewers;
+};
 
 const BODY_LIMIT = 16 * 1024;
 /** The dashboard talks to this server only: its page would fetch fonts from a third party. */
@@ -100,11 +112,7 @@ export function createApp(api: Api): Hono {
   app.use((c, next) =>
     c.req.method === 'GET' || c.req.method === 'HEAD' || isShort(c.req) ? next() : limited(c, next),
   );
-  app.route('/', healthRoutes(api));
-  app.route('/', openapiRoutes(basePath(api.config)));
-  app.route('/', accountRoutes(api));
-  app.route('/', erasureRoutes(api));
-  app.route('/', eventRoutes(api));
+  app.route('/', apiRoutes(api));
   app.get('/admin', (c) => c.redirect(assets.href('/admin/erasures'), 303));
   app.route('/admin/erasures', supportRoutes(api, assets));
   app.route('/admin', loginRoutes(api, assets));

@@ -4,7 +4,7 @@ import { requestErasure } from '../../src/erasure/accept/request.ts';
 import { eraseNow } from '../../src/erasure/accept/start.ts';
 import type { Context } from '../../src/erasure/model/context.ts';
 import { scrubExpired } from '../../src/erasure/upkeep/scrub.ts';
-import { statusUrl } from '../../src/http/api.ts';
+import { statusUrl } from '../../src/http/access/status-link.ts';
 import { resendProvider } from '../../src/mail/resend.ts';
 import { sendMail } from '../../src/mail/send.ts';
 import { checksum, rowsOf } from '../support/evidence.ts';

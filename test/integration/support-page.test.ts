@@ -2,7 +2,7 @@ import { Writable } from 'node:stream';
 import { pino } from 'pino';
 import { v7 as uuidv7 } from 'uuid';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Api } from '../../src/http/api.ts';
+import type { Api } from '../../src/http/app.ts';
 import { createAssets } from '../../src/http/assets/assets.ts';
 import { hashPassword } from '../../src/http/sign-in/password.ts';
 import type { Search } from '../../src/http/support/list.ts';

@@ -1,7 +1,7 @@
 import type { Mutation } from './mutation.ts';
 
 const AUTH = 'src/http/access/auth.ts';
-const ACCOUNTS = 'src/http/api/accounts.ts';
+const ACCOUNTS = 'src/http/api/request-erasure.ts';
 const AUTHENTICATION = 'test/integration/authentication.test.ts';
 
 /** Who may what, and what they are shown. */
@@ -53,7 +53,7 @@ export const ACCESS: readonly Mutation[] = [
     breaks: 'only who may: a status link opens its own erasure',
     edits: [
       {
-        file: AUTH,
+        file: 'src/http/access/status-link.ts',
         find: "if (!verifyToken(config.LETHE_SECRET, 'status', erasureId, token))",
         replace: "if (token === '')",
       },

@@ -136,7 +136,7 @@ export const ACCOUNTS: readonly Mutation[] = [
     breaks: 'idempotent: nobody gets the answer of another account',
     edits: [
       {
-        file: 'src/http/api/accounts.ts',
+        file: 'src/http/api/request-erasure.ts',
         find: ': `account:${caller.accountKey}`',
         replace: ": 'account'",
       },

@@ -6,7 +6,6 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ERRORS, type ErrorCode } from '../../src/errors.ts';
 import { createVerifyJwt } from '../../src/http/access/jwt.ts';
 import { createDocument } from '../../src/http/api/openapi.ts';
-import { statusUrl } from '../../src/http/api.ts';
 import { createApp } from '../../src/http/app.ts';
 import { createViewers } from '../../src/http/live/viewers.ts';
 import { createEnqueue } from '../../src/jobs/enqueue.ts';
@@ -55,7 +54,6 @@ describe('the document', () => {
       enqueue: createEnqueue(producers, ctx.log),
       metrics: createMetrics({ defaults: false }),
       viewers: createViewers(ctx),
-      statusUrl: statusUrl(config),
     });
     const routes = app.routes
       .filter((r) => r.method !== 'ALL' && !/^\/(admin|status|assets)\b/.test(r.path))

@@ -8,7 +8,6 @@ import { LetheError } from '../../errors.ts';
 import { canonicalKey } from '../../keys/canonical.ts';
 import { parseKey } from '../../keys/parse.ts';
 import type { Scope } from '../../settings/access.ts';
-import { verifyToken } from '../../tokens.ts';
 import { type Claims, NotOurs, type VerifyJwt } from './jwt.ts';
 
 /** Who asks: the account itself, or a program with a key. */
@@ -19,6 +18,9 @@ export type Caller =
 export type AuthConfig = Pick<Config, 'LETHE_API_KEYS' | 'LETHE_MAX_AUTH_AGE' | 'LETHE_SECRET'> & {
   verifyJwt: VerifyJwt;
 };
+
+/** What it takes to tell who asks, and what is theirs. */
+export type Access = { ctx: Context; auth: AuthConfig };
 
 /** A credential that is genuine: an API key, or a JWT whose `sub` has not been looked up. */
 export type Credential = { kind: 'key'; name: string; scopes: readonly Scope[] } | ({ kind: 'jwt' } & Claims);
@@ -108,21 +110,3 @@ export async function requireOwn(caller: Caller, found: Erasure | null, ctx: Con
 
 const isTheirs = async (accountKey: string, found: Erasure, ctx: Context): Promise<boolean> =>
   found.accountKey !== null && found.accountKey === accountKey && !(await isOfEarlierAccount(ctx, found));
-
-/** How long a status link works after the names were scrubbed: whoever comes late is told that it is over, not that it never was. */
-const LINK_AFTER_SCRUB_MS = 30 * 86_400_000;
-
-/** Throws `link_ended` for an erasure that is so long over that its link opens nothing any more. */
-export function requireOpenLink({ scrubbedAt }: Pick<Erasure, 'scrubbedAt'>): void {
-  if (scrubbedAt && Date.now() - scrubbedAt.getTime() > LINK_AFTER_SCRUB_MS)
-    throw new LetheError('link_ended', 'the erasure is over, and so is the time in which its link could be opened');
-}
-
-/** True when the request carries the status token of exactly this erasure. Throws when it carries a wrong one. */
-export function hasStatusToken(c: HonoContext, config: AuthConfig, erasureId: string): boolean {
-  const token = c.req.query('token');
-  if (token === undefined) return false;
-  if (!verifyToken(config.LETHE_SECRET, 'status', erasureId, token))
-    throw new NotOurs('the status token is not valid for this erasure');
-  return true;
-}

@@ -3,16 +3,9 @@ import { z } from 'zod';
 import { type Erasure, findErasure } from '../../erasure/model/states.ts';
 import { LetheError } from '../../errors.ts';
 import type { Scope } from '../../settings/access.ts';
-import type { Api } from '../api.ts';
 import { parse } from '../server/problem.ts';
-import {
-  authenticate,
-  hasStatusToken,
-  requireOpenLink,
-  requireOwn,
-  requireRecentSignIn,
-  requireScope,
-} from './auth.ts';
+import { type Access, authenticate, requireOwn, requireRecentSignIn, requireScope } from './auth.ts';
+import { hasStatusToken, requireOpenLink } from './status-link.ts';
 
 const id = z.uuid('expected the id of an erasure');
 
@@ -31,23 +24,23 @@ export type Authorized = { erasure: Erasure; by: string; admin: boolean; expires
  */
 export async function authorize(
   c: HonoContext,
-  api: Api,
+  { ctx, auth }: Access,
   need: Need,
-  find: (id: string) => Promise<Erasure | null> = (id) => findErasure(api.ctx.db, id),
+  find: (id: string) => Promise<Erasure | null> = (id) => findErasure(ctx.db, id),
 ): Promise<Authorized> {
   const erasureId = parse(id, c.req.param('id'), 'id');
-  if (need.token && hasStatusToken(c, api.auth, erasureId)) {
+  if (need.token && hasStatusToken(c, auth, erasureId)) {
     const found = await find(erasureId);
     if (!found) throw new LetheError('not_found', 'there is no such erasure');
     requireOpenLink(found);
     return { erasure: found, by: 'status link', admin: false };
   }
-  const caller = await authenticate(c, api.auth, api.ctx);
+  const caller = await authenticate(c, auth, ctx);
   if (caller.kind === 'account' && !need.account)
     throw new LetheError('forbidden', `this needs an API key with the scope ${need.scopes.join(' or ')}`);
   requireScope(caller, ...need.scopes);
-  const erasure = await requireOwn(caller, await find(erasureId), api.ctx);
-  if (need.recent) requireRecentSignIn(caller, api.auth);
+  const erasure = await requireOwn(caller, await find(erasureId), ctx);
+  if (need.recent) requireRecentSignIn(caller, auth);
   return caller.kind === 'key'
     ? { erasure, by: `key:${caller.name}`, admin: caller.scopes.includes('admin') }
     : { erasure, by: 'account', admin: false, expires: caller.expires };

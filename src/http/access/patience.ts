@@ -16,7 +16,7 @@ export const deadlineFromNow = () => performance.now() + patience.ms;
  * Asks Redis with little patience. Away, it is asked once a second only: a request each would leave commands
  * in memory until they time out. `what` is missing then is logged once an outage, not once a request.
  */
-export function createAskRedis(log: Logger, what: string): AskRedis {
+export function createAskRedis(log: Pick<Logger, 'warn' | 'info'>, what: string): AskRedis {
   let away = false;
   let late = 0;
   let restUntil = 0;

@@ -1,25 +1,38 @@
 import { getConnInfo } from '@hono/node-server/conninfo';
 import type { Context as HonoContext, MiddlewareHandler } from 'hono';
 import { RateLimiterRedis } from 'rate-limiter-flexible';
+import type { Config } from '../../config.ts';
 import { LetheError } from '../../errors.ts';
+import type { Producers } from '../../jobs/redis/producers.ts';
+import type { Logger } from '../../logger.ts';
 import { deriveToken } from '../../tokens.ts';
-import type { Api } from '../api.ts';
 import { clientAddress } from '../server/client-address.ts';
 import { problem } from '../server/problem.ts';
-import { bearerOf, hasStatusToken, readCredential } from './auth.ts';
+import { type AuthConfig, bearerOf, readCredential } from './auth.ts';
 import { type Counter, createCounter, type Used } from './counter.ts';
 import { NotOurs } from './jwt.ts';
 import { createAskRedis, deadlineFromNow } from './patience.ts';
+import { hasStatusToken } from './status-link.ts';
 
 const WINDOW_SECONDS = 60;
 /** An address may present a tenth as many credentials that are not genuine as it may send requests. */
 const FAILED_SHARE = 10;
 const ERASURE = /^\/(?:v1\/erasures|status)\/([\da-f-]{36})(?:\/|$)/i;
 
-const told = new WeakSet<Api>();
+type Log = { log: Pick<Logger, 'warn' | 'info'> };
+/** What it takes to tell callers apart by their address. */
+export type Addressed = { ctx: Log; config: Pick<Config, 'LETHE_TRUSTED_PROXIES'> };
+/** What the limits need. */
+type Counted = Addressed & {
+  config: Pick<Config, 'LETHE_SECRET' | 'LETHE_RATE_LIMIT' | 'LETHE_REDIS_PREFIX'>;
+  auth: AuthConfig;
+  producers: Pick<Producers, 'redis'>;
+};
+
+const told = new WeakSet<Addressed>();
 
 /** Who sends this request, as `clientAddress` says it. */
-export function addressOf(c: HonoContext, api: Api): string {
+export function addressOf(c: HonoContext, api: Addressed): string {
   const forwardedFor = c.req.header('X-Forwarded-For');
   const proxies = api.config.LETHE_TRUSTED_PROXIES;
   // Behind a proxy all callers would share one budget, and nobody would know why. Once: anybody can send the header.
@@ -31,7 +44,8 @@ export function addressOf(c: HonoContext, api: Api): string {
 }
 
 /** A name under which Redis counts, of which nothing can be read back: keyed with the first secret. */
-export const countedAs = (api: Api, ...who: string[]) => deriveToken(api.config.LETHE_SECRET, 'rate', who.join('\n'));
+export const countedAs = (config: Pick<Config, 'LETHE_SECRET'>, ...who: string[]) =>
+  deriveToken(config.LETHE_SECRET, 'rate', who.join('\n'));
 
 /**
  * `LETHE_RATE_LIMIT` requests a minute for each caller, in all API processes together. Callers are told apart
@@ -40,16 +54,19 @@ export const countedAs = (api: Api, ...who: string[]) => deriveToken(api.config.
  * count against the address a second time, with less room. Every credential is verified: that costs less than the rest
  * of an answer, and so those of others at the same address stay good. Answers 429 `rate_limited`.
  */
-export function rateLimit(api: Api, { requests, failures }: Limiter): MiddlewareHandler {
+export function rateLimit(api: Counted, { requests, failures }: Limiter): MiddlewareHandler {
   return async (c, next) => {
     const deadline = deadlineFromNow();
     const address = addressOf(c, api);
-    const { verified, guessed } = await verifyEach(presentedBy(c, api));
+    const { verified, guessed } = await verifyEach(presentedBy(c, api.auth));
     if (guessed) {
-      const failed = await failures.count(countedAs(api, address), deadline);
+      const failed = await failures.count(countedAs(api.config, address), deadline);
       if (failed.consumed > failures.points) return refuse(c, failures, failed);
     }
-    const used = await requests.count(countedAs(api, (!guessed && verified[0]) || `address:${address}`), deadline);
+    const used = await requests.count(
+      countedAs(api.config, (!guessed && verified[0]) || `address:${address}`),
+      deadline,
+    );
     if (used.consumed > requests.points) return refuse(c, requests, used);
     await next();
     show(c.res.headers, requests, used);
@@ -57,9 +74,9 @@ export function rateLimit(api: Api, { requests, failures }: Limiter): Middleware
 }
 
 /** The same limit for an open page of the API, by address: pages do not use up one another's. */
-export function limitPage(api: Api, { requests }: Limiter): MiddlewareHandler {
+export function limitPage(api: Counted, { requests }: Limiter): MiddlewareHandler {
   return async (c, next) => {
-    const key = countedAs(api, `page:${c.req.path}`, addressOf(c, api));
+    const key = countedAs(api.config, `page:${c.req.path}`, addressOf(c, api));
     const used = await requests.count(key, deadlineFromNow());
     if (used.consumed > requests.points) return refuse(c, requests, used);
     await next();
@@ -69,7 +86,7 @@ export function limitPage(api: Api, { requests }: Limiter): MiddlewareHandler {
 export type Limiter = { requests: Counter; failures: Counter };
 
 /** What `rateLimit` and `limitPage` count by. */
-export function createLimiter(api: Api): Limiter {
+export function createLimiter(api: Counted): Limiter {
   const limit = api.config.LETHE_RATE_LIMIT;
   const askRedis = createAskRedis(api.ctx.log, 'requests are counted in this process only');
   const counter = (name: string, points: number) =>
@@ -88,17 +105,17 @@ export function createLimiter(api: Api): Limiter {
 }
 
 /** All that the request shows to be let in, whichever its route looks at: each verifies, and gives the caller's name. */
-function presentedBy(c: HonoContext, api: Api): (() => Promise<string>)[] {
+function presentedBy(c: HonoContext, auth: AuthConfig): (() => Promise<string>)[] {
   const presented: (() => Promise<string>)[] = [];
   if (bearerOf(c) !== undefined)
     presented.push(async () => {
-      const credential = await readCredential(c, api.auth);
+      const credential = await readCredential(c, auth);
       return credential.kind === 'key' ? `key:${credential.name}` : `account:${credential.sub}`;
     });
   const erasureId = ERASURE.exec(c.req.path)?.[1];
   if (erasureId !== undefined && c.req.query('token') !== undefined)
     presented.push(async () => {
-      hasStatusToken(c, api.auth, erasureId);
+      hasStatusToken(c, auth, erasureId);
       return `erasure:${erasureId}`;
     });
   return presented;

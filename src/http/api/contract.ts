@@ -1,6 +1,6 @@
 import { z } from '@hono/zod-openapi';
 import { ERRORS, type ErrorCode } from '../../errors.ts';
-import { ErasureId, Problem } from '../bodies/schemas.ts';
+import { Erasure, ErasureId, Problem } from '../bodies/schemas.ts';
 
 // What several route definitions share.
 
@@ -27,6 +27,16 @@ export const location = {
     schema: { type: 'string' as const, examples: ['/v1/erasures/019a9f3e-5b7c-7d3a-9a55-0d6d3c1f2b10'] },
   },
 };
+
+/** An answer that shows an erasure. */
+export const shownErasure = (
+  description: string,
+  headers: Record<string, { description: string; schema: object }> = retryAfter,
+) => ({
+  description,
+  headers: { ...noStore, ...headers },
+  content: { 'application/json': { schema: Erasure } },
+});
 
 /** For routes that refuse nothing themselves: what the server answers before any route is asked. */
 export const tooLargeHeaders = {

@@ -1,8 +1,8 @@
-import { createRoute, OpenAPIHono } from '@hono/zod-openapi';
-import type { Api } from '../api.ts';
+import { createRoute } from '@hono/zod-openapi';
 import { Health, Readiness } from '../bodies/schemas.ts';
 import { keptFor } from '../live/shared-look.ts';
 import { noStore, tooLargeHeaders } from './contract.ts';
+import type { ApiApp, Parts } from './parts.ts';
 import { readReadiness, SHARED_MS } from './readiness.ts';
 
 export const healthRoute = createRoute({
@@ -38,9 +38,8 @@ export const readinessRoute = createRoute({
 });
 
 /** `/healthz`: the process answers. `/readyz`: it can take requests; without Redis it still can. */
-export function healthRoutes(api: Api): OpenAPIHono {
-  const app = new OpenAPIHono();
-  const readiness = keptFor(SHARED_MS, () => readReadiness({ ctx: api.ctx, producers: api.producers }));
+export function serveHealth(app: ApiApp, { ctx, producers }: Parts): void {
+  const readiness = keptFor(SHARED_MS, () => readReadiness({ ctx, producers }));
   app.openapi(healthRoute, (c) => c.json({ status: 'ok' as const }, 200));
 
   app.openapi(readinessRoute, async (c) => {
@@ -48,5 +47,4 @@ export function healthRoutes(api: Api): OpenAPIHono {
     c.header('Cache-Control', 'no-store');
     return c.json(state, state.status === 'unavailable' ? 503 : 200);
   });
-  return app;
 }

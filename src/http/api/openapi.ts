@@ -2,11 +2,18 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
 import { ERRORS } from '../../errors.ts';
-import { requestErasureRoute } from './accounts.ts';
+import { cancelErasureRoute } from './cancel-erasure.ts';
 import { named, problemExample, rateLimited, tooLargeHeaders } from './contract.ts';
-import * as erasures from './erasures-routes.ts';
-import { eventsRoute } from './events-route.ts';
+import { followErasureRoute } from './follow-erasure.ts';
 import { healthRoute, readinessRoute } from './health.ts';
+import { holdErasureRoute } from './hold-erasure.ts';
+import { listErasuresRoute } from './list-erasures.ts';
+import type { ApiApp } from './parts.ts';
+import { releaseErasureRoute } from './release-erasure.ts';
+import { replayErasureRoute } from './replay-erasure.ts';
+import { requestErasureRoute } from './request-erasure.ts';
+import { showErasureRoute } from './show-erasure.ts';
+import { startErasureRoute } from './start-erasure.ts';
 
 const { version } = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')) as {
   version: string;
@@ -38,14 +45,14 @@ const documentRoute = createRoute({
 /** Every route of the API, in the order of the document. */
 export const ROUTES = [
   requestErasureRoute,
-  erasures.listErasuresRoute,
-  erasures.showErasure,
-  erasures.cancelErasureRoute,
-  eventsRoute,
-  erasures.startErasureRoute,
-  erasures.replayErasureRoute,
-  erasures.holdErasureRoute,
-  erasures.releaseErasureRoute,
+  listErasuresRoute,
+  showErasureRoute,
+  cancelErasureRoute,
+  followErasureRoute,
+  startErasureRoute,
+  replayErasureRoute,
+  holdErasureRoute,
+  releaseErasureRoute,
   healthRoute,
   readinessRoute,
   documentRoute,
@@ -98,8 +105,7 @@ export function createDocument(base = '') {
 }
 
 /** `GET /openapi.json`. */
-export function openapiRoutes(base: string): OpenAPIHono {
-  const app = new OpenAPIHono();
+export function serveOpenapi(app: ApiApp, base: string): void {
   const text = JSON.stringify(createDocument(base));
   const tag = `"${createHash('sha256').update(text).digest('base64url').slice(0, 22)}"`;
   app.openapi(documentRoute, (c) => {
@@ -108,5 +114,4 @@ export function openapiRoutes(base: string): OpenAPIHono {
     if (c.req.header('If-None-Match')?.includes(tag)) return c.body(null, 304);
     return c.body(text, 200, { 'Content-Type': 'application/json' });
   });
-  return app;
 }

@@ -1,7 +1,9 @@
 import { type RateLimiterAbstract, RateLimiterMemory, RateLimiterRedis } from 'rate-limiter-flexible';
+import type { Config } from '../../config.ts';
+import type { Producers } from '../../jobs/redis/producers.ts';
+import type { Logger } from '../../logger.ts';
 import { createAskRedis, deadlineFromNow } from '../access/patience.ts';
 import { countedAs } from '../access/rate-limit.ts';
-import type { Api } from '../api.ts';
 import { networksOf } from '../server/client-address.ts';
 
 const HOUR_SECONDS = 3_600;
@@ -21,6 +23,13 @@ const SLOW_SECONDS = 10;
 /** So long an address is known for a name that has signed in from it. */
 const KNOWN_SECONDS = 30 * DAY_SECONDS;
 
+/** What it takes to count attempts. */
+export type Counting = {
+  ctx: { log: Pick<Logger, 'warn' | 'info'> };
+  config: Pick<Config, 'LETHE_SECRET' | 'LETHE_REDIS_PREFIX'>;
+  producers: Pick<Producers, 'redis'>;
+};
+
 /** An attempt that is looked at. `failures`: how many this name has had from this address within a day, with this one. */
 export type Attempt = { failures: number; succeeded: () => Promise<void> };
 
@@ -38,7 +47,7 @@ export type LoginAttempts = {
  * is closed for the network that failed only, and slow for those from whose address it never signed in: otherwise
  * anybody could lock its owner out.
  */
-export function createLoginAttempts(api: Api): LoginAttempts {
+export function createLoginAttempts(api: Counting): LoginAttempts {
   const askRedis = createAskRedis(api.ctx.log, 'failed sign-ins are counted in this process only');
   const counter = (name: string, duration: number) => {
     const options = { keyPrefix: `${api.config.LETHE_REDIS_PREFIX}:login:${name}`, points: 0, duration };
@@ -53,7 +62,7 @@ export function createLoginAttempts(api: Api): LoginAttempts {
   const names = counter('names', HOUR_SECONDS);
   const slow = counter('slow', SLOW_SECONDS);
   const known = counter('known', KNOWN_SECONDS);
-  const keyOf = (...of: string[]) => countedAs(api, 'login', ...of);
+  const keyOf = (...of: string[]) => countedAs(api.config, 'login', ...of);
   const seconds = (ms: number) => Math.ceil(ms / 1000);
   const knows = async (name: string, address: string) =>
     (await known((counter) => counter.get(keyOf(address, name)))) !== null;

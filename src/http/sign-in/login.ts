@@ -1,15 +1,14 @@
 import { Hono, type Context as HonoContext } from 'hono';
 import type { Config } from '../../config.ts';
 import { LetheError } from '../../errors.ts';
-import { addressOf, countedAs } from '../access/rate-limit.ts';
-import type { Api } from '../api.ts';
+import { type Addressed, addressOf, countedAs } from '../access/rate-limit.ts';
 import type { Assets } from '../assets/assets.ts';
 import { networksOf } from '../server/client-address.ts';
-import { signInPage } from '../support/layout.ts';
-import { createLoginAttempts } from './login-attempts.ts';
+import { signInPage } from './frame.ts';
+import { type Counting, createLoginAttempts } from './login-attempts.ts';
 import { ownForms } from './own-forms.ts';
 import { hashPassword, verifyPassword } from './password.ts';
-import { signOut, startSession } from './session.ts';
+import { type Sessions, signOut, startSession } from './session.ts';
 
 type User = Config['LETHE_DASHBOARD_USERS'][number];
 
@@ -51,7 +50,7 @@ async function inTurn<T>(address: string, known: boolean, attempt: () => Promise
  * `/admin/login` and `/admin/logout`: a form, and a cookie that is signed and stays on this site. Who fails waits
  * longer and longer: 429 with the form, a message and `Retry-After`.
  */
-export function loginRoutes(api: Api, { href }: Pick<Assets, 'href'>): Hono {
+export function loginRoutes(api: Addressed & Sessions & Counting, { href }: Pick<Assets, 'href'>): Hono {
   const { config } = api;
   const page = (message = '') => signInPage(href, message);
   const app = new Hono();
@@ -70,7 +69,7 @@ export function loginRoutes(api: Api, { href }: Pick<Assets, 'href'>): Hono {
     }
     const { failures } = begun;
     // The address is personal data, and a name that nobody has may be a password typed in the wrong field.
-    const from = countedAs(api, 'login', address).slice(0, 15);
+    const from = countedAs(config, 'login', address).slice(0, 15);
     api.ctx.log.warn({ user: user?.name, from, failures }, 'dashboard sign-in failed');
     return null;
   };

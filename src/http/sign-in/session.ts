@@ -4,9 +4,9 @@ import type { Context as HonoContext } from 'hono';
 import { deleteCookie, setSignedCookie } from 'hono/cookie';
 import type { Config } from '../../config.ts';
 import type { DashboardRole } from '../../settings/access.ts';
+import type { Database } from '../../store/client.ts';
 import { idempotency } from '../../store/schema.ts';
 import { deriveToken, verifyToken } from '../../tokens.ts';
-import type { Api } from '../api.ts';
 import { basePath } from '../server/base-path.ts';
 import { withDeadline } from '../server/deadline.ts';
 
@@ -14,7 +14,8 @@ export type DashboardUser = { name: string; role: DashboardRole };
 /** `expires`: when the sign-in ends, in milliseconds since 1970. `id`: this sign-in's own. */
 export type SignedIn = DashboardUser & { expires: number; id: string };
 type SessionConfig = Pick<Config, 'LETHE_DASHBOARD_USERS' | 'LETHE_SECRET' | 'LETHE_PUBLIC_URL'>;
-type SessionApi = Pick<Api, 'ctx'> & { config: SessionConfig };
+/** What it takes to know a sign-in, to begin one and to end one. */
+export type Sessions = { ctx: { db: Database }; config: SessionConfig };
 
 const COOKIE = 'lethe_dashboard';
 const LIFE_SECONDS = 8 * 3600;
@@ -79,7 +80,7 @@ const keyOf = (session: SignedIn) => `session ended: ${createHash('sha256').upda
  * Whose sign-in this request carries, or null. Postgres says whether it has been ended; throws `database_unavailable`
  * where it does not answer. Nobody where two people's are carried: one of them was put there by somebody else.
  */
-export async function currentUser(c: HonoContext, api: SessionApi): Promise<SignedIn | null> {
+export async function currentUser(c: HonoContext, api: Sessions): Promise<SignedIn | null> {
   const claimed = claimedSessions(c, api.config);
   if (claimed.length === 0) return null;
   const ended = await withDeadline(
@@ -95,7 +96,7 @@ export async function currentUser(c: HonoContext, api: SessionApi): Promise<Sign
 }
 
 /** Signs the user in: whatever the request carried before is ended. */
-export async function startSession(c: HonoContext, api: SessionApi, { name, hash }: { name: string; hash: string }) {
+export async function startSession(c: HonoContext, api: Sessions, { name, hash }: { name: string; hash: string }) {
   await endSessions(c, api);
   const { LETHE_SECRET: secrets } = api.config;
   const expires = Date.now() + LIFE_SECONDS * 1000;
@@ -110,7 +111,7 @@ export async function startSession(c: HonoContext, api: SessionApi, { name, hash
 }
 
 /** Ends every sign-in that the request carries: a copy of the cookie opens nothing from then on. */
-async function endSessions(c: HonoContext, { ctx, config }: SessionApi): Promise<void> {
+async function endSessions(c: HonoContext, { ctx, config }: Sessions): Promise<void> {
   const ended = claimedSessions(c, config).map((session) => ({ keyHash: keyOf(session), fingerprint: '' }));
   if (ended.length === 0) return;
   await withDeadline(DEADLINE_MS, ctx.db.insert(idempotency).values(ended).onConflictDoNothing().execute());
@@ -120,7 +121,7 @@ async function endSessions(c: HonoContext, { ctx, config }: SessionApi): Promise
  * Signs out. The browser forgets the cookie also where the database does not answer, which then cannot end the
  * sign-in: throws `database_unavailable`.
  */
-export async function signOut(c: HonoContext, api: SessionApi): Promise<void> {
+export async function signOut(c: HonoContext, api: Sessions): Promise<void> {
   deleteCookie(c, COOKIE, cookieOf(api.config).options);
   await endSessions(c, api);
 }

@@ -1,12 +1,14 @@
 import { Hono, type Context as HonoContext, type MiddlewareHandler } from 'hono';
+import type { Config } from '../../config.ts';
 import { cancelErasure } from '../../erasure/accept/cancel.ts';
 import { notHeld, startErasure } from '../../erasure/accept/start.ts';
+import type { Context } from '../../erasure/model/context.ts';
 import { type Erasure, findErasure } from '../../erasure/model/states.ts';
 import { look } from '../../erasure/progress/look.ts';
 import { type ErrorCode, LetheError } from '../../errors.ts';
+import type { Enqueue } from '../../jobs/enqueue.ts';
 import { verifyToken } from '../../tokens.ts';
-import { requireOpenLink } from '../access/auth.ts';
-import type { Api } from '../api.ts';
+import { requireOpenLink } from '../access/status-link.ts';
 import type { Assets } from '../assets/assets.ts';
 import { withDeadline } from '../server/deadline.ts';
 import { toLetheError } from '../server/problem.ts';
@@ -40,6 +42,13 @@ export const STATUS_POLICY = {
   frameAncestors: ["'none'"],
 };
 
+/** What the status page works with. */
+export type StatusParts = {
+  ctx: Context;
+  config: Pick<Config, 'LETHE_BRAND_NAME' | 'LETHE_BRAND_URL' | 'LETHE_SECRET'>;
+  enqueue: Pick<Enqueue, 'dispatch'>;
+};
+
 export type StatusPages = {
   routes: Hono;
   /** Everything below `/status/`, also what other middleware refuses: people are never shown a problem document. */
@@ -51,8 +60,7 @@ export type StatusPages = {
  * capability: no cookie is read, so another site can do nothing that it could not do with the link itself.
  * A check of `Origin` would refuse people instead: with `Referrer-Policy: no-referrer` browsers send `null`.
  */
-export function statusPages(api: Api, assets: Assets): StatusPages {
-  const { ctx, config, enqueue } = api;
+export function statusPages({ ctx, config, enqueue }: StatusParts, assets: Assets): StatusPages {
   const site: Site = { brand: config.LETHE_BRAND_NAME, brandUrl: config.LETHE_BRAND_URL, href: assets.href };
   const routes = new Hono();
 

@@ -2,7 +2,8 @@ import { html } from 'hono/html';
 import { BY_APPLICATION, type Erasure, isFinal } from '../../erasure/model/states.ts';
 import type { ErrorCode } from '../../errors.ts';
 import type { Href } from '../assets/assets.ts';
-import { ERASURES, type Html, layout, shortId, type Viewer } from './layout.ts';
+import { ERASURES, type Html, layout, type Viewer } from '../sign-in/frame.ts';
+import { shortId } from './marks.ts';
 
 export const ACTIONS = ['replay', 'start', 'hold', 'release'] as const;
 export type Action = (typeof ACTIONS)[number];

@@ -8,11 +8,15 @@ import { Hono } from 'hono';
 import { getPathNoStrict } from 'hono/utils/url';
 import type { ChunkWords } from '../../erasure/model/dispatch.ts';
 import { LetheError } from '../../errors.ts';
+import type { Producers } from '../../jobs/redis/producers.ts';
+import type { Logger } from '../../logger.ts';
 import type { DashboardRole } from '../../settings/access.ts';
-import type { Api } from '../api.ts';
 import type { Assets, Href } from '../assets/assets.ts';
 import { ownForms } from '../sign-in/own-forms.ts';
-import { currentUser } from '../sign-in/session.ts';
+import { currentUser, type Sessions } from '../sign-in/session.ts';
+
+/** What the board works with. */
+type BoardParts = Sessions & { ctx: { log: Logger }; producers: Pick<Producers, 'queues'> };
 
 const BASE = '/admin/queues';
 
@@ -28,7 +32,7 @@ const ALLOWED: Record<DashboardRole, RegExp[]> = {
 };
 
 /** Bull Board behind the login: support looks, ops may retry. What else a writable board offers, its style sheet hides. */
-export function boardRoutes(api: Api, { href }: Pick<Assets, 'href'>): Hono {
+export function boardRoutes(api: BoardParts, { href }: Pick<Assets, 'href'>): Hono {
   const boards: Record<DashboardRole, Hono> = {
     support: createBoard(api, href, true),
     ops: createBoard(api, href, false),
@@ -58,7 +62,7 @@ export function boardRoutes(api: Api, { href }: Pick<Assets, 'href'>): Hono {
   return app;
 }
 
-function createBoard(api: Api, href: Href, readOnly: boolean): Hono {
+function createBoard(api: BoardParts, href: Href, readOnly: boolean): Hono {
   const adapter = new HonoAdapter(serveStatic);
   const queues = Object.values(api.producers.queues).map((queue) => {
     const shown = new BullMQAdapter(queue, {

@@ -4,11 +4,12 @@ import type { HistoryEntry } from '../../erasure/progress/history.ts';
 import type { Mail, TaskFacts } from '../../erasure/progress/overview.ts';
 import type { LocationProgress, Progress } from '../../erasure/progress/status.ts';
 import type { Href } from '../assets/assets.ts';
+import { ERASURES, type Html, layout, type Viewer } from '../sign-in/frame.ts';
 import { actionsOf, NOTICES, type Notice } from './actions.ts';
 import { errorWords, outcomeWords } from './error-words.ts';
 import { eventWords } from './history-words.ts';
-import { clock, count, ERASURES, type Html, layout, moment, shortId, stateMarks, type Viewer } from './layout.ts';
 import { accountOf } from './list.ts';
+import { clock, count, moment, shortId, stateMarks } from './marks.ts';
 import { clockWords, momentWords, secondWords, spanWords, whoWords } from './moments.ts';
 import { isHeld, isOverdue, nextStep } from './next-step.ts';
 

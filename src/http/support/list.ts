@@ -2,19 +2,9 @@ import { html } from 'hono/html';
 import { type Erasure, isFinal, LIVE, STATES } from '../../erasure/model/states.ts';
 import type { Mail, Overview } from '../../erasure/progress/overview.ts';
 import type { Href } from '../assets/assets.ts';
+import { ERASURES, type Html, layout, type Viewer } from '../sign-in/frame.ts';
 import { outcomeWords } from './error-words.ts';
-import {
-  clock,
-  count,
-  ERASURES,
-  type Html,
-  layout,
-  moment,
-  shortId,
-  stateMarks,
-  stateWords,
-  type Viewer,
-} from './layout.ts';
+import { clock, count, moment, shortId, stateMarks, stateWords } from './marks.ts';
 import { momentWords, whoWords } from './moments.ts';
 import { isHeld, isOverdue, nextStep } from './next-step.ts';
 import type { QueueHealth } from './queue-health.ts';

@@ -1,4 +1,4 @@
-import type { Api } from '../api.ts';
+import type { Producers } from '../../jobs/redis/producers.ts';
 
 /** How delivery is doing, in words. `well`: nobody needs to do anything. */
 export type QueueHealth = { well: boolean; words: string };
@@ -8,7 +8,7 @@ const PATIENCE_MS = 800;
 const many = (n: number, one: string) => `${n.toLocaleString('en-US')} ${one}${n === 1 ? '' : 's'}`;
 
 /** Jobs and workers as Redis knows them; that Redis is away is an answer too. Never throws. */
-export async function readQueueHealth({ producers }: Pick<Api, 'producers'>): Promise<QueueHealth> {
+export async function readQueueHealth({ producers }: { producers: Pick<Producers, 'queues'> }): Promise<QueueHealth> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(() => reject(new Error('timeout')), PATIENCE_MS);
@@ -25,7 +25,7 @@ export async function readQueueHealth({ producers }: Pick<Api, 'producers'>): Pr
   }
 }
 
-async function ask({ queues }: Api['producers']): Promise<QueueHealth> {
+async function ask({ queues }: Pick<Producers, 'queues'>): Promise<QueueHealth> {
   const [workers, ...counts] = await Promise.all([
     // CLIENT LIST may be refused where all else is allowed: then nobody can tell.
     queues.chunks.getWorkersCount().catch((error: Error) => {

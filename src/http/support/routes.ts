@@ -11,20 +11,20 @@ import { readHistory } from '../../erasure/progress/history.ts';
 import { readMails, readTasks } from '../../erasure/progress/overview.ts';
 import { readProgress } from '../../erasure/progress/status.ts';
 import { ERRORS, LetheError, stackOf } from '../../errors.ts';
+import type { Enqueue } from '../../jobs/enqueue.ts';
 import { readPaceWords } from '../../pace/current-pace.ts';
 import { deriveToken, verifyToken } from '../../tokens.ts';
-import type { Api } from '../api.ts';
 import type { Assets } from '../assets/assets.ts';
 import { withDeadline } from '../server/deadline.ts';
 import { toLetheError } from '../server/problem.ts';
+import { ERASURES, sayingPage, type Viewer } from '../sign-in/frame.ts';
 import { ownForms } from '../sign-in/own-forms.ts';
-import { claimedSessions, currentUser, type SignedIn } from '../sign-in/session.ts';
+import { claimedSessions, currentUser, type Sessions, type SignedIn } from '../sign-in/session.ts';
 import { type Action, confirmPage, isAction, isNotice, type Notice, noticeOf, WORDS } from './actions.ts';
 import { detailPage } from './detail.ts';
 import { wordsOf } from './error-words.ts';
-import { ERASURES, sayingPage, type Viewer } from './layout.ts';
 import { listPage } from './list.ts';
-import { parseSearch, runSearch } from './search.ts';
+import { parseSearch, runSearch, type Searched } from './search.ts';
 
 /** A person waits longer than a program, but not for ever. */
 const DEADLINE_MS = 4_000;
@@ -41,10 +41,13 @@ export const SUPPORT_POLICY = {
   frameAncestors: ["'none'"],
 };
 
+/** What the support page works with. */
+export type SupportParts = Searched & Sessions & { enqueue: Pick<Enqueue, 'dispatch'> };
+
 type Env = { Variables: { viewer: Viewer & { user: SignedIn } } };
 
 /** `/admin/erasures` behind the dashboard's login: `support` looks, `ops` may also replay, start, hold and release. */
-export function supportRoutes(api: Api, { href }: Assets): Hono<Env> {
+export function supportRoutes(api: SupportParts, { href }: Assets): Hono<Env> {
   const { ctx, config, enqueue } = api;
   const routes = new Hono<Env>();
 

@@ -1,21 +1,30 @@
 import { validate as isUuid } from 'uuid';
+import type { Config } from '../../config.ts';
+import type { Context } from '../../erasure/model/context.ts';
 import { markEarlier } from '../../erasure/model/newer-account.ts';
 import { type Erasure, findErasure, isFinal, STATES, type State } from '../../erasure/model/states.ts';
 import { type Filter, listErasures } from '../../erasure/progress/list.ts';
 import { readMails, readOverview } from '../../erasure/progress/overview.ts';
 import { readProgress } from '../../erasure/progress/status.ts';
+import type { Producers } from '../../jobs/redis/producers.ts';
 import { canonicalKey } from '../../keys/canonical.ts';
 import { keyInWords, parseKey } from '../../keys/parse.ts';
 import type { KeyValue } from '../../keys/types.ts';
 import { readPaceWords } from '../../pace/current-pace.ts';
 import { accountDigests } from '../../tokens.ts';
-import type { Api } from '../api.ts';
 import type { ListView, Row, Search } from './list.ts';
 import { readQueueHealth } from './queue-health.ts';
 
 const PAGE = 25;
 /** Rows whose progress is read at once: a page must not take every connection of the pool. */
 const AT_ONCE = 5;
+
+/** What a search asks. */
+export type Searched = {
+  ctx: Context;
+  config: Pick<Config, 'LETHE_SECRET'>;
+  producers: Pick<Producers, 'queues'>;
+};
 
 /** The search as the address says it; what the form cannot have sent counts as nothing. */
 export function parseSearch(query: Record<string, string>): Search {
@@ -29,7 +38,7 @@ export function parseSearch(query: Record<string, string>): Search {
 }
 
 /** The list that a search asks for, or the erasure whose id it is. */
-export async function runSearch(api: Api, search: Search): Promise<ListView | { erasureId: string }> {
+export async function runSearch(api: Searched, search: Search): Promise<ListView | { erasureId: string }> {
   const { db } = api.ctx;
   const account = await whatIsMeant(api, search.q);
   if ('erasureId' in account) return account;
@@ -81,7 +90,7 @@ export function idPartOf(q: string): Filter['idPart'] {
 }
 
 /** An erasure's id or a part of it, or an account's as the application writes it: its digests find what was scrubbed. */
-async function whatIsMeant({ ctx, config }: Api, q: string): Promise<Meant> {
+async function whatIsMeant({ ctx, config }: Searched, q: string): Promise<Meant> {
   if (q === '') return {};
   if (isUuid(q)) {
     const found = await findErasure(ctx.db, q);
@@ -106,7 +115,7 @@ async function whatIsMeant({ ctx, config }: Api, q: string): Promise<Meant> {
 }
 
 /** Rows with what moves: only what is under way is asked for its progress. */
-async function withProgress({ ctx }: Api, erasures: readonly Erasure[]): Promise<Row[]> {
+async function withProgress({ ctx }: Searched, erasures: readonly Erasure[]): Promise<Row[]> {
   const mails = await readMails(
     ctx.db,
     erasures.map((e) => e.id),

@@ -1,4 +1,4 @@
-import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
+import { createRoute, z } from '@hono/zod-openapi';
 import type { Context as HonoContext } from 'hono';
 import { createMiddleware } from 'hono/factory';
 import {
@@ -19,16 +19,15 @@ import { canonicalKey } from '../../keys/canonical.ts';
 import { parseKey } from '../../keys/parse.ts';
 import type { KeyValue } from '../../keys/types.ts';
 import { authenticate, type Caller, requireRecentSignIn, requireScope } from '../access/auth.ts';
-import type { Api } from '../api.ts';
+import { statusUrl } from '../access/status-link.ts';
 import { acceptedResource } from '../bodies/representation.ts';
 import { AcceptedErasure, type AcceptedWithoutLink, EraseRequest } from '../bodies/schemas.ts';
 import { basePath } from '../server/base-path.ts';
 import { withDeadline } from '../server/deadline.ts';
 import { jsonBody } from '../server/json-body.ts';
-import { refuseInvalid } from '../server/problem.ts';
 import { API_KEY, JWT, location, noStore, problems, retryAfter } from './contract.ts';
-
-const DEADLINE_MS = 1_800;
+import { DEADLINE_MS } from './known-erasure.ts';
+import type { ApiApp, Parts } from './parts.ts';
 
 const accepted = (description: string, headers: object = {}) => ({
   description,
@@ -86,18 +85,15 @@ export const requestErasureRoute = createRoute({
 });
 
 /** `POST /v1/accounts/{accountId}/erasure`. */
-export function accountRoutes(api: Api): OpenAPIHono {
-  const { ctx, enqueue } = api;
-  const app = new OpenAPIHono({ defaultHook: refuseInvalid });
-
+export function serveRequestErasure(app: ApiApp, { ctx, config, auth, enqueue }: Parts): void {
   /** Runs before the validators: who may not do it learns nothing about what would be valid. */
   const onlyForAccount = createMiddleware<{ Variables: { caller: Caller; accountKey: KeyValue } }>(async (c, next) => {
     const key = parseKey(ctx.catalog.account.key, c.req.param('accountId') ?? '');
-    const caller = await withDeadline(DEADLINE_MS, authenticate(c, api.auth, ctx));
+    const caller = await withDeadline(DEADLINE_MS, authenticate(c, auth, ctx));
     requireScope(caller, 'erasures:write');
     if (caller.kind === 'account' && caller.accountKey !== (await canonicalOf(key)))
       throw new LetheError('not_found', 'there is no such account');
-    requireRecentSignIn(caller, api.auth);
+    requireRecentSignIn(caller, auth);
     c.set('caller', caller);
     c.set('accountKey', key);
     await next();
@@ -107,24 +103,28 @@ export function accountRoutes(api: Api): OpenAPIHono {
     const { caller, accountKey } = c.var;
     const body = c.req.valid('json');
     const given = c.req.valid('header')['Idempotency-Key'];
-    if (given === undefined) return answer(c, api, await accept(caller, accountKey, body.startNow === true));
+    if (given === undefined) return answer(c, config, await accept(caller, accountKey, body.startNow === true));
 
     const keyHash = idempotencyKeyHash(keyOwner(caller), given);
     const fingerprint = requestFingerprint(c.req.method, await canonicalOf(accountKey), body);
     const claim = await withDeadline(DEADLINE_MS, claimOwn(keyHash, fingerprint));
     if (claim.kind === 'answered')
-      return replay(c, api, claim.erasureId, claim.answer.status, claim.answer.body as AcceptedWithoutLink);
+      return repeat(c, config, {
+        erasureId: claim.erasureId,
+        status: claim.answer.status,
+        body: claim.answer.body as AcceptedWithoutLink,
+      });
     if (claim.kind === 'accepted') {
       // The process may have died between accepting and starting; an undo since then stays an undo.
       const dispatch =
         body.startNow === true ? await startErasure(ctx, claim.erasureId, notHeld, callerName(caller)) : null;
       if (dispatch) void enqueue.dispatch(dispatch);
-      return answer(c, api, (await findErasure(ctx.db, claim.erasureId)) as Erasure);
+      return answer(c, config, (await findErasure(ctx.db, claim.erasureId)) as Erasure);
     }
     try {
       const accepted = await accept(caller, accountKey, body.startNow === true, keyHash);
       await storeAnswer(ctx.db, keyHash, accepted.id, { status: statusOf(accepted), body: acceptedResource(accepted) });
-      return answer(c, api, accepted);
+      return answer(c, config, accepted);
     } catch (error) {
       // Best effort: the claim of a request that accepted nothing lapses by itself.
       await releaseIdempotencyKey(ctx.db, keyHash).catch((e: Error) =>
@@ -133,8 +133,6 @@ export function accountRoutes(api: Api): OpenAPIHono {
       throw error;
     }
   });
-
-  return app;
 
   function canonicalOf(key: KeyValue): Promise<string> {
     return withDeadline(DEADLINE_MS, canonicalKey(ctx.db, ctx.catalog.account.key, key));
@@ -163,14 +161,16 @@ const callerName = (caller: Caller) => (caller.kind === 'key' ? `key:${caller.na
 const keyOwner = (caller: Caller) => (caller.kind === 'key' ? callerName(caller) : `account:${caller.accountKey}`);
 const statusOf = (e: Erasure) => (e.state === 'completed' ? 200 : 202);
 
-function answer(c: HonoContext, api: Api, e: Erasure) {
-  return replay(c, api, e.id, statusOf(e), acceptedResource(e));
-}
+type Answer = { erasureId: string; status: number; body: AcceptedWithoutLink };
 
-function replay(c: HonoContext, api: Api, erasureId: string, status: number, body: AcceptedWithoutLink) {
+const answer = (c: HonoContext, config: Parts['config'], e: Erasure) =>
+  repeat(c, config, { erasureId: e.id, status: statusOf(e), body: acceptedResource(e) });
+
+/** Gives an answer, or gives one again. The link is never stored with it: its token opens the erasure. */
+function repeat(c: HonoContext, config: Parts['config'], { erasureId, status, body }: Answer) {
   const wait = Math.ceil((Date.parse(body.startsAt) - Date.now()) / 1000);
-  c.header('Location', `${basePath(api.config)}/v1/erasures/${erasureId}`);
+  c.header('Location', `${basePath(config)}/v1/erasures/${erasureId}`);
   c.header('Cache-Control', 'no-store');
   if (status === 202) c.header('Retry-After', String(Math.max(2, wait)));
-  return c.json({ ...body, statusUrl: api.statusUrl(erasureId) }, status as 200 | 202);
+  return c.json({ ...body, statusUrl: statusUrl(config)(erasureId) }, status as 200 | 202);
 }

@@ -1,7 +1,6 @@
 import { html } from 'hono/html';
 import type { Href } from '../assets/assets.ts';
-import type { DashboardUser } from '../sign-in/session.ts';
-import { clockWords, momentWords } from './moments.ts';
+import type { DashboardUser } from './session.ts';
 
 export type Html = ReturnType<typeof html>;
 /** Who looks, and the token that this user's forms carry. */
@@ -13,6 +12,7 @@ type Frame = {
   live?: boolean;
 };
 
+/** Where the support page is. */
 export const ERASURES = '/admin/erasures';
 const QUEUES = '/admin/queues';
 const NO_SCRIPT_REFRESH_SECONDS = 5;
@@ -53,7 +53,7 @@ const navigation = (href: Href, user: DashboardUser): Html => html`<nav aria-lab
 <button class="plain">Sign out</button>
 </form>`;
 
-/** The form that everything else is behind. */
+/** The form that the dashboard is behind. `message`: what was wrong with the attempt before. */
 export const signInPage = (href: Href, message = ''): Html =>
   layout(
     href,
@@ -74,31 +74,3 @@ export const sayingPage = (href: Href, user: DashboardUser, title: string, words
     { title, user },
     html`<h1>${title}</h1><p>${words}</p><p><a href="${href(ERASURES)}">All erasures</a></p>`,
   );
-
-const STATES: Record<string, string> = {
-  scheduled: 'Scheduled',
-  running: 'Running',
-  awaiting: 'Awaiting partners',
-  stalled: 'Stalled',
-  completed: 'Completed',
-  cancelled: 'Undone',
-};
-/** A state in words. */
-export const stateWords = (state: string): string => STATES[state] ?? state;
-
-/** The state as a mark, and the hold as another one. */
-export const stateMarks = (state: string, held: boolean): Html =>
-  html`<span class="state ${state}">${stateWords(state)}</span>${held ? html` <span class="state held">On hold</span>` : ''}`;
-
-/** A moment with its distance; the machine's spelling goes along. */
-export const moment = (at: Date, now: Date): Html =>
-  html`<time datetime="${at.toISOString()}">${momentWords(at, now)}</time>`;
-
-/** A moment alone. */
-export const clock = (at: Date, now: Date): Html =>
-  html`<time datetime="${at.toISOString()}" title="${at.toISOString()}">${clockWords(at, now)}</time>`;
-
-export const count = (n: number): string => n.toLocaleString('en-US');
-
-/** `019ab3f2…c3d4e5`: the beginning tells the time, the end tells two of the same minute apart. */
-export const shortId = (id: string): string => `${id.slice(0, 8)}…${id.slice(-6)}`;
