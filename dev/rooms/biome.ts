@@ -11,7 +11,7 @@ export type Override = {
 };
 
 const TABLE = 'dev/rooms/rooms.ts says so';
-const isFile = (name: string) => name.endsWith('.ts');
+const isFile = (name: string) => /\.[jt]s$/.test(name);
 
 /** How files of a room write an import of another room's files, or of one file. */
 function written(room: Room, target: string): string {

@@ -28,7 +28,7 @@ export const readImports = (folder: string): Import[] =>
 
 /** The name of the room that a file below src is in, whether the table has it or not; a room's name stays. */
 export const roomNameOf = (path: string): string =>
-  path.endsWith('.ts') && path.includes('/') ? posix.dirname(path) : path;
+  /\.[jt]s$/.test(path) && path.includes('/') ? posix.dirname(path) : path;
 
 export const roomOf = (path: string): Room | undefined => ROOMS.find(({ name }) => name === roomNameOf(path));
 

@@ -290,6 +290,7 @@ export const ROOMS: readonly Room[] = [
       'jobs/enqueue.ts',
       'http/server',
       'http/assets',
+      'http/assets/live-view.js',
       'http/access',
     ],
   },

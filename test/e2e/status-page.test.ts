@@ -319,6 +319,46 @@ describe('every state', () => {
   });
 });
 
+describe('an update over the event stream', () => {
+  /** Everything that moves, as it is shown: words, and how full the bars are. */
+  const liveParts = (page: Page) =>
+    page.locator('main [data-live]:not([data-live="lead"])').evaluateAll((parts) =>
+      parts.map((part) => {
+        const { value, max, textContent } = part as unknown as { value?: number; max?: number; textContent: string };
+        return value === undefined ? textContent.trim() : `${value} of ${max}`;
+      }),
+    );
+
+  const STATES: [string, string, string[]][] = [
+    ['running', `state = 'running'`, ['44%', '112,400 of 250,000', 'Waiting for confirmation', 'Kept']],
+    ['stalled', `state = 'stalled'`, ['44%', '112,400 of 250,000', 'Waiting for confirmation', 'Kept']],
+    ['held', `state = 'running', held_at = now(), held_by = 'cli', hold_reason = 'x'`, ['44%', 'Kept']],
+    ['awaiting', `state = 'awaiting'`, ['112,400 of 250,000', 'Waiting for confirmation', 'Kept']],
+  ];
+
+  it.each(STATES)('says the same words as the page does when it is loaded (%s)', async (shown, change, words) => {
+    const { id } = await scheduled();
+    await world.sql.unsafe(
+      `UPDATE lethe.erasure SET ${change}, started_at = now() - interval '3 hours' WHERE id = '${id}'`,
+    );
+    const { page, close } = await openPage(addressOf(id));
+    expect(await page.locator('main').getAttribute('data-shown')).toBe(shown);
+    // From now on the page learns from events alone.
+    await page.route('**/status/**', (route) => route.abort());
+    await world.sql`UPDATE lethe.task SET rows_planned = CASE location WHEN 'posts' THEN 250000 WHEN 'feeds' THEN 312 ELSE 1 END,
+      state = CASE location WHEN 'posts' THEN 'running' WHEN 'feeds' THEN 'awaiting' WHEN 'sessions' THEN 'retained' ELSE state END
+      WHERE erasure_id = ${id}`;
+    await world.sql`INSERT INTO lethe.chunk (task_id, pass, number, rows_planned, rows_deleted)
+      SELECT id, 1, 1, 250000, 112400 FROM lethe.task WHERE erasure_id = ${id} AND location = 'posts'`;
+    await until('the update is shown', async () => (await liveParts(page)).includes('112,400 of 250,000'));
+    const loaded = await openPage(addressOf(id), { javaScriptEnabled: false });
+    expect(await liveParts(page)).toEqual(await liveParts(loaded.page));
+    expect(await liveParts(page)).toEqual(expect.arrayContaining(words));
+    await loaded.close();
+    await close();
+  });
+});
+
 describe('who may', () => {
   it('a link that is wrong in any way opens the same page', async () => {
     const { id } = await scheduled();

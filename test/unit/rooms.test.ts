@@ -9,7 +9,7 @@ import { forbidden } from '../../dev/rooms/imports.ts';
 import { PACKAGES, ROOMS } from '../../dev/rooms/rooms.ts';
 
 const read = (file: string) => readFileSync(file, 'utf8');
-const isFile = (name: string) => name.endsWith('.ts');
+const isFile = (name: string) => /\.[jt]s$/.test(name);
 /** A file of a room: the room itself where it is one. */
 const fileOf = (room: string) => (isFile(room) ? room : `${room}/any.ts`);
 

@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import type { Erasure } from '../../src/erasure/model/states.ts';
 import type { LocationProgress, Progress } from '../../src/erasure/progress/status.ts';
+import { barWords, leftWords } from '../../src/http/assets/live-view.js';
 import { confirmPage, inUtc, type Links, missingPage, type Site, statusPage } from '../../src/http/status/page.ts';
-import { barWords, isNotice, labelOf, leftWords, viewStatus } from '../../src/http/status/view.ts';
+import { isNotice, labelOf, viewStatus } from '../../src/http/status/view.ts';
 
 const NOW = new Date('2026-11-22T13:30:00Z');
 const LATER = new Date('2026-11-22T14:00:00Z');
@@ -40,12 +41,11 @@ const progress = (change: Partial<Progress> = {}): Progress => ({
   locations: [
     location({ rowsDeleted: 1250, rowsPlanned: 2500 }),
     location({ name: 'user_feeds', state: 'pending' }),
-    location({ name: 'accounts', state: 'pending', rowsPlanned: 1 }),
+    location({ name: 'accounts', kind: 'account', state: 'pending', rowsPlanned: 1 }),
   ],
   ...change,
 });
-const view = (e: Partial<Erasure>, p: Partial<Progress> = {}, now = NOW) =>
-  viewStatus(erasure(e), progress(p), 'accounts', now);
+const view = (e: Partial<Erasure>, p: Partial<Progress> = {}, now = NOW) => viewStatus(erasure(e), progress(p), now);
 const begun = { startedAt: EARLIER };
 
 const SITE: Site = { brand: 'Reader', brandUrl: 'https://reader.example', href: (name) => `/assets/${name}` };
@@ -108,14 +108,38 @@ describe('what the page says', () => {
     expect(text).not.toMatch(/exhausted|fail|error|left</i);
   });
 
-  it('when others have to confirm: almost done', () => {
-    expect(view({ state: 'awaiting', ...begun })).toMatchObject({ heading: 'Almost done', overall: null });
+  it('when others have to confirm: almost done, and where it is not confirmed or kept', () => {
+    const locations = [
+      location({ state: 'done', rowsDeleted: 2500, rowsPlanned: 2500 }),
+      location({ name: 'newsletter', state: 'awaiting' }),
+      location({ name: 'invoices', state: 'retained', rowsPlanned: 12 }),
+    ];
+    const shown = view({ state: 'awaiting', ...begun }, { locations });
+    expect(shown).toMatchObject({ heading: 'Almost done', overall: null, counts: [], final: false, canUndo: false });
+    expect(shown.bars).toEqual([
+      { name: 'posts', label: 'Posts', value: 2500, max: 2500, words: '2,500 deleted' },
+      { name: 'newsletter', label: 'Newsletter', value: 0, max: 1, words: 'Waiting for confirmation' },
+      { name: 'invoices', label: 'Invoices', value: 12, max: 12, words: 'Kept' },
+    ]);
+  });
+
+  it('when it is done and something is kept: not that everything is gone', () => {
+    const locations = [
+      location({ state: 'done', rowsDeleted: 2500, rowsPlanned: 2500 }),
+      location({ name: 'invoices', state: 'retained', rowsPlanned: 12 }),
+    ];
+    const shown = view({ state: 'completed', completedAt: NOW, ...begun }, { locations, percent: 100 });
+    expect(shown.lead).toEqual(['Everything in it that we need not keep was deleted for good', ' ', NOW, '.']);
+    expect(shown.counts).toEqual([
+      { label: 'Posts', words: '2,500' },
+      { label: 'Invoices', words: 'Kept' },
+    ]);
   });
 
   it('when it is done: what was deleted and when, from the ledger', () => {
     const locations = [
       location({ state: 'done', rowsDeleted: 2500, rowsPlanned: 2600 }),
-      location({ name: 'accounts', state: 'done', rowsDeleted: 1, rowsPlanned: 1 }),
+      location({ name: 'accounts', kind: 'account', state: 'done', rowsDeleted: 1, rowsPlanned: 1 }),
     ];
     const shown = view({ state: 'completed', completedAt: NOW, ...begun }, { locations, percent: 100 });
     expect(shown).toMatchObject({ final: true, bars: [], overall: null, canUndo: false });
@@ -155,10 +179,10 @@ describe('words', () => {
   });
 
   it('of a name are its own', () => {
-    expect(labelOf('userSessions', 'accounts')).toBe('User sessions');
-    expect(labelOf('app.read-marks', 'accounts')).toBe('Read marks');
-    expect(labelOf('___', 'accounts')).toBe('___');
-    expect(labelOf('accounts', 'accounts')).toBe('Account');
+    expect(labelOf({ name: 'userSessions', kind: 'table' })).toBe('User sessions');
+    expect(labelOf({ name: 'app.read-marks', kind: 'table' })).toBe('Read marks');
+    expect(labelOf({ name: '___', kind: 'table' })).toBe('___');
+    expect(labelOf({ name: 'accounts', kind: 'account' })).toBe('Account');
   });
 
   it('of a moment name their zone', () => {

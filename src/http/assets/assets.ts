@@ -8,8 +8,8 @@ import { brandSheet } from './brand.ts';
 export type AssetName = 'status.css' | 'status.js' | 'brand.css' | 'support.css' | 'support.js' | 'board.css';
 type AssetConfig = Pick<Config, 'LETHE_BRAND_COLOR' | 'LETHE_BRAND_COLOR_DARK' | 'LETHE_PUBLIC_URL'>;
 /**
- * The address that a browser is told: of an asset, which changes with the content, so that browsers may keep what they
- * have for ever; or of a path of the application (`/admin/erasures`), below the folder where a proxy serves it.
+ * The address that a browser is told. An asset's address changes with its content, so that browsers may keep it for
+ * ever. A path of the application (`/admin/erasures`) gets the folder in front where a proxy serves Lethe below one.
  */
 export type Href = (to: AssetName | `/${string}`) => string;
 export type Assets = {
@@ -22,11 +22,12 @@ const YEAR_SECONDS = 31_536_000;
 const FOLDER = new URL('.//', import.meta.url);
 const read = (name: string) => readFileSync(new URL(name, FOLDER), 'utf8');
 
-/** The pages' style sheets and script, read once. */
+/** The pages' style sheets and scripts, read from disk once. */
 export function createAssets(config: AssetConfig): Assets {
   const sources: Record<AssetName, string> = {
     'status.css': read('status.css'),
-    'status.js': read('status.js'),
+    // One file for browsers: while two versions run side by side, each part could come from another one.
+    'status.js': read('live-view.js') + read('status.js'),
     'support.css': read('support.css'),
     'support.js': read('support.js'),
     'board.css': read('board.css'),
@@ -47,7 +48,7 @@ export function createAssets(config: AssetConfig): Assets {
   routes.get('/:name', (c) => {
     const found = assets.get(c.req.param('name'));
     if (!found) return c.notFound();
-    // While two versions run side by side, the one that is asked may not be the one that wrote the page.
+    // While two versions run side by side, the process that is asked may not be the one that wrote the page.
     const current = c.req.query('v') === found.version;
     c.header('Cache-Control', current ? `public, max-age=${YEAR_SECONDS}, immutable` : 'no-cache');
     c.header('Content-Type', found.type);

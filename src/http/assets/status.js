@@ -1,4 +1,5 @@
 // Keeps the status page true without reloading it: server-sent events, else looking again. The page works without.
+// `liveView` is in live-view.js, which is served in front of this file. Two requests could meet two versions of Lethe.
 const POLL_MS = { running: 2_000, unavailable: 5_000 };
 const POLL_OTHERWISE_MS = 10_000;
 /** With events coming in the page is still looked at now and then: a proxy may hold a stream back. */
@@ -9,7 +10,6 @@ const ANNOUNCE_MS = 10_000;
 const main = document.querySelector('main');
 const part = (name) => main.querySelector(`[data-live="${name}"]`);
 const locale = navigator.languages.find((l) => l.startsWith('en')) ?? 'en-GB';
-const number = (n) => n.toLocaleString('en-US');
 
 let events = null;
 let streaming = false;
@@ -39,48 +39,26 @@ function announce(text, now = false) {
   document.getElementById('announcer').textContent = text;
 }
 
-function leftWords(seconds) {
-  if (seconds === null) return 'Working out how long it will take';
-  if (seconds < 60) return 'Less than a minute left';
-  const [count, unit] =
-    seconds < 5400
-      ? [Math.round(seconds / 60), 'minute']
-      : seconds < 129_600
-        ? [Math.round(seconds / 3600), 'hour']
-        : [Math.round(seconds / 86_400), 'day'];
-  return `About ${count} ${unit}${count === 1 ? '' : 's'} left`;
-}
-
-function barWords({ state, rowsDeleted, rowsPlanned }) {
-  if (state === 'retained') return 'Kept';
-  if (state === 'done') return rowsDeleted === 0 ? 'Nothing to delete' : `${number(rowsDeleted)} deleted`;
-  if (state === 'awaiting') return 'Waiting for confirmation';
-  if (rowsPlanned === null || (state === 'pending' && rowsDeleted === 0)) return 'Waiting';
-  return `${number(Math.min(rowsDeleted, rowsPlanned))} of ${number(rowsPlanned)}`;
-}
-
+const move = (bar, { max, value }) => Object.assign(bar, { max, value });
 const write = (element, text) => {
   if (element && element.textContent !== text) element.textContent = text;
 };
 
 /** Puts an erasure, as the API gives it, into the page that is shown. */
 function apply(erasure) {
-  const { state, held, progress } = erasure;
-  const shown = held && state !== 'completed' && state !== 'cancelled' ? 'held' : state;
+  const { shown, overall, bars } = liveView(erasure);
   if (shown !== main.dataset.shown) return void look();
-  if (!progress || !part('overall')) return;
-  part('overall').value = progress.percent ?? 0;
-  write(part('percent'), progress.percent === null ? '' : `${progress.percent}%`);
-  if (shown === 'running') write(part('left'), leftWords(progress.etaSeconds));
-  for (const item of main.querySelectorAll('[data-location]')) {
-    const location = progress.locations.find((l) => l.name === item.dataset.location);
-    if (!location) continue;
-    const bar = item.querySelector('progress');
-    bar.max = Math.max(1, location.rowsPlanned ?? 1);
-    bar.value = location.state === 'done' ? bar.max : Math.min(bar.max, location.rowsDeleted);
-    write(item.querySelector('.words'), barWords(location));
+  for (const bar of bars) {
+    const item = main.querySelector(`[data-location="${CSS.escape(bar.name)}"]`);
+    if (!item) continue;
+    move(item.querySelector('progress'), bar);
+    write(item.querySelector('.words'), bar.words);
   }
-  if (progress.percent !== null) announce(`${progress.percent} percent deleted. ${part('left').textContent}`);
+  if (!overall || !part('overall')) return;
+  move(part('overall'), overall);
+  write(part('percent'), overall.percent);
+  write(part('left'), overall.left);
+  if (overall.percent) announce(`${erasure.progress.percent} percent deleted. ${overall.left}`);
 }
 
 /** Shows a newer copy of this page: only what moves, unless it says something else now. */
@@ -92,7 +70,7 @@ function replace(next) {
     for (const element of main.querySelectorAll('[data-live]')) {
       const newer = fresh.querySelector(`[data-live="${element.dataset.live}"]`);
       if (!newer) continue;
-      if (element.localName === 'progress') Object.assign(element, { max: newer.max, value: newer.value });
+      if (element.localName === 'progress') move(element, newer);
       else if (element.innerHTML !== newer.innerHTML) element.replaceChildren(...newer.childNodes);
     }
     return;

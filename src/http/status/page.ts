@@ -1,7 +1,8 @@
 import { html } from 'hono/html';
 import type { Href } from '../assets/assets.ts';
+import type { Shown } from '../assets/live-view.js';
 import { ICONS } from './icons.ts';
-import { NOTICES, type Notice, type Phrase, type Shown, type StatusView } from './view.ts';
+import { NOTICES, type Notice, type Phrase, type StatusView } from './view.ts';
 
 /** What every page has around it. */
 export type Site = {

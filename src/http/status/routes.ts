@@ -113,7 +113,7 @@ export function statusPages({ ctx, config, enqueue }: StatusParts, assets: Asset
     const seen = await withDeadline(DEADLINE_MS, look(ctx, id));
     if (!seen) throw noSuchPage();
     requireOpenLink(seen.erasure);
-    const view = viewStatus(seen.erasure, seen.progress, ctx.catalog.account.table, new Date());
+    const view = viewStatus(seen.erasure, seen.progress, new Date());
     const notice = c.req.query('notice');
     return c.html(statusPage(site, linksOf(id, token), view, id, isNotice(notice) ? notice : undefined));
   });

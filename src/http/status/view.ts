@@ -1,20 +1,13 @@
-import { type Erasure, isDeletingSessions, isFinal } from '../../erasure/model/states.ts';
-import type { LocationProgress, Progress } from '../../erasure/progress/status.ts';
+import { type Erasure, isDeletingSessions } from '../../erasure/model/states.ts';
 
-/** What the page shows: the erasure's state, or that it is on hold. */
-export type Shown = 'scheduled' | 'running' | 'held' | 'stalled' | 'awaiting' | 'completed' | 'cancelled';
+import type { LocationProgress, Progress } from '../../erasure/progress/status.ts';
+import { type LiveBar, liveView, number, type Overall, type Shown } from '../assets/live-view.js';
 
 /** Words with moments in them, which the page marks so that a browser can tell them in its own time. */
 export type Phrase = readonly (string | Date)[];
 
-export type Bar = {
-  /** The location as the catalog names it. */
-  name: string;
-  label: string;
-  value: number;
-  max: number;
-  words: string;
-};
+/** A location's bar, with what people call the location. */
+export type Bar = LiveBar & { label: string };
 
 export type StatusView = {
   shown: Shown;
@@ -24,7 +17,7 @@ export type StatusView = {
   more: Phrase[];
   /** Facts as a list. */
   next: string[];
-  overall: { value: number; max: number; percent: string; left: string } | null;
+  overall: Overall | null;
   bars: Bar[];
   /** What was deleted, when it is all over. */
   counts: { label: string; words: string }[];
@@ -34,11 +27,12 @@ export type StatusView = {
   final: boolean;
 };
 
-const number = (n: number) => n.toLocaleString('en-US');
+/** The account's own row is the last task. */
+const isAccount = ({ kind }: Pick<LocationProgress, 'kind'>) => kind === 'account';
 
 /** `user_sessions` → `User sessions`; the account's own row → `Account`. */
-export function labelOf(name: string, accountTable: string): string {
-  if (name === accountTable) return 'Account';
+export function labelOf({ name, kind }: Pick<LocationProgress, 'name' | 'kind'>): string {
+  if (isAccount({ kind })) return 'Account';
   const words = (name.split('.').at(-1) as string)
     .replace(/(?<=[a-z\d])[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`)
     .replace(/[\s_-]+/g, ' ')
@@ -46,59 +40,20 @@ export function labelOf(name: string, accountTable: string): string {
   return words === '' ? name : words.charAt(0).toUpperCase() + words.slice(1);
 }
 
-/** How long it still takes, in words. `assets/status.js` says the same. */
-export function leftWords(seconds: number | null): string {
-  if (seconds === null) return 'Working out how long it will take';
-  if (seconds < 60) return 'Less than a minute left';
-  const [count, unit] =
-    seconds < 5400
-      ? [Math.round(seconds / 60), 'minute']
-      : seconds < 129_600
-        ? [Math.round(seconds / 3600), 'hour']
-        : [Math.round(seconds / 86_400), 'day'];
-  return `About ${count} ${unit}${count === 1 ? '' : 's'} left`;
-}
-
-/** How far a location is, in words. `assets/status.js` says the same. */
-export function barWords({ state, rowsDeleted, rowsPlanned }: LocationProgress): string {
-  if (state === 'retained') return 'Kept';
-  if (state === 'done') return rowsDeleted === 0 ? 'Nothing to delete' : `${number(rowsDeleted)} deleted`;
-  if (state === 'awaiting') return 'Waiting for confirmation';
-  if (rowsPlanned === null || (state === 'pending' && rowsDeleted === 0)) return 'Waiting';
-  return `${number(Math.min(rowsDeleted, rowsPlanned))} of ${number(rowsPlanned)}`;
-}
-
-function barOf(location: LocationProgress, accountTable: string): Bar {
-  const max = Math.max(1, location.rowsPlanned ?? 1);
-  const value = location.state === 'done' ? max : Math.min(max, location.rowsDeleted);
-  return { name: location.name, label: labelOf(location.name, accountTable), value, max, words: barWords(location) };
-}
-
 /** An erasure in the words of the person whose account it is. `now` is the server's clock. */
-export function viewStatus(erasure: Erasure, progress: Progress, accountTable: string, now: Date): StatusView {
-  const final = isFinal(erasure.state);
-  const shown = erasure.heldAt && !final ? 'held' : (erasure.state as Exclude<Shown, 'held'>);
-  const bars = progress.locations.map((location) => barOf(location, accountTable));
-  const begun = erasure.startedAt !== null;
-  const moving = shown === 'running';
-  const canUndo = erasure.state === 'scheduled' || (erasure.state === 'stalled' && isUntouched(progress, accountTable));
-  const words = wordsOf(shown, erasure, listOf(bars, accountTable), now, canUndo);
+export function viewStatus(erasure: Erasure, progress: Progress, now: Date): StatusView {
+  const { state, heldAt, startedAt } = erasure;
+  const { shown, final, overall, bars } = liveView({ state, held: heldAt, startedAt, progress });
+  const labels = progress.locations.map(labelOf);
+  const canUndo = state === 'scheduled' || (state === 'stalled' && isUntouched(progress));
   return {
     shown,
-    ...words,
-    overall:
-      begun && !final && shown !== 'awaiting'
-        ? {
-            value: progress.percent ?? 0,
-            max: 100,
-            percent: progress.percent === null ? '' : `${progress.percent}%`,
-            left: moving ? leftWords(progress.etaSeconds) : '',
-          }
-        : null,
-    bars: begun && !final ? bars : [],
+    ...wordsOf(shown, { erasure, progress, now, canUndo }),
+    overall,
+    bars: bars.map((bar, i) => ({ ...bar, label: labels[i] as string })),
     counts:
       shown === 'completed'
-        ? bars.map((bar, i) => ({ label: bar.label, words: countWords(progress.locations[i] as LocationProgress) }))
+        ? progress.locations.map((location) => ({ label: labelOf(location), words: countWords(location) }))
         : [],
     canUndo,
     canStart: shown === 'scheduled',
@@ -107,20 +62,22 @@ export function viewStatus(erasure: Erasure, progress: Progress, accountTable: s
 }
 
 /** Nothing was planned yet, and so nothing was deleted but what the request itself deletes. */
-const isUntouched = ({ locations }: Progress, accountTable: string) =>
-  locations.every((l) => l.rowsPlanned === null || l.name === accountTable);
+const isUntouched = ({ locations }: Progress) => locations.every((l) => l.rowsPlanned === null || isAccount(l));
 
-const countWords = ({ state, rowsDeleted }: LocationProgress) => (state === 'retained' ? 'Kept' : number(rowsDeleted));
+const isKept = ({ state }: LocationProgress) => state === 'retained';
+const countWords = (location: LocationProgress) => (isKept(location) ? 'Kept' : number(location.rowsDeleted));
 
 /** `posts, feeds and sessions`: what an account is made of, besides itself. */
-function listOf(bars: readonly Bar[], accountTable: string): string {
-  const names = bars.filter((bar) => bar.name !== accountTable).map((bar) => bar.label.toLowerCase());
+function listOf({ locations }: Progress): string {
+  const names = locations.filter((l) => !isAccount(l)).map((l) => labelOf(l).toLowerCase());
   return new Intl.ListFormat('en-GB').format(names);
 }
 
 type Words = Pick<StatusView, 'heading' | 'lead' | 'more' | 'next'>;
+type Facts = { erasure: Erasure; progress: Progress; now: Date; canUndo: boolean };
 
-function wordsOf(shown: Shown, erasure: Erasure, everything: string, now: Date, canUndo: boolean): Words {
+function wordsOf(shown: Shown, { erasure, progress, now, canUndo }: Facts): Words {
+  const everything = listOf(progress);
   switch (shown) {
     case 'scheduled':
       return {
@@ -178,9 +135,13 @@ function wordsOf(shown: Shown, erasure: Erasure, everything: string, now: Date, 
     case 'completed':
       return {
         heading: 'Your account has been deleted',
-        lead: erasure.completedAt
-          ? ['Everything in it was deleted for good ', erasure.completedAt, '.']
-          : ['Everything in it was deleted for good.'],
+        lead: [
+          progress.locations.some(isKept)
+            ? 'Everything in it that we need not keep was deleted for good'
+            : 'Everything in it was deleted for good',
+          ...(erasure.completedAt ? [' ', erasure.completedAt] : []),
+          '.',
+        ],
         more: erasure.email ? [['We send you one last mail about it, and then forget your address too.']] : [],
         next: [],
       };
