@@ -38,7 +38,8 @@ ${notice ? html`<p class="notice ${NOTICES[notice].bad ? 'bad' : 'good'}" role="
 <p class="next"><bdi>${sentence(nextStep(e, { mails: view.mails, etaSeconds: view.progress.etaSeconds }, now))}</bdi></p>
 ${view.pace === null ? '' : html`<p>${view.pace}</p>`}
 ${isHeld(e) && e.holdReason ? html`<p class="reason">Reason: <bdi>${e.holdReason}</bdi></p>` : ''}
-${e.state === 'stalled' ? view.progress.locations.map(whyStalled) : ''}</div>
+${e.state === 'stalled' ? view.progress.locations.map(whyStalled) : ''}
+${e.state === 'awaiting' ? view.progress.locations.map(whoConfirms) : ''}</div>
 <div class="actions" data-live="actions">${mayAct ? actionsOf(href, e) : ''}</div>
 </div>
 <div class="columns">
@@ -141,8 +142,12 @@ ${location.lastError === null ? '' : html`<tr role="row" class="error"><td role=
 }
 
 function rowsOf({ name, state, rowsDeleted, rowsPlanned }: LocationProgress): Html {
+  const nothing = html`<span class="soft">none</span>`;
+  if (state === 'retained') return rowsDeleted === 0 ? nothing : html`${count(rowsDeleted)}`;
+  // What others hold is not counted before they confirm it.
+  if (rowsPlanned === null && state === 'awaiting') return html`<span class="soft">not counted</span>`;
   if (rowsPlanned === null) return html`${count(rowsDeleted)} <span class="soft">not planned yet</span>`;
-  if (rowsPlanned === 0 && rowsDeleted === 0) return html`<span class="soft">none</span>`;
+  if (rowsPlanned === 0 && rowsDeleted === 0) return nothing;
   const max = Math.max(1, rowsPlanned);
   const value = state === 'done' ? max : Math.min(max, rowsDeleted);
   const words = state === 'done' ? count(rowsDeleted) : `${count(rowsDeleted)} of ${count(rowsPlanned)}`;
@@ -151,6 +156,9 @@ function rowsOf({ name, state, rowsDeleted, rowsPlanned }: LocationProgress): Ht
 
 const whyStalled = ({ name, lastError }: LocationProgress): Html | '' =>
   lastError === null ? '' : html`<p class="why">Stalled in <bdi>${name}</bdi>: ${errorWords(lastError).words}</p>`;
+
+const whoConfirms = ({ name, owner, state }: LocationProgress): Html | '' =>
+  state === 'awaiting' ? html`<p><bdi>${owner}</bdi> has not confirmed <bdi>${name}</bdi> yet</p>` : '';
 
 function errorOf(message: string): Html {
   const { words, help, detail } = errorWords(message);
