@@ -8,15 +8,15 @@ export type FollowOptions = {
   /** First pause before connecting again, in milliseconds; it doubles up to `maxDelayMs`. */
   minDelayMs?: number;
   maxDelayMs?: number;
-  /** A stream that says nothing for so long is dead: Lethe sends a sign of life every 15 seconds. */
+  /** A stream that says nothing for so many milliseconds is dead: Lethe sends a sign of life every 15 seconds. */
   quietMs?: number;
 };
 
 const FINAL: readonly State[] = ['completed', 'cancelled'];
 const EVENTS: readonly string[] = ['snapshot', 'progress', 'state'];
-/** Attempts in vain after which whoever never reached Lethe has a wrong address, or is refused by CORS. */
+/** After so many attempts a client that never reached Lethe has a wrong address, or CORS refuses it. */
 const MOST_UNREACHED = 10;
-/** A timer that is set to more than 24 days ends at once. */
+/** No pause is longer: a timer that is set to more than 24 days ends at once. */
 const LONGEST_PAUSE_MS = 3_600_000;
 
 /** Trying again is no use. */
@@ -28,8 +28,8 @@ type Heard = { erasure: Erasure; text: string; live: boolean } | { broken: unkno
 
 /**
  * Follows an erasure: gives it as it is now, and again whenever it changed; ends after a final state.
- * Connects again, with a growing pause, whenever the stream breaks off, Lethe is away, or asks to wait; where
- * Lethe has no room for a stream it gives what the status says.
+ * Connects again, with a growing pause, whenever the stream breaks off, Lethe is away, or asks to wait. Where Lethe has
+ * no room for a stream, it gives what the status says.
  * Throws `LetheProblem` where trying again is no use, what `fetch` throws when Lethe was never reached, and the
  * signal's reason when it aborts.
  */
@@ -44,7 +44,7 @@ export async function* follow(
   let last = '';
   for (;;) {
     let broken: unknown;
-    // Outside: that somebody is signed out is the caller's to know, not a connection to try again.
+    // An error here reaches the caller: whoever is signed out must know. It is no connection to try again.
     const opened = { ...door, bearer: await askBearer(door) };
     for await (const heard of listen(opened, erasureId, quietMs, signal)) {
       if ('broken' in heard) {
@@ -66,15 +66,15 @@ export async function* follow(
     failures++;
     if (!reached && failures >= MOST_UNREACHED) throw broken ?? new Error('what answers is no event stream');
     const backoff = Math.min(maxDelayMs, minDelayMs * 2 ** (failures - 1));
-    // Everybody who was cut off by the same restart must not come back at the same moment.
+    // Clients that the same restart cut off must not all come back at the same moment.
     const wait = Math.max((problem?.retryAfter ?? 0) * 1000, backoff * (0.5 + 0.5 * Math.random()));
     await pause(Math.min(wait, LONGEST_PAUSE_MS), signal);
   }
 }
 
 /**
- * What one connection says, until it ends. It breaks when it is silent for `quietMs`. Why it broke is said, not
- * thrown: what the caller throws into the iteration must not be taken for it.
+ * What one connection says, until it ends. It breaks when it is silent for `quietMs`. Why it broke is given, not
+ * thrown: it must not be confused with what the caller throws into the iteration.
  */
 async function* listen(
   door: Door,

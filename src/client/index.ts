@@ -108,7 +108,7 @@ export type StatusLink = ReturnType<typeof openStatusLink>;
 
 const pathOf = (id: string) => `/v1/erasures/${encodeURIComponent(id)}`;
 
-/** `fetch` would refuse another address at every request anew; `localhost:8080` is one of a scheme `localhost`. */
+/** Refuses another address at once: `fetch` would refuse it at every request. `localhost:8080` has the scheme `localhost`. */
 function addressOf(baseUrl: string | URL): string {
   const text = String(baseUrl).replace(/\/+$/, '');
   if (!/^https?:\/\//i.test(text) || !URL.canParse(text)) throw new TypeError('baseUrl: expected http:// or https://');

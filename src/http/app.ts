@@ -33,7 +33,7 @@ export type Api = {
 };
 
 const BODY_LIMIT = 16 * 1024;
-/** The dashboard talks to this server only: its page would fetch fonts from a third party. */
+/** The dashboard may talk to this server only. Without this its page would fetch fonts from a third party. */
 const ADMIN_POLICY = {
   defaultSrc: ["'self'"],
   scriptSrc: ["'self'", "'unsafe-inline'"],
@@ -45,23 +45,23 @@ const ADMIN_POLICY = {
   baseUri: ["'self'"],
 };
 
-/** With `no-referrer` browsers send `Origin: null` with a form: where they send no Sec-Fetch-Site (plain http) it would be refused. */
+/** With `no-referrer` browsers send `Origin: null` with a form. Over plain http they send no Sec-Fetch-Site either: we would refuse it. */
 const ADMIN_HEADERS = { referrerPolicy: 'same-origin', xFrameOptions: 'DENY' };
 
 /**
- * Whether everything at this host, and below it, is reached over https for months is the proxy's to say: it ends TLS,
- * and hono's default would hold for every subdomain of the application.
+ * Security headers without Strict-Transport-Security. The proxy ends TLS, so it decides whether https is a must.
+ * Hono's default would bind every subdomain of the application for months.
  */
 const secured = (options: NonNullable<Parameters<typeof secureHeaders>[0]>) =>
   secureHeaders({ strictTransportSecurity: false, ...options });
 
-/** What is shown behind the login must not be in the browser after signing out. The board's own files tell nothing. */
+/** Browsers keep no copy of what is behind the sign-in: it must be gone after signing out. The board's own files tell nothing. */
 const keepNoCopy = createMiddleware(async (c, next) => {
   await next();
   if (!c.req.path.startsWith('/admin/queues/static/')) c.header('Cache-Control', 'no-store');
 });
 
-/** True when the size of the body is announced and within the limit, or there is no body. */
+/** True when there is no body, or its size is announced and within the limit. */
 const isShort = (request: HonoRequest): boolean =>
   request.header('Transfer-Encoding') === undefined && Number(request.header('Content-Length') ?? 0) <= BODY_LIMIT;
 
@@ -71,7 +71,7 @@ export function createApp(api: Api): Hono {
   const assets = createAssets(api.config);
   const pages = statusPages(api, assets);
   app.use(requestId({ limitLength: 64 }));
-  // What comes first has the last word on a header.
+  // The middleware that is added first has the last word on a header.
   for (const path of ['/admin/erasures/*', '/admin/login'])
     app.use(path, secured({ ...ADMIN_HEADERS, contentSecurityPolicy: SUPPORT_POLICY }));
   app.use('/admin/*', secured({ ...ADMIN_HEADERS, contentSecurityPolicy: ADMIN_POLICY }), keepNoCopy);
@@ -80,7 +80,7 @@ export function createApp(api: Api): Hono {
   app.use(async (c, next) => {
     const started = performance.now();
     await next();
-    // The route, not the path: paths hold account ids, queries hold tokens.
+    // The route is logged, not the path: paths hold account ids, queries hold tokens.
     const line = {
       requestId: c.get('requestId'),
       method: c.req.method,
@@ -107,8 +107,8 @@ export function createApp(api: Api): Hono {
       throw new LetheError('payload_too_large', `the body may have ${BODY_LIMIT} bytes`);
     },
   });
-  // To look for a body costs as much as the rest of a short answer: nobody reads one of a GET, and the server reads
-  // no more than what is announced.
+  // Looking for a body costs as much as the rest of a short answer, so it is left out where it is no use. No route
+  // reads the body of a GET, and the server reads no more than what is announced.
   app.use((c, next) =>
     c.req.method === 'GET' || c.req.method === 'HEAD' || isShort(c.req) ? next() : limited(c, next),
   );

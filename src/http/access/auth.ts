@@ -36,10 +36,10 @@ export async function authenticate(c: HonoContext, config: AuthConfig, ctx: Cont
 }
 
 const BEARER = /^Bearer ([\x21-\x7e]{1,8192})$/i;
-/** What stands behind `Authorization: Bearer`; undefined when there is no such thing. */
+/** The token of `Authorization: Bearer`; undefined where there is none. */
 export const bearerOf = (c: HonoContext): string | undefined => BEARER.exec(c.req.header('Authorization') ?? '')?.[1];
 
-/** The limits and the route ask for the same request's: a signature is checked once. */
+/** The credential of each request. The limits and the route both ask for it; its signature is checked once. */
 const read = new WeakMap<object, Promise<Credential>>();
 
 /** The request's credential, without a look into the database. Throws `unauthenticated` and `keys_unavailable`. */
@@ -78,7 +78,7 @@ async function accountOf(sub: string, ctx: Context): Promise<string> {
   }
 }
 
-/** What was done with a stolen session could not be undone: the sign-in itself must be recent. */
+/** Throws `reauthentication_required` for an account whose sign-in is old: what a stolen session erases cannot be undone. */
 export function requireRecentSignIn(caller: Caller, config: AuthConfig): void {
   if (caller.kind !== 'account') return;
   const maxAge = config.LETHE_MAX_AUTH_AGE / 1000;
@@ -102,7 +102,7 @@ export function requireScope(caller: Caller, ...scopes: Scope[]): void {
   }
 }
 
-/** The erasure as the caller may know it: somebody else's, who may have had their key before, does not exist. */
+/** The erasure, if the caller may know of it. Throws `not_found` for somebody else's, also for an earlier owner of the key. */
 export async function requireOwn(caller: Caller, found: Erasure | null, ctx: Context): Promise<Erasure> {
   if (found && (caller.kind === 'key' || (await isTheirs(caller.accountKey, found, ctx)))) return found;
   throw new LetheError('not_found', 'there is no such erasure');

@@ -9,7 +9,7 @@ import { hasStatusToken, requireOpenLink } from './status-link.ts';
 
 const id = z.uuid('expected the id of an erasure');
 
-/** What a request on one erasure asks of its caller. `account`: a user may do it with their own. */
+/** What a request on one erasure asks of its caller. `account`: users may do it with their own erasure. */
 export type Need = { scopes: Scope[]; account: boolean; token: boolean; recent: boolean };
 
 /**

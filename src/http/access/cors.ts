@@ -4,7 +4,7 @@ import { cors } from 'hono/cors';
 const PREFLIGHT_SECONDS = 600;
 
 /**
- * Lets front ends of exactly these origins call and read the answers, errors included. Without credentials:
+ * Lets front ends of exactly these origins call and read the answers, errors included. Credentials are not allowed:
  * what a browser adds by itself opens nothing here. Other origins get no such header at all.
  */
 export function allowOrigins(origins: readonly string[]): MiddlewareHandler {

@@ -1,7 +1,7 @@
 import type { RateLimiterAbstract } from 'rate-limiter-flexible';
 import type { AskRedis } from './patience.ts';
 
-/** Keys that a process counts by itself; the oldest make room. */
+/** The most keys that a process counts by itself. The oldest make room. */
 const MOST_KEYS = 100_000;
 
 /** What a key has consumed, and for how many milliseconds more that counts. */
@@ -9,9 +9,9 @@ export type Used = { consumed: number; msLeft: number };
 export type Counter = { points: number; count: (key: string, deadline: number) => Promise<Used> };
 
 /**
- * Counts in Redis, for all processes together, and in this one as well: where Redis does not answer in time, its own
- * count decides. A process that is flooded is late itself; a limit that were off then would be off when it is needed.
- * A key that is known to have used up its points is refused without asking.
+ * Counts in Redis, for all processes together, and in this process as well. Where Redis does not answer in time, the
+ * process's own count decides. A flooded process is late itself: without its own count the limit would be off when it
+ * is needed. Redis is not asked about a key that has used up its points.
  */
 export function createCounter(options: {
   points: number;

@@ -3,7 +3,7 @@ import type { Config } from '../../config.ts';
 import { LetheError } from '../../errors.ts';
 import { remoteKeys } from './remote-keys.ts';
 
-/** What a JWT that is valid says; `sub` is as it stands there. `expires`: from when it is refused, in milliseconds since 1970. */
+/** What a valid JWT says; `sub` is as it stands there. `expires`: from when it is refused, in milliseconds since 1970. */
 export type Claims = { sub: string; authTime: number | undefined; expires: number };
 
 /** Throws `unauthenticated` (a NotOurs when the signature is wrong) and `keys_unavailable`. */
@@ -11,29 +11,29 @@ export type VerifyJwt = (token: string) => Promise<Claims>;
 
 export type JwtConfig = Pick<Config, 'LETHE_JWT_SECRET' | 'LETHE_JWKS_URL' | 'LETHE_JWT_ISSUER' | 'LETHE_JWT_AUDIENCE'>;
 
-/** A credential that is not ours, such as a JWT that the application did not sign: guessed or forged, not merely outlived. */
+/** For a credential that was guessed or forged, such as a JWT that the application did not sign. One that has expired is ours. */
 export class NotOurs extends LetheError {
   constructor(detail: string) {
     super('unauthenticated', detail);
   }
 }
 
-/** Keys that a token without `kid` is tried with: each costs a verification, and anybody may send one. */
+/** The most keys with which a token without `kid` is tried. Each costs a verification, and anybody may send such a token. */
 const MOST_TRIED = 5;
 /** Seconds by which clocks may differ. */
 const TOLERANCE = 5;
 /**
- * What a token may say it is. A provider signs others with the same keys, such as `logout+jwt` and `dpop+jwt`, which prove
- * something else (RFC 8725, 3.11).
+ * What a token may say it is. With the same keys a provider signs others, such as `logout+jwt` and `dpop+jwt`. These
+ * prove something else (RFC 8725, 3.11).
  */
 const TYPES = ['jwt', 'at+jwt', 'application/jwt', 'application/at+jwt'];
 const SHARED = ['HS256'];
 const PUBLIC = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519'];
 
 /**
- * Verifies the application's JWTs: HS256 with the secret, the others with the provider's key set. The token's
- * `alg` chooses between two ways that share nothing: the secret never meets a public algorithm, and a public
- * key never serves as a secret.
+ * Verifies the application's JWTs: HS256 with the secret, the others with the provider's key set. The token's `alg`
+ * chooses one of two ways that share nothing. The secret never meets a public algorithm, and a public key is never used
+ * as a secret.
  */
 export function createVerifyJwt(config: JwtConfig): VerifyJwt {
   const secret = config.LETHE_JWT_SECRET ? new TextEncoder().encode(config.LETHE_JWT_SECRET) : undefined;
@@ -66,8 +66,8 @@ function algorithmOf(token: string): string {
 }
 
 /**
- * Tries the keys one by one when several fit: during a rotation a provider publishes two, and a token without `kid`
- * does not say which signed it.
+ * Tries the keys one by one when several fit. During a rotation a provider publishes two, and a token without `kid` does
+ * not say which of them signed it.
  */
 const withEach = (token: string, checks: JWTVerifyOptions) => async (error: unknown) => {
   if (!(error instanceof errors.JWKSMultipleMatchingKeys)) throw error;
@@ -77,7 +77,7 @@ const withEach = (token: string, checks: JWTVerifyOptions) => async (error: unkn
     try {
       return await jwtVerify(token, key, checks);
     } catch (reason) {
-      // Anything else is looked at behind the signature: no other key would do better.
+      // The library checks anything else after the signature: no other key would do better.
       if (reason instanceof errors.JOSEError && !(reason instanceof errors.JWSSignatureVerificationFailed))
         throw reason;
       refusal = reason;
@@ -109,7 +109,7 @@ async function claims(verified: Promise<{ payload: JWTPayload; protectedHeader: 
   } catch (error) {
     if (!(error instanceof errors.JOSEError)) throw error;
     const detail = `the JWT is not valid (${error.code})`;
-    // Claims are looked at behind the signature: whoever has such a token did not guess it.
+    // The library checks claims after the signature: whoever has such a token did not guess it.
     if (error instanceof errors.JWTExpired || error instanceof errors.JWTClaimValidationFailed)
       throw new LetheError('unauthenticated', detail);
     throw new NotOurs(detail);

@@ -1,8 +1,8 @@
 import type { Logger } from '../../logger.ts';
 
-/** How long a request waits for Redis in all; then it goes on without it. Tests that count exactly wait longer. */
+/** How long a request waits for Redis in all. Then it goes on without Redis. Tests that count exactly wait longer. */
 export const patience = { ms: 100 };
-/** Answers that came late one after another; from then on Redis counts as away. */
+/** After so many late answers in a row Redis counts as away. */
 const MOST_LATE = 3;
 const REST_MS = 1_000;
 
@@ -13,8 +13,8 @@ export type AskRedis = <T>(ask: () => Promise<T>, deadline: number) => Promise<T
 export const deadlineFromNow = () => performance.now() + patience.ms;
 
 /**
- * Asks Redis with little patience. Away, it is asked once a second only: a request each would leave commands
- * in memory until they time out. `what` is missing then is logged once an outage, not once a request.
+ * Asks Redis with little patience. While Redis is away it is asked once a second only. A command for each request would
+ * stay in memory until it times out. That `what` is missing then is logged once an outage, not once a request.
  */
 export function createAskRedis(log: Pick<Logger, 'warn' | 'info'>, what: string): AskRedis {
   let away = false;
@@ -29,11 +29,11 @@ export function createAskRedis(log: Pick<Logger, 'warn' | 'info'>, what: string)
   };
   return async (ask, deadline) => {
     if (performance.now() < restUntil) return undefined;
-    // The next ones rest while this one tries.
+    // The next requests rest while this one tries.
     if (away) restUntil = performance.now() + REST_MS;
     let timer: NodeJS.Timeout | undefined;
     const timeout = new Promise<typeof LATE>((resolve) => {
-      // Behind what has arrived meanwhile: a process that was busy itself must not blame Redis.
+      // Read first what has arrived meanwhile: a process that was busy itself must not blame Redis.
       timer = setTimeout(() => setImmediate(() => resolve(LATE)), Math.max(0, deadline - performance.now()));
     });
     try {

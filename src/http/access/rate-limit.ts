@@ -15,7 +15,7 @@ import { createAskRedis, deadlineFromNow } from './patience.ts';
 import { hasStatusToken } from './status-link.ts';
 
 const WINDOW_SECONDS = 60;
-/** An address may present a tenth as many credentials that are not genuine as it may send requests. */
+/** An address may present a tenth as many false credentials as it may send requests. */
 const FAILED_SHARE = 10;
 const ERASURE = /^\/(?:v1\/erasures|status)\/([\da-f-]{36})(?:\/|$)/i;
 
@@ -35,7 +35,7 @@ const told = new WeakSet<Addressed>();
 export function addressOf(c: HonoContext, api: Addressed): string {
   const forwardedFor = c.req.header('X-Forwarded-For');
   const proxies = api.config.LETHE_TRUSTED_PROXIES;
-  // Behind a proxy all callers would share one budget, and nobody would know why. Once: anybody can send the header.
+  // Behind a proxy all callers would share one budget, and nobody would know why. Say it once: anybody can send the header.
   if (forwardedFor !== undefined && proxies === 0 && !told.has(api)) {
     told.add(api);
     api.ctx.log.warn('X-Forwarded-For is ignored: set LETHE_TRUSTED_PROXIES when a proxy is in front');
@@ -43,16 +43,16 @@ export function addressOf(c: HonoContext, api: Addressed): string {
   return clientAddress(getConnInfo(c).remote.address, forwardedFor, proxies);
 }
 
-/** A name under which Redis counts, of which nothing can be read back: keyed with the first secret. */
+/** The name under which Redis counts: an HMAC with the first secret, from which nothing can be read back. */
 export const countedAs = (config: Pick<Config, 'LETHE_SECRET'>, ...who: string[]) =>
   deriveToken(config.LETHE_SECRET, 'rate', who.join('\n'));
 
 /**
- * `LETHE_RATE_LIMIT` requests a minute for each caller, in all API processes together. Callers are told apart
- * after their credential was verified — a key by its name, an account by its `sub`, a status link by its erasure —
- * so that nobody uses up what is another's; everybody else counts as their address. Credentials that are not genuine
- * count against the address a second time, with less room. Every credential is verified: that costs less than the rest
- * of an answer, and so those of others at the same address stay good. Answers 429 `rate_limited`.
+ * Allows `LETHE_RATE_LIMIT` requests a minute for each caller, in all API processes together; answers 429
+ * `rate_limited`. Callers are told apart after their credential was verified, so that nobody uses up what is another's.
+ * A key counts by its name, an account by its `sub`, a status link by its erasure; everybody else by their address.
+ * False credentials count against the address a second time, with less room. Every credential is verified, which costs
+ * less than the rest of an answer. So a false one never blocks a good one from the same address.
  */
 export function rateLimit(api: Counted, { requests, failures }: Limiter): MiddlewareHandler {
   return async (c, next) => {
@@ -73,7 +73,7 @@ export function rateLimit(api: Counted, { requests, failures }: Limiter): Middle
   };
 }
 
-/** The same limit for an open page of the API, by address: pages do not use up one another's. */
+/** The same limit for an open page of the API, by address. Each page has a budget of its own. */
 export function limitPage(api: Counted, { requests }: Limiter): MiddlewareHandler {
   return async (c, next) => {
     const key = countedAs(api.config, `page:${c.req.path}`, addressOf(c, api));
@@ -85,7 +85,7 @@ export function limitPage(api: Counted, { requests }: Limiter): MiddlewareHandle
 
 export type Limiter = { requests: Counter; failures: Counter };
 
-/** What `rateLimit` and `limitPage` count by. */
+/** The counters of `rateLimit` and `limitPage`. */
 export function createLimiter(api: Counted): Limiter {
   const limit = api.config.LETHE_RATE_LIMIT;
   const askRedis = createAskRedis(api.ctx.log, 'requests are counted in this process only');
@@ -104,7 +104,7 @@ export function createLimiter(api: Counted): Limiter {
   return { requests: counter('requests', limit), failures: counter('failures', Math.ceil(limit / FAILED_SHARE)) };
 }
 
-/** All that the request shows to be let in, whichever its route looks at: each verifies, and gives the caller's name. */
+/** Every credential of the request, whichever its route looks at. Each function verifies one and gives the caller's name. */
 function presentedBy(c: HonoContext, auth: AuthConfig): (() => Promise<string>)[] {
   const presented: (() => Promise<string>)[] = [];
   if (bearerOf(c) !== undefined)
@@ -128,7 +128,7 @@ async function verifyEach(presented: (() => Promise<string>)[]) {
     try {
       verified.push(await verify());
     } catch (error) {
-      // A JWT that has expired was not guessed: a page left open must not close the door to its whole office.
+      // A JWT that has expired was not guessed. A page left open must not close the door to its whole office.
       if (error instanceof NotOurs) guessed = true;
     }
   }
@@ -148,7 +148,7 @@ function refuse(c: HonoContext, counter: Counter, used: Used): Response {
   return answer;
 }
 
-/** The three fields of draft-ietf-httpapi-ratelimit-headers-06, which clients know; later drafts have no users yet. */
+/** Sets the three fields of draft-ietf-httpapi-ratelimit-headers-06, which clients know. Later drafts have no users yet. */
 function show(headers: Headers, counter: Counter, used: Used): void {
   headers.set('RateLimit-Limit', String(counter.points));
   headers.set('RateLimit-Remaining', String(Math.max(0, counter.points - used.consumed)));

@@ -6,20 +6,20 @@ const SECOND = 1000;
 const TIMEOUT_MS = 1.5 * SECOND;
 /** The set is read again after this time. */
 const MAX_AGE_MS = 600 * SECOND;
-/** While the provider is away a key is trusted this long after it was last seen in the set. */
+/** While the provider is away, a key is trusted this long after it was last seen in the set. */
 const MAX_STALE_MS = 3600 * SECOND;
 /** Least time between two reads that unknown keys cause; and after one that failed. */
 const COOLDOWN_MS = 30 * SECOND;
 const FAILURE_COOLDOWN_MS = 5 * SECOND;
 
 /**
- * The provider's key set. A key id that is not in it makes it read again, at most once per cooldown, so that
- * a flood of invented ids does not become one for the provider. Throws `keys_unavailable` when the set cannot be
- * read and none that was read before holds the key.
+ * The provider's key set. A key id that is not in it makes it read again, at most once per cooldown. So a flood of
+ * invented ids does not become one for the provider. Throws `keys_unavailable` when the set cannot be read and none
+ * that was read before has the key.
  */
 export function remoteKeys(url: URL): JWTVerifyGetKey {
-  // The library decides neither when to read nor when a set is too old: it reads again on each request while the
-  // provider is away, and forgets at its maximum age the keys that would get us over the outage.
+  // We decide when to read and when a set is too old, not the library. While the provider is away the library would read
+  // again on each request. At its maximum age it would forget the keys that get us over the outage.
   const set = createRemoteJWKSet(url, {
     timeoutDuration: TIMEOUT_MS,
     cacheMaxAge: Number.POSITIVE_INFINITY,

@@ -5,10 +5,10 @@ import { pendingMigrations } from '../../store/migrate.ts';
 import { withDeadline } from '../server/deadline.ts';
 
 const DEADLINE_MS = 1_500;
-/** So long an answer is shared by all who ask: probes are open to everybody, and must not wait behind one another. */
+/** How long an answer is shared by all who ask. Probes are open to everybody, and must not wait behind one another. */
 export const SHARED_MS = 1_000;
 
-/** What readiness is about. `working` is asked of workers: whether every queue is being consumed. */
+/** What readiness looks at. `working` says of a worker whether it consumes every queue. */
 export type Probed = {
   ctx: Pick<Context, 'db' | 'drift'>;
   producers: Pick<Producers, 'refused'>;
@@ -16,11 +16,11 @@ export type Probed = {
 };
 
 /**
- * Whether this process can do its work: `unavailable` without a database that accepts writes and has
- * all migrations; a worker also without Redis, or one that refuses what it needs, or while it consumes nothing. An API
- * survives without Redis: `degraded`. So is a process whose catalog the database has drifted from: requests are accepted,
- * and only the erasures that this affects stall, so that all APIs at once must not be taken out of service. `migrations`
- * is `unknown` where the database did not say.
+ * Whether this process can do its work. It is `unavailable` without a database that accepts writes and has all
+ * migrations. A worker is also `unavailable` while Redis is away, refuses a command that it needs, or gives it nothing
+ * to consume. An API without Redis is `degraded`. So is a process whose catalog does not fit the database any more: it
+ * accepts requests, and only the erasures that this affects stall. Otherwise all APIs would leave service at once.
+ * `migrations` is `unknown` where the database did not say.
  */
 export async function readReadiness({ ctx, producers, working }: Probed) {
   const [readOnly, pending, refused] = await Promise.all([
@@ -51,6 +51,6 @@ async function isReadOnly(db: Probed['ctx']['db']): Promise<boolean | undefined>
   return row?.is;
 }
 
-/** Undefined when there was none in time. */
+/** The answer of `probe`, or undefined when there was none in time. */
 const answerOf = <T>(probe: () => Promise<T>): Promise<T | undefined> =>
   withDeadline(DEADLINE_MS, probe()).catch(() => undefined);

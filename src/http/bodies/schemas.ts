@@ -3,8 +3,8 @@ import { isReason, REASON_EXPECTED } from '../../erasure/model/hold-reason.ts';
 import { STATES } from '../../erasure/model/states.ts';
 import { ERRORS, type ErrorCode } from '../../errors.ts';
 
-// The bodies of the API, in one place: validators read requests with them, the document describes
-// them, representations and the client take their types from them.
+// The bodies of the API, in one place. Validators read requests with them and the document describes them. The
+// representations and the client take their types from them.
 
 const time = (description: string) =>
   z.iso.datetime().openapi({ description: `${description} ISO 8601, UTC.`, examples: ['2026-11-22T04:00:00.000Z'] });
@@ -12,7 +12,7 @@ const rows = (description: string) => z.int().nonnegative().openapi({ descriptio
 
 export const LOCATION_STATES = ['pending', 'running', 'awaiting', 'done', 'failed', 'retained'] as const;
 
-/** The id of an erasure, with the error that a wrong one gets. */
+/** The id of an erasure, with the error for a wrong one. */
 export const ErasureId = z.uuid('expected the id of an erasure').openapi({
   description: 'The id of an erasure (uuid v7: ordered by time).',
   examples: ['019a9f3e-5b7c-7d3a-9a55-0d6d3c1f2b10'],

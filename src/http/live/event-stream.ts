@@ -1,6 +1,6 @@
 import type { Reading } from './reading.ts';
 
-/** The response below a stream; `destroy` drops what the client has not taken yet. */
+/** The response below a stream. `destroy` drops what the client has not taken yet. */
 export type Connection = { destroy: () => unknown; once: (event: 'close', listener: () => void) => unknown };
 
 /** Times of one stream, in milliseconds. */
@@ -13,18 +13,18 @@ export type EventStream = {
   wake: () => void;
   /** Called about once a second: heartbeat, maximum age, cutting off. `now`: `performance.now()`. */
   tick: (now: number) => void;
-  /** Ends it cleanly: the client may come back. */
+  /** Ends it cleanly. The client may come back. */
   end: () => void;
-  /** Ends it now; what the client has not taken is lost. */
+  /** Ends it now. What the client has not taken is lost. */
   cutOff: () => void;
 };
 
 const HEARTBEAT = new TextEncoder().encode(': heartbeat\n\n');
 
 /**
- * A stream of server-sent events that holds nothing back: it says what `latest` gives once the client
- * has taken what was said before, so a slow client skips what lay between. A write that is pending for
- * `stuckMs` ends the connection. `left` is called once, when the client is gone or has everything.
+ * A stream of server-sent events without a queue. Once the client has taken an event, the stream says what `latest`
+ * gives then, so a slow client skips what lay between. A write that is pending for `stuckMs` ends the connection. `left`
+ * is called once, when the client is gone or has everything.
  */
 export function openEventStream(options: {
   latest: () => Reading;
@@ -96,7 +96,7 @@ export function openEventStream(options: {
       },
       cancel: leave,
     },
-    // With room for nothing, `pull` means that the connection has taken all that was said.
+    // The queue has room for nothing. So `pull` means that the connection has taken all that was said.
     { highWaterMark: 0 },
   );
   connection?.once('close', leave);

@@ -4,15 +4,15 @@ import { erasureResource } from '../bodies/representation.ts';
 
 /** Milliseconds after which a browser comes back. */
 const RETRY_MS = 2_000;
-/** The id of the last event: a client that comes back with it has seen the end. */
+/** The id of the last event. A client that comes back with it has seen the end. */
 export const END_ID = 'end';
 
-/** An erasure as it was read at one moment, and the events that tell it; all viewers share the bytes. */
+/** An erasure as it was read at one moment, and the events that tell it. All viewers share the bytes. */
 export type Reading = {
   /** When it was last read so: `performance.now()` of the start. */
   at: number;
   readonly final: boolean;
-  /** Equal when there is nothing new to tell: without the estimate, which moves with the clock alone. */
+  /** Equal when there is nothing new to tell. The estimate is left out: it moves with the clock alone. */
   readonly content: string;
   /** State and hold. */
   readonly mark: string;
@@ -25,7 +25,7 @@ export function createReading(erasure: Erasure, progress: Progress, at: number):
   const chunks = new Map<string, Uint8Array<ArrayBuffer>>();
   const final = isFinal(erasure.state);
   const mark = `${erasure.state} ${erasure.heldAt?.getTime() ?? ''}`;
-  // What only an administrator sees may so make an extra event for others, which says nothing new.
+  // It is the administrator's view. So a change that only administrators see makes an event for others that says nothing new.
   const resource = erasureResource(erasure, { ...progress, etaSeconds: null }, true);
   const id = Date.now();
   const render = (event: string, admin: boolean) => {

@@ -1,14 +1,14 @@
 import type { Context } from '../../erasure/model/context.ts';
 import { look, type Seen } from '../../erasure/progress/look.ts';
 
-/** `erasure/look`, shared by those who ask at the same time. */
+/** `look` of erasure/progress, shared by all who ask at the same time. */
 export type SharedLook = (id: string) => Promise<Seen | null>;
 
 type Turn = { running: Promise<Seen | null>; next: Promise<Seen | null> | undefined };
 
 /**
- * However many ask for one erasure at once, the database is asked for it by one statement at a time: who comes while
- * one runs waits for the next, which has not begun. So everybody gets what stood there when they asked or later, and
+ * However many ask for one erasure at once, only one statement at a time reads it. A request that comes while one runs
+ * waits for the next statement, which has not begun. So everybody gets what stood there when they asked or later, and
  * never misses what they have just done themselves.
  */
 export function createSharedLook(ctx: Context): SharedLook {
@@ -33,7 +33,7 @@ export function createSharedLook(ctx: Context): SharedLook {
   };
 }
 
-/** `read`, asked once at a time and not again within `ms`, however many ask. What fails is not kept. */
+/** `read`, once at a time and not again within `ms`, however many ask. A failure is not kept. */
 export function keptFor<T>(ms: number, read: () => Promise<T>): () => Promise<T> {
   let kept: Promise<T> | undefined;
   let until = 0;

@@ -12,11 +12,11 @@ export type ViewerLimits = StreamTimes & {
   roundMs: number;
   /** The longest pause between reads while the database is away. */
   maxPauseMs: number;
-  /** A read that takes longer is given up: its connection may have been lost without a word. */
+  /** A read that takes longer is given up. Its connection may have been lost without a word. */
   readMs: number;
-  /** Erasures that are read at once; the others wait, so that the pool is there for requests. */
+  /** How many erasures are read at once. The others wait, so that requests find a free connection. */
   reads: number;
-  /** Streams in this process, of one erasure, and of one API key. */
+  /** The most streams in this process, of one erasure, and of one API key. */
   viewers: number;
   viewersOfErasure: number;
   viewersOfKey: number;
@@ -35,7 +35,7 @@ const LIMITS: ViewerLimits = {
   stuckMs: 30_000,
 };
 
-/** Seconds after which somebody who found no room may try again; asking for the status meanwhile costs less. */
+/** Seconds after which a client that found no room may try again. Asking for the status meanwhile costs less. */
 const ROOM_RETRY_AFTER = 30;
 
 /** How long streams may take to end when the process stops, in milliseconds. */
@@ -49,7 +49,7 @@ type Watch = {
   failures: number;
 };
 
-/** What `open` needs besides the erasure. `by`: who was let in, as `authorize` names them, and until when (`expires`). */
+/** What `open` needs besides the erasure. `by`: who was let in, as `authorize` names them. `expires`: until when. */
 export type Viewer = { admin: boolean; by: string; expires?: number | undefined; connection: Connection | undefined };
 
 export type Viewers = ReturnType<typeof createViewers>;
@@ -58,8 +58,8 @@ export type Viewers = ReturnType<typeof createViewers>;
  * Everybody who watches an erasure through this process. One poller per watched erasure serves all its
  * viewers; it starts with the first and stops with the last.
  *
- * Nobody can take all the room: an account and a status link see one erasure only, which has a fifth of it; a key
- * sees all, and has half.
+ * Nobody can take all the room. An account and a status link see one erasure only, which has a fifth of the room. A key
+ * sees all, and has half of it.
  */
 export function createViewers(ctx: Context, options: Partial<ViewerLimits> = {}) {
   const limits = { ...LIMITS, ...options };
@@ -108,7 +108,7 @@ export function createViewers(ctx: Context, options: Partial<ViewerLimits> = {})
     const due = watch.failures ? pause : Math.max(atLeastMs, watch.latest.at + limits.roundMs - performance.now());
     watch.timer = setTimeout(() => {
       watch.timer = undefined;
-      // Somebody who came has read it meanwhile: that was this round.
+      // A new viewer has read it meanwhile: that was this round.
       if (watch.failures === 0 && isFresh(watch.latest)) poll(id, watch);
       else void round(id, watch);
     }, due);
@@ -123,12 +123,12 @@ export function createViewers(ctx: Context, options: Partial<ViewerLimits> = {})
       away = false;
     } catch (error) {
       watch.failures = Math.min(watch.failures + 1, 10);
-      // Once for all that are watched, not once for each.
+      // Log once for all that are watched, not once for each.
       if (!away) ctx.log.warn({ code: sanitize(error).code }, 'viewers wait: the erasure cannot be read');
       away = true;
     } finally {
       watch.reading = false;
-      // A slow read is followed by a pause as long: a database that struggles gets half of the time at most.
+      // A slow read is followed by a pause as long. So a database that struggles is asked half of the time at most.
       poll(id, watch, performance.now() - watch.latest.at);
     }
   };
@@ -148,7 +148,7 @@ export function createViewers(ctx: Context, options: Partial<ViewerLimits> = {})
 
     /**
      * Opens a stream that begins with `first`. Throws `rate_limited` when this process has as many as it takes: in
-     * all, of this erasure, or of this key. Once closed it gives null: say what there is and let the client come back.
+     * all, of this erasure, or of this key. Once closed it gives null: answer with `first`, and let the client come back.
      */
     open: (id: string, first: Reading, viewer: Viewer): ReadableStream<Uint8Array<ArrayBuffer>> | null => {
       if (closed) return null;
@@ -203,7 +203,7 @@ export function createViewers(ctx: Context, options: Partial<ViewerLimits> = {})
     /** Streams, erasures with a poller, and reads that are under way. */
     counts: () => ({ viewers: all.size, watched: watches.size, reads: reads.size }),
 
-    /** Ends every stream, within a second: one whose client does not take the end is cut off. */
+    /** Ends every stream within a second. A stream whose client does not take the end is cut off. */
     close: async (): Promise<void> => {
       closed = true;
       const end = performance.now() + CLOSE_MS;
@@ -214,12 +214,12 @@ export function createViewers(ctx: Context, options: Partial<ViewerLimits> = {})
   };
 }
 
-/** Runs at most `max` at once; the others wait for their turn. */
+/** Gives a function that runs at most `max` works at once. The others wait for their turn. */
 function createTurns(max: number) {
   const waiting: (() => void)[] = [];
   let running = 0;
   return async <T>(work: () => Promise<T> | undefined): Promise<T | undefined> => {
-    // The one who ends hands the turn over, so that nobody slips in between.
+    // A work that ends hands its turn over, so that none slips in between.
     if (running >= max) await new Promise<void>((resolve) => waiting.push(resolve));
     else running++;
     try {

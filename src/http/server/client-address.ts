@@ -1,20 +1,20 @@
 import { isIPv4, isIPv6 } from 'node:net';
 
-/** Stands for callers whose address cannot be read: they share one budget. */
+/** Stands for callers whose address cannot be read. They share one budget. */
 export const UNKNOWN = 'unknown';
 
 /**
  * Who a request is counted against: an IPv4 address, or the /64 of an IPv6 one (`2001:db8:0:1::/64`), because
- * one household has all of it. Behind `trustedProxies` proxies, each of which appends what it saw to
- * X-Forwarded-For, it is the n-th entry from the right: everything to the left of it is the caller's own text.
- * Where that entry is missing or no address, it is the socket's.
+ * one household has all of it. Each of the `trustedProxies` proxies appends what it saw to X-Forwarded-For. So the n-th
+ * entry from the right counts; everything to the left of it is the caller's own text. Where that entry is missing or no
+ * address, the socket's address counts.
  */
 export function clientAddress(socket: string | undefined, forwardedFor: string | undefined, trustedProxies: number) {
   const entry = trustedProxies > 0 ? forwardedFor?.split(',').at(-trustedProxies) : undefined;
   return (entry && canonical(entry)) || (socket && canonical(socket)) || UNKNOWN;
 }
 
-/** Longest spelling: an IPv6 address with an IPv4 ending, in brackets, with a port; with room for a zone. */
+/** The longest spelling: an IPv6 address with an IPv4 ending, in brackets, with a port, and with room for a zone. */
 const LONGEST = 100;
 
 function canonical(entry: string): string | undefined {
@@ -47,8 +47,8 @@ function network(address: string): string {
 }
 
 /**
- * The networks that an address, as `clientAddress` gives it, lies in, the smallest first: providers give a customer an
- * IPv6 /56 or a /48, with 256 or 65,536 of those that count as one address.
+ * The networks in which an address of `clientAddress` lies, the smallest first. Providers give one customer an IPv6 /56
+ * or a /48. These have 256 or 65,536 of the networks that count as one address.
  */
 export function networksOf(address: string): string[] {
   const [, head, last] = /^([\da-f]+:[\da-f]+:[\da-f]+):([\da-f]+)::\/64$/.exec(address) ?? [];

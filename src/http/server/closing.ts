@@ -5,8 +5,8 @@ const SWEEP_MS = 100;
 
 /**
  * Watches a server's connections, so that it can end without losing an answer and without waiting for clients.
- * The `close` it gives takes no more connections, lets begun requests be answered, with `Connection: close`, and
- * closes every connection that has none. Resolves with false when `deadline` did first: the rest was cut off.
+ * It gives `close`, which takes no more connections and closes every connection without a request. Requests that have
+ * begun are answered, with `Connection: close`. It resolves with false when `deadline` came first: the rest was cut off.
  * Node's own `closeIdleConnections` passes over a connection that has not said anything yet, and looks only once.
  */
 export function prepareClosing(server: Server): (deadline: Promise<unknown>) => Promise<boolean> {
@@ -20,10 +20,10 @@ export function prepareClosing(server: Server): (deadline: Promise<unknown>) => 
     sockets.add(socket);
     socket.once('close', () => sockets.delete(socket));
   });
-  // Before the application's: its answer may be written at once.
+  // This listener runs before the application's, which may write its answer at once.
   server.prependListener('request', ({ socket }, answer) => {
     answers.set(socket, answer);
-    // One that was sent ahead may have taken its place.
+    // A request that was sent ahead may have taken its place.
     answer.once('close', () => answers.get(socket) === answer && answers.delete(socket));
     if (closing) markLast(answer);
   });
@@ -34,7 +34,7 @@ export function prepareClosing(server: Server): (deadline: Promise<unknown>) => 
     closing = true;
     for (const answer of answers.values()) markLast(answer);
     const closed = new Promise<true>((resolve) => server.close(() => resolve(true)));
-    // Not at once: who has just connected gets the time to ask.
+    // Not at once: a client that has just connected gets the time to ask.
     const sweeping = setInterval(sweep, SWEEP_MS);
     const clean = await Promise.race([closed, deadline.then(() => false)]);
     clearInterval(sweeping);

@@ -1,9 +1,9 @@
 import { LetheError } from '../../errors.ts';
 
 /**
- * Answers `database_unavailable` when `work` takes longer: a database that accepts connections and
- * then says nothing would hold the caller until its own timeout. The work itself is bounded by its
- * statement timeouts and safe to repeat; what has not begun by then should look at the time.
+ * Throws `database_unavailable` when `work` takes longer than `ms`. Otherwise a database that accepts connections and
+ * then says nothing would keep the caller waiting until its own timeout. The work goes on, bounded by its statement
+ * timeouts, and is safe to repeat.
  */
 export async function withDeadline<T>(ms: number, work: Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined;

@@ -4,18 +4,18 @@ import { createAdaptorServer } from '@hono/node-server';
 import type { Hono } from 'hono';
 import { clientAddress } from './client-address.ts';
 
-/** What a server takes from its clients. Times in milliseconds. */
+/** How much a server takes from its clients. Times are in milliseconds. */
 export type ServerLimits = {
   /** Connections in all; `ofAddress`: those of one address, where no proxy stands between. */
   connections: number;
   ofAddress: number;
-  /** Requests that one connection may have open at once: who sends more ahead is cut off. */
+  /** Requests that one connection may have open at once. One that sends more ahead is cut off. */
   ahead: number;
-  /** Requests after which a connection is closed: whoever comes back is spread over the processes anew. */
+  /** Requests after which a connection is closed. Clients that come back are spread over the processes anew. */
   perConnection: number;
-  /** Bytes of answers that nobody has taken yet, over all connections. */
+  /** Bytes of answers that clients have not taken yet, over all connections. */
   unread: number;
-  /** A connection over which nothing has moved for so long is cut off while it has a request. */
+  /** A connection that has a request is cut off when nothing has moved over it for so long. */
   stuckMs: number;
   headersMs: number;
   requestMs: number;
@@ -47,10 +47,10 @@ export const INSIDE_LIMITS: ServerLimits = {
 };
 
 /**
- * A server for the application whose memory its clients cannot fill. A connection's requests are answered one after
- * another: the next one is looked at when the socket has taken the answer before. Node reads ahead instead, and keeps
- * the answers of all that came in one packet: 1,700 answers of 60 KB for 64 KB of requests. `reach` gives what the
- * application sees of a request's target.
+ * A server for the application whose memory its clients cannot fill. It answers a connection's requests one after
+ * another: it looks at the next one when the socket has taken the answer before. Node alone reads ahead and keeps the
+ * answers to a whole packet: 1,700 answers of 60 KB for 64 KB of requests. `reach` gives what the application sees of a
+ * request's target.
  */
 export function createBoundedServer(
   fetch: Hono['fetch'],
@@ -61,9 +61,9 @@ export function createBoundedServer(
     headersTimeout: limits.headersMs,
     requestTimeout: limits.requestMs,
     keepAliveTimeout: limits.idleMs,
-    // Node looks at the times above every half minute only.
+    // By default Node looks at the times above every half minute only.
     connectionsCheckingInterval: limits.lookMs,
-    // Refused in its turn: Node's own refusals are outside of all limits.
+    // We refuse a request without Host in its turn: Node's own refusals are outside of all limits.
     requireHostHeader: false,
   };
   const server = createAdaptorServer({
@@ -97,7 +97,7 @@ export function createBoundedServer(
 
 type Take = (request: IncomingMessage, response: Parameters<RequestListener>[1], answer: () => void) => void;
 type Line = { waiting: (() => void)[]; count: number };
-/** What Node's parser does with a request; a negative number makes it stop reading the packet. */
+/** What Node's parser does with a request. A negative number makes it stop reading the packet. */
 type Parsing = { parser?: { onIncoming?: (request: IncomingMessage, keepAlive: boolean) => number } };
 
 const lines = new WeakMap<Socket, Line>();
@@ -117,7 +117,7 @@ function createTurns({ ahead, perConnection }: ServerLimits): Take {
     line.waiting.push(() => {
       response.once('close', () => {
         line.waiting.shift();
-        // Behind the last answer of a connection there is nobody.
+        // After the last answer of a connection nobody waits for the others.
         if (socket.destroyed || socket.writableEnded) line.waiting.length = 0;
         line.waiting[0]?.();
       });
@@ -128,8 +128,8 @@ function createTurns({ ahead, perConnection }: ServerLimits): Take {
 }
 
 /**
- * Cuts off who sends more than `ahead` requests at once. To destroy the socket is not enough: the rest of the packet
- * would be parsed all the same, and two objects of Node's for each 38 bytes filled the memory by themselves.
+ * Cuts off a client that sends more than `ahead` requests at once. Destroying the socket is not enough: Node parses the
+ * rest of the packet all the same. It makes two objects for each 38 bytes, which filled the memory by themselves.
  */
 function limitAhead(server: Server, { ahead }: ServerLimits): void {
   server.on('connection', (socket: Socket & Parsing) => {

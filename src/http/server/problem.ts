@@ -59,14 +59,14 @@ export function parse<T extends z.ZodType>(schema: T, input: unknown, where: str
   throw invalid(result.error, where);
 }
 
-/** What a route's validators say, as the problem that `parse` gives. For `OpenAPIHono`'s `defaultHook`. */
+/** Throws what a route's validators say as `parse` does. It is `OpenAPIHono`'s `defaultHook`. */
 export function refuseInvalid(
   result: { target: string } & ({ success: true } | { success: false; error: z.ZodError }),
 ): void {
   if (!result.success) throw invalid(result.error, result.target === 'json' ? 'body' : result.target);
 }
 
-/** `invalid_request` that names the first wrong field; `where` when it is the whole. */
+/** `invalid_request` that names the first wrong field, or `where` when the whole is wrong. */
 function invalid(error: z.ZodError, where: string): LetheError {
   const issue = error.issues[0];
   const unknown = issue?.code === 'unrecognized_keys' ? issue.keys[0]?.slice(0, 50) : undefined;

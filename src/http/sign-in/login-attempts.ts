@@ -9,18 +9,18 @@ import { networksOf } from '../server/client-address.ts';
 const HOUR_SECONDS = 3_600;
 const DAY_SECONDS = 24 * HOUR_SECONDS;
 /**
- * Wrong passwords of one name that cost nothing yet: from an address, from its /56 and from its /48, which one customer
- * may have all of. The next wait doubles each time.
+ * How many wrong passwords of one name cost nothing yet: from an address, from its /56 and from its /48. One customer
+ * may have a whole /48. After that the wait doubles each time.
  */
 const FREE_FAILURES = [5, 10, 20];
 const FIRST_WAIT_SECONDS = 30;
 const LONGEST_WAIT_SECONDS = HOUR_SECONDS;
-/** Wrong passwords an hour, whatever the names. Behind a proxy that is not trusted the first is everybody's. */
+/** The most wrong passwords an hour, whatever the names. Behind a proxy that is not trusted all share the first number. */
 const FAILURES_PER_HOUR = [100, 200, 400];
-/** Wrong passwords of one name an hour, wherever from; beyond them it is looked at once in so many seconds. */
+/** Wrong passwords of one name an hour, wherever from. Beyond them one attempt is looked at in so many seconds. */
 const FREE_OF_NAME = 50;
 const SLOW_SECONDS = 10;
-/** So long an address is known for a name that has signed in from it. */
+/** How long an address is known for a name that has signed in from it. */
 const KNOWN_SECONDS = 30 * DAY_SECONDS;
 
 /** What it takes to count attempts. */
@@ -38,13 +38,13 @@ export type LoginAttempts = {
   waitFor: (name: string, address: string) => Promise<number>;
   /** Whether this name has signed in from this address lately. */
   knows: (name: string, address: string) => Promise<boolean>;
-  /** Counts an attempt as failed before it is looked at, so that none slips in between; or the seconds to wait. */
+  /** Counts an attempt as failed before it is looked at, so that none slips in between. Else gives the seconds to wait. */
   begin: (name: string, address: string) => Promise<Attempt | number>;
 };
 
 /**
- * Counts failed sign-ins in Redis, for all API processes together; while Redis is away each counts by itself. A name
- * is closed for the network that failed only, and slow for those from whose address it never signed in: otherwise
+ * Counts failed sign-ins in Redis, for all API processes together. While Redis is away each process counts by itself. A
+ * name is closed only for the network that failed. It is slow for addresses from which it never signed in. Otherwise
  * anybody could lock its owner out.
  */
 export function createLoginAttempts(api: Counting): LoginAttempts {
@@ -79,7 +79,7 @@ export function createLoginAttempts(api: Counting): LoginAttempts {
     return seconds(Math.max(...(await Promise.all(each))));
   };
 
-  /** Counts for one of the networks; `wait`: milliseconds, when somebody was faster. */
+  /** Counts an attempt for one of the networks. `wait`: milliseconds, when another attempt was faster. */
   const count = async (name: string, network: string, level: number) => {
     const [pair, all] = [keyOf(network, name), keyOf(network)];
     const [{ consumedPoints: failures }, ofNetwork] = await Promise.all([
@@ -88,7 +88,7 @@ export function createLoginAttempts(api: Counting): LoginAttempts {
     ]);
     const free = Number(FREE_FAILURES[level]);
     const customDuration = Math.min(LONGEST_WAIT_SECONDS, FIRST_WAIT_SECONDS * 2 ** Math.max(0, failures - free));
-    // Whoever sets the wait is looked at; all others find it set.
+    // The attempt that sets the wait is looked at. All others find it set.
     const wait = failures >= free ? await waits((counter) => counter.penalty(pair, 1, { customDuration })) : undefined;
     const late = wait && wait.consumedPoints > 1 ? wait.msBeforeNext : 0;
     const over = ofNetwork.consumedPoints > Number(FAILURES_PER_HOUR[level]) ? ofNetwork.msBeforeNext : 0;

@@ -12,23 +12,24 @@ import { type Sessions, signOut, startSession } from './session.ts';
 
 type User = Config['LETHE_DASHBOARD_USERS'][number];
 
-/** Compared when the name is unknown, so that timing does not tell names apart. */
+/** Compared when the name is unknown, so that timing does not tell which names exist. */
 const NOBODY = hashPassword('nobody');
 
 /**
- * Attempts that may wait for their turn, in all and from one address, its /56 and its /48: a flood from one customer
- * leaves room for the others. Places are kept for those who have signed in from their address before.
+ * The most attempts that may wait for their turn: in all, from strangers, and from one address, its /56 and its /48. So
+ * a flood from one customer leaves room for the others. The places that strangers cannot take are for those who have
+ * signed in from their address before.
  */
 const MOST_WAITING = 13;
 const MOST_STRANGERS = 10;
 const MOST_WAITING_OF_ONE = [2, 3, 4];
-/** Those who wait. */
+/** The attempts that wait. */
 const line: { networks: string[]; known: boolean }[] = [];
 let turn: Promise<unknown> = Promise.resolve();
 
 /**
- * One attempt at a time, and few in line: each costs 32 MB and a tenth of a second of a processor, which anybody
- * could make us spend. Throws `too_many_attempts`.
+ * Runs one attempt at a time, and lets few wait in line. Each costs 32 MB and a tenth of a second of a processor, and
+ * anybody could make us spend that. Throws `too_many_attempts`.
  */
 async function inTurn<T>(address: string, known: boolean, attempt: () => Promise<T>): Promise<T> {
   const me = { networks: networksOf(address), known };
@@ -47,8 +48,8 @@ async function inTurn<T>(address: string, known: boolean, attempt: () => Promise
 }
 
 /**
- * `/admin/login` and `/admin/logout`: a form, and a cookie that is signed and stays on this site. Who fails waits
- * longer and longer: 429 with the form, a message and `Retry-After`.
+ * `/admin/login` and `/admin/logout`: a form, and a cookie that is signed and stays on this site. After failed attempts
+ * a user waits longer and longer: 429 with the form, a message and `Retry-After`.
  */
 export function loginRoutes(api: Addressed & Sessions & Counting, { href }: Pick<Assets, 'href'>): Hono {
   const { config } = api;
@@ -57,7 +58,7 @@ export function loginRoutes(api: Addressed & Sessions & Counting, { href }: Pick
   const attempts = createLoginAttempts(api);
   app.use(ownForms(config));
 
-  /** The user whose password this is, or null; the seconds to wait when it was not looked at. */
+  /** The user whose password this is, or null. The seconds to wait, when the password was not looked at. */
   const attempt = async (name: string, password: string, address: string): Promise<User | null | number> => {
     const begun = await attempts.begin(name, address);
     if (typeof begun === 'number') return begun;
@@ -85,7 +86,7 @@ export function loginRoutes(api: Addressed & Sessions & Counting, { href }: Pick
     const form: Record<string, unknown> = await c.req.parseBody().catch(() => ({}));
     const [name, password] = [String(form.name ?? ''), String(form.password ?? '')];
     const address = addressOf(c, api);
-    // Who has to wait takes no place in the line.
+    // A user who has to wait takes no place in the line.
     const seconds = await attempts.waitFor(name, address);
     const known = seconds > 0 || (await attempts.knows(name, address));
     const user = seconds > 0 ? seconds : await inTurn(address, known, () => attempt(name, password, address));

@@ -5,9 +5,9 @@ import { LetheError } from '../../errors.ts';
 const READING = ['GET', 'HEAD', 'OPTIONS'];
 
 /**
- * Refuses what other sites send, whatever its Content-Type: 403. A browser says where a request comes from, by
- * Sec-Fetch-Site or by Origin; what says neither is refused too. The origin of LETHE_PUBLIC_URL counts as ours beside
- * the request's own, which behind a proxy with TLS is another: browsers that send no Sec-Fetch-Site would be refused.
+ * Refuses with 403 what other sites send, whatever its Content-Type. A browser says where a request comes from, by
+ * Sec-Fetch-Site or by Origin; a request with neither is refused too. The origin of LETHE_PUBLIC_URL counts as ours, like
+ * the request's own. Behind a proxy with TLS the two differ, and not every browser sends Sec-Fetch-Site.
  */
 export function ownForms(config: Pick<Config, 'LETHE_PUBLIC_URL'>): MiddlewareHandler {
   const ours = new URL(config.LETHE_PUBLIC_URL).origin;

@@ -15,7 +15,7 @@ export async function hashPassword(password: string): Promise<string> {
   return [COST.N, COST.r, COST.p, salt.toString('base64url'), key.toString('base64url')].join(':');
 }
 
-/** Constant time for a given hash. */
+/** True for the password of `hash`. It takes the same time for every password. */
 export async function verifyPassword(password: string, hash: string): Promise<boolean> {
   const [N, r, p, salt, key] = hash.split(':') as [string, string, string, string, string];
   const expected = Buffer.from(key, 'base64url');

@@ -19,13 +19,13 @@ export type Sessions = { ctx: { db: Database }; config: SessionConfig };
 
 const COOKIE = 'lethe_dashboard';
 const LIFE_SECONDS = 8 * 3600;
-/** The cookie holds a token of the password's hash: a new password ends what the old one, perhaps leaked, opened. */
+/** The cookie has a token of the password's hash. So a new password ends every sign-in with the old one, which may have leaked. */
 const PURPOSE = 'dashboard password';
 const DEADLINE_MS = 4_000;
 
 /**
- * Where browsers enforce it the cookie is `__Host-`: a site below the same domain could otherwise set one of this name.
- * That prefix needs https and covers the whole host, so below a folder it is left out.
+ * The cookie's name begins with `__Host-` where browsers enforce that. Otherwise a site below the same domain could set
+ * a cookie of this name. The prefix needs https and covers the whole host, so below a folder it is left out.
  */
 function cookieOf(config: SessionConfig) {
   const secure = config.LETHE_PUBLIC_URL.startsWith('https:');
@@ -36,8 +36,9 @@ function cookieOf(config: SessionConfig) {
 }
 
 /**
- * The sign-ins that this request's cookies prove, by their signature and the configuration as it is now; whether one has
- * been ended the database knows. Every cookie of the name is looked at: another site may have put one in front.
+ * The sign-ins that this request's cookies prove, by their signature and the configuration as it is now. Only the
+ * database knows whether one has been ended. Every cookie of the name is looked at: another site may have put one in
+ * front.
  */
 export function claimedSessions(c: HonoContext, config: SessionConfig): SignedIn[] {
   const { name } = cookieOf(config);
@@ -73,12 +74,13 @@ function decoded(text: string): string {
   }
 }
 
-/** Kept among the answers to idempotency keys, which are forgotten after a day: longer than a sign-in lives. */
+/** Ended sign-ins are kept among the answers to idempotency keys. These are forgotten after a day, and a sign-in lives 8 hours. */
 const keyOf = (session: SignedIn) => `session ended: ${createHash('sha256').update(session.id).digest('hex')}`;
 
 /**
- * Whose sign-in this request carries, or null. Postgres says whether it has been ended; throws `database_unavailable`
- * where it does not answer. Nobody where two people's are carried: one of them was put there by somebody else.
+ * The user whose sign-in this request carries, or null. Postgres says whether it has been ended. Throws
+ * `database_unavailable` where Postgres does not answer. Null, too, for the sign-ins of two people: somebody else put
+ * one of them there.
  */
 export async function currentUser(c: HonoContext, api: Sessions): Promise<SignedIn | null> {
   const claimed = claimedSessions(c, api.config);
@@ -95,7 +97,7 @@ export async function currentUser(c: HonoContext, api: Sessions): Promise<Signed
   return open.sort((a, b) => b.expires - a.expires)[0] ?? null;
 }
 
-/** Signs the user in: whatever the request carried before is ended. */
+/** Signs the user in, and ends every sign-in that the request carried before. */
 export async function startSession(c: HonoContext, api: Sessions, { name, hash }: { name: string; hash: string }) {
   await endSessions(c, api);
   const { LETHE_SECRET: secrets } = api.config;
@@ -110,7 +112,7 @@ export async function startSession(c: HonoContext, api: Sessions, { name, hash }
   });
 }
 
-/** Ends every sign-in that the request carries: a copy of the cookie opens nothing from then on. */
+/** Ends every sign-in that the request carries. From then on a copy of the cookie opens nothing. */
 async function endSessions(c: HonoContext, { ctx, config }: Sessions): Promise<void> {
   const ended = claimedSessions(c, config).map((session) => ({ keyHash: keyOf(session), fingerprint: '' }));
   if (ended.length === 0) return;
@@ -118,8 +120,8 @@ async function endSessions(c: HonoContext, { ctx, config }: Sessions): Promise<v
 }
 
 /**
- * Signs out. The browser forgets the cookie also where the database does not answer, which then cannot end the
- * sign-in: throws `database_unavailable`.
+ * Signs out. The browser forgets the cookie also where the database does not answer. Then nothing ends the sign-in
+ * itself: throws `database_unavailable`.
  */
 export async function signOut(c: HonoContext, api: Sessions): Promise<void> {
   deleteCookie(c, COOKIE, cookieOf(api.config).options);

@@ -3,7 +3,7 @@ import { html } from 'hono/html';
 const icon = (path: unknown) =>
   html`<svg class="icon" viewBox="0 0 24 24" width="28" height="28" aria-hidden="true" focusable="false">${path}</svg>`;
 
-/** One drawing for each thing that a page can say; decoration, the words say it too. */
+/** One drawing for each thing that a page can say. It is decoration: the words say it too. */
 export const ICONS = {
   scheduled: icon(html`<circle cx="12" cy="12" r="9"/><path d="M12 7v5l3.5 2"/>`),
   running: icon(html`<path d="M4 7h16M9 7V4.5h6V7M6.5 7l1 13h9l1-13M10.5 11v5.5M13.5 11v5.5"/>`),

@@ -4,14 +4,14 @@ import type { Shown } from '../assets/live-view.js';
 import { ICONS } from './icons.ts';
 import { NOTICES, type Notice, type Phrase, type StatusView } from './view.ts';
 
-/** What every page has around it. */
+/** What every page of the status page needs. */
 export type Site = {
   brand: string;
   brandUrl: string | undefined;
   href: Href;
 };
 
-/** Where a page's forms and its script go; all of them carry the token. */
+/** Where a page's forms and its script go. All of them carry the token. */
 export type Links = {
   /** The page itself, with the token. */
   self: string;
@@ -116,7 +116,7 @@ ${foot(reference, view.canUndo)}`,
   );
 }
 
-/** The question before a start: it cannot be undone, so one click is not enough. */
+/** The question before a start. A start cannot be undone, so one click is not enough. */
 export const confirmPage = (site: Site, links: Links, reference: string): Html =>
   frame(
     site,
@@ -131,7 +131,7 @@ ${badge('confirm')}
 ${foot(reference, true)}`,
   );
 
-/** For a link that opens nothing: the same page whatever is wrong with it, so that it tells nothing. */
+/** For a link that opens nothing. The page is the same whatever is wrong with the link, so that it tells nothing. */
 export const missingPage = (site: Site): Html =>
   frame(
     site,
@@ -140,7 +140,7 @@ export const missingPage = (site: Site): Html =>
 <p class="lead">This link does not work. Please open the newest link from our mail again, and check that it is complete.</p></article>`,
   );
 
-/** For a link that is over: whoever has it had the right one. */
+/** For a link that is over. Whoever has it had the right one. */
 export const endedPage = (site: Site): Html =>
   frame(
     site,
@@ -149,7 +149,7 @@ export const endedPage = (site: Site): Html =>
 <p class="lead">Your request was finished long ago, and this page is not kept any longer. There is nothing left to do.</p></article>`,
   );
 
-/** For when it cannot be told now; it tries again by itself. */
+/** For when the state cannot be read now. The page tries again by itself. */
 export const unavailablePage = (site: Site, retrySeconds: number): Html =>
   frame(
     site,
@@ -158,7 +158,7 @@ export const unavailablePage = (site: Site, retrySeconds: number): Html =>
 <p class="lead">We cannot show the state of your request right now. Nothing is lost: this page tries again by itself.</p></article>`,
   );
 
-/** For what nobody can do anything about here. */
+/** For a failure that the reader can do nothing about. */
 export const failedPage = (site: Site): Html =>
   frame(
     site,

@@ -24,13 +24,13 @@ import {
 } from './page.ts';
 import { isNotice, type Notice, viewStatus } from './view.ts';
 
-/** Longer than the API's: a person waits for a page, a program's caller has a timeout. */
+/** Longer than the API's. A person waits for a page; a program has a timeout. */
 const DEADLINE_MS = 4_000;
 const RETRY_SECONDS = 5;
 const PREFIX = '/status/';
 const PROBLEM_TYPE = 'application/problem+json';
 
-/** What a page may load and where its forms may go: this server, and nothing inline. */
+/** A page may load from this server only, and nothing inline. Its forms go to this server only. */
 export const STATUS_POLICY = {
   defaultSrc: ["'none'"],
   scriptSrc: ["'self'"],
@@ -51,14 +51,14 @@ export type StatusParts = {
 
 export type StatusPages = {
   routes: Hono;
-  /** Everything below `/status/`, also what other middleware refuses: people are never shown a problem document. */
+  /** For everything below `/status/`, also what other middleware refuses. People are never shown a problem document. */
   inWords: MiddlewareHandler;
 };
 
 /**
- * `/status/{id}`: the erasure for the person whose account it is. The token of the link is the only
- * capability: no cookie is read, so another site can do nothing that it could not do with the link itself.
- * A check of `Origin` would refuse people instead: with `Referrer-Policy: no-referrer` browsers send `null`.
+ * `/status/{id}`: the erasure for the person whose account it is. The token of the link is the only capability. No
+ * cookie is read, so another site can do nothing that it could not do with the link itself. A check of `Origin` would
+ * refuse people instead: with `Referrer-Policy: no-referrer` browsers send `null`.
  */
 export function statusPages({ ctx, config, enqueue }: StatusParts, assets: Assets): StatusPages {
   const site: Site = { brand: config.LETHE_BRAND_NAME, brandUrl: config.LETHE_BRAND_URL, href: assets.href };
@@ -176,7 +176,7 @@ async function putInWords(c: HonoContext, site: Site): Promise<void> {
       : later
         ? unavailablePage(site, seconds)
         : failedPage(site);
-  // Headers of the answer that it replaces stay, but for its type.
+  // The headers of the answer that it replaces stay, but for its type.
   c.res = new Response(String(await page), {
     status: missing ? 404 : status,
     headers: { 'Content-Type': 'text/html; charset=UTF-8' },

@@ -1,5 +1,4 @@
 import { type Erasure, isDeletingSessions } from '../../erasure/model/states.ts';
-
 import type { LocationProgress, Progress } from '../../erasure/progress/status.ts';
 import { type LiveBar, liveView, number, type Overall, type Shown } from '../assets/live-view.js';
 
@@ -167,7 +166,7 @@ function wordsOf(shown: Shown, { erasure, progress, now, canUndo }: Facts): Word
   }
 }
 
-/** Outcomes of an action that the page cannot tell from the state alone; they travel in the page's address. */
+/** Outcomes of an action that the state alone does not tell. They travel in the page's address. */
 export const NOTICES = {
   late: 'It was too late to undo this: the deletion had already started.',
   undone: 'The deletion had been undone, so nothing was started.',
