@@ -19,7 +19,7 @@ export type Assets = {
 };
 
 const YEAR_SECONDS = 31_536_000;
-const FOLDER = new URL('.//', import.meta.url);
+const FOLDER = new URL('./', import.meta.url);
 const read = (name: string) => readFileSync(new URL(name, FOLDER), 'utf8');
 
 /** The pages' style sheets and scripts, read from disk once. */
