@@ -33,7 +33,8 @@ const erasure = (state: string) =>
   }) as Erasure;
 const location = (change: Partial<LocationProgress>): LocationProgress => ({
   name: 'posts',
-  account: false,
+  kind: 'table',
+  action: 'delete',
   owner: 'reader',
   state: 'done',
   rowsDeleted: 2500,
@@ -45,15 +46,12 @@ const LOCATIONS = [
   location({}),
   location({ name: 'newsletter', owner: 'marketing', state: 'awaiting', rowsDeleted: 0, rowsPlanned: null }),
   location({ name: 'invoices', owner: 'billing', state: 'retained', rowsDeleted: 0, rowsPlanned: 12 }),
-  location({ name: 'accounts', account: true, rowsDeleted: 1, rowsPlanned: 1 }),
+  location({ name: 'accounts', kind: 'account', rowsDeleted: 1, rowsPlanned: 1 }),
 ];
 
 /** The page's words, row by row: what each location's line says, and what stands above. */
 async function read(state: string, dueAt = DUE) {
-  const tasks = LOCATIONS.map(
-    ({ name, account }) =>
-      ({ location: name, kind: account ? 'account' : 'table', attempts: 0, pass: 1, dueAt }) as TaskFacts,
-  );
+  const tasks = LOCATIONS.map(({ name, kind }) => ({ location: name, kind, attempts: 0, pass: 1, dueAt }) as TaskFacts);
   const progress = { rowsDeleted: 2501, rowsPlanned: null, percent: null, etaSeconds: null, locations: LOCATIONS };
   const view = { erasure: erasure(state), progress, tasks, mails: [], history: [], pace: null, notice: undefined };
   const viewer = { user: { name: 'otto', role: 'support' as const }, csrf: 't' };
