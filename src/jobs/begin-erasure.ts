@@ -1,4 +1,4 @@
-import type { Accepted } from '../erasure/accept/request.ts';
+import type { Accepted } from '../erasure/accept/accept.ts';
 import { eraseNow, notHeld, startErasure } from '../erasure/accept/start.ts';
 import type { Context } from '../erasure/model/context.ts';
 import type { Dispatch } from '../erasure/model/dispatch.ts';

@@ -1,6 +1,6 @@
 import type { Mutation } from './mutation.ts';
 
-const REQUEST = 'src/erasure/accept/request.ts';
+const REQUEST = 'src/erasure/accept/accept.ts';
 const CANCEL = 'src/erasure/accept/cancel.ts';
 const IDEMPOTENCY = 'src/erasure/accept/idempotency.ts';
 const API = 'test/integration/api.test.ts';
@@ -146,7 +146,13 @@ export const ACCOUNTS: readonly Mutation[] = [
   {
     name: 'abandoned-request-done-all-the-same',
     breaks: 'a refusal is one: what was answered 503 before its turn came is not done afterwards',
-    edits: [{ file: REQUEST, find: 'if (performance.now() >= until)', replace: 'if (until === null)' }],
+    edits: [
+      {
+        file: 'src/erasure/accept/request.ts',
+        find: 'if (performance.now() >= until)',
+        replace: 'if (until === null)',
+      },
+    ],
     tests: ['test/fault/time-limits.test.ts'],
   },
   {
@@ -179,7 +185,7 @@ export const ACCOUNTS: readonly Mutation[] = [
     breaks: 'the mail is on its way: what is enqueued is what was recorded',
     edits: [
       {
-        file: 'src/erasure/accept/request.ts',
+        file: 'src/erasure/accept/accept.ts',
         find: 'mail: mail?.id }',
         replace: 'mail: mail && uuidv7() }',
       },

@@ -2,8 +2,8 @@ import { canonical } from '../../keys/canonical.ts';
 import type { Context } from '../model/context.ts';
 import { isOfEarlierAccount } from '../model/newer-account.ts';
 import { type Erasure, findLive } from '../model/states.ts';
+import type { Request } from './accept.ts';
 import { linkOf } from './idempotency.ts';
-import type { Request } from './request.ts';
 
 /**
  * The live erasure that somebody else has recorded for this account, without waiting for its row; null: there is none.

@@ -1,7 +1,6 @@
 import { and, eq } from 'drizzle-orm';
 import { inspectDrifted } from '../../catalog/check.ts';
 import type { Declaration } from '../../catalog/live/declared.ts';
-import type { Catalog } from '../../catalog/live/types.ts';
 import { parseDeclaration } from '../../catalog/load.ts';
 import { mergeDeclarations, sameAccounts } from '../../catalog/merge.ts';
 import { LetheError, UsageError } from '../../errors.ts';
@@ -9,7 +8,7 @@ import type { Executor } from '../../store/client.ts';
 import { OWN_TABLES } from '../../store/limits.ts';
 import { catalog as catalogs, erasure } from '../../store/schema.ts';
 import { transaction } from '../../store/transaction.ts';
-import type { Context } from './context.ts';
+import type { Context, Past } from './context.ts';
 import { ensureTasks } from './ensure-tasks.ts';
 import type { Erasure } from './states.ts';
 
@@ -17,11 +16,6 @@ import type { Erasure } from './states.ts';
 export async function keepCatalog(db: Executor, declared: Declaration): Promise<void> {
   await db.insert(catalogs).values({ digest: declared.digest, source: declared.source }).onConflictDoNothing();
 }
-
-type Past = { declared: Declaration; catalog: Catalog };
-
-/** Catalogs of the past as this process resolved them, by digest. */
-export type PastCatalogs = Map<string, Past>;
 
 /**
  * The context with the catalog that an erasure was accepted with. It also has what is in the current catalog only,

@@ -5,7 +5,6 @@ import type { Kinds } from '../../locations/kinds/registry.ts';
 import type { Logger } from '../../logger.ts';
 import type { PaceSchedule } from '../../settings/pace-schedule.ts';
 import type { Database } from '../../store/client.ts';
-import type { PastCatalogs } from './catalog-of.ts';
 
 /** Numbers that the verbs work by; times in milliseconds. */
 export type Settings = {
@@ -32,6 +31,12 @@ export type Settings = {
   /** From the first row lock to commit: 0.7 × the server's deadlock_timeout. */
   readonly lockBudgetMs: number;
 };
+
+/** A catalog that is not the current one any more, as written and as resolved. */
+export type Past = { declared: Declaration; catalog: Catalog };
+
+/** Catalogs of the past as this process resolved them, by digest. */
+export type PastCatalogs = Map<string, Past>;
 
 /** What every verb of the domain needs. */
 export type Context = {
