@@ -374,11 +374,14 @@ export const ROOMS: readonly Room[] = [
     ],
   },
   {
+    name: 'open-role.ts',
+    purpose: 'What the API and a worker stand on: resources, metrics and their port.',
+    imports: ['logger.ts', 'metrics.ts', 'config.ts', 'jobs/redis', 'jobs', 'http', 'resources.ts'],
+  },
+  {
     name: 'main.ts',
     purpose: 'Puts together the API and a worker, and stops them.',
     imports: [
-      'logger.ts',
-      'metrics.ts',
       'config.ts',
       'mail',
       'pace',
@@ -388,6 +391,7 @@ export const ROOMS: readonly Room[] = [
       'http/access/status-link.ts',
       'http',
       'resources.ts',
+      'open-role.ts',
     ],
   },
   {

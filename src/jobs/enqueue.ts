@@ -7,9 +7,10 @@ import type { Producers } from './redis/producers.ts';
 type Entered = Extract<(typeof JOBS)[number], { entry: { as: string } }>;
 
 /**
- * Puts what the domain has decided into the queues, by a method for each job that says `as`: `dispatch` a window, `mail` a
- * notification, `revokeTokens` of an erasure. The promises never reject; they give false for what is not known to have
- * reached Redis. Nobody who answers a request waits for them: `settled` does, before the connections are closed.
+ * Puts what the domain has decided into the queues. It has a method for each job of the list that says `as`.
+ * `dispatch` takes a window, `mail` the id of a notification, `revokeTokens` that of an erasure. The promises never reject; they give
+ * false for what is not known to have reached Redis. Nobody who answers a request waits for them: `settled` does, before
+ * the connections are closed.
  */
 export type Enqueue = {
   [J in Entered as J['entry']['as']]: (subject: Parameters<J['entry']['order']>[0]) => Promise<boolean>;

@@ -19,7 +19,7 @@ const QUIET_MS = 5_000;
 type Work = { ctx: Pick<Context, 'db' | 'log' | 'catalog' | 'settings'>; producers: Pick<Producers, 'queues'> };
 
 /**
- * Decides the pace of the whole cluster, in one process at a time: reads what the database says, moves
+ * Decides the pace of the whole cluster, in one process at a time. It reads what the database says, moves
  * along the ladder and writes the row that every slice reads. Runs from the start until stopped.
  */
 export function startPacing(work: Work, times: Partial<typeof TIMES> = {}): { stop: () => Promise<void> } {

@@ -13,7 +13,8 @@ const before = (ms: number) => sql`now() - ${ms} * interval '1 millisecond'`;
 /**
  * Forgets what is no longer needed. After the ledger retention it forgets key, bounds, errors and names of people of a
  * final erasure; after the evidence retention its digest. Answers to idempotency keys go after a day. Counts, states
- * and times stay.
+ * and times stay. Each page is one transaction, which takes its erasures under `SKIP LOCKED`. What is scrubbed leaves
+ * the set, so that the next page needs no bound.
  */
 export async function scrubExpired(ctx: Context): Promise<{ scrubbed: number; forgotten: number; answers: number }> {
   const { ledgerRetentionMs, evidenceRetentionMs } = ctx.settings;

@@ -20,8 +20,8 @@ const retryStrategy = (times: number) => Math.min(times * 100, 1000);
 
 /**
  * Opens what adds and reads jobs. It fails fast: nothing is queued in memory while Redis is away, and
- * a command on a connection that no longer answers is given up, because the caller can go on without
- * Redis and reconcile makes up for it.
+ * a command on a connection that no longer answers is given up. The caller can go on without
+ * Redis, and reconcile makes up for it.
  */
 export function openProducers(options: RedisOptions, log: Logger): Producers {
   const redis = open(options.url, {
@@ -106,6 +106,6 @@ const isReadOnly = (error: Error) => /\bREADONLY\b/.test(error.message);
 
 /**
  * After a failover an old connection may still lead to the former master, which is a replica now and refuses every
- * write for ever: 2 connects anew, to whoever is master at this address, and sends the command again.
+ * write for ever. 2 connects anew, to whoever is master at this address, and sends the command again.
  */
 const reconnectAtReplica = (error: Error): 2 | false => (isReadOnly(error) ? 2 : false);

@@ -8,7 +8,7 @@ const LONGEST_PAUSE_MS = 10 * 60_000;
 const PER_MS = 0x1000;
 
 /**
- * True when a parent job will run by itself: it waits, runs, or waits for children of which at least
+ * True when a parent job will run by itself. It waits, runs, or waits for children of which at least
  * one exists and has not ended. Throws when Redis is away: not knowing is not "missing".
  */
 export async function isParentLive(producers: Producers, jobId: string): Promise<boolean> {
@@ -28,7 +28,7 @@ export async function isParentLive(producers: Producers, jobId: string): Promise
   return LIVE.has(await job.getState());
 }
 
-/** False for a job that a process whose clock was hours ahead has put off for hours: as good as missing, and safe to run twice. */
+/** False for a job that is put off for hours, by a process whose clock was ahead. It is as good as missing, and safe to run twice. */
 export async function isSoon({ redis }: Pick<Producers, 'redis'>, queue: Queue, jobId: string): Promise<boolean> {
   const due = await redis.zscore(queue.toKey('delayed'), jobId);
   return due === null || Number(due) / PER_MS < Date.now() + LONGEST_PAUSE_MS;

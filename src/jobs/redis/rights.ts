@@ -64,8 +64,8 @@ end
 return refused`;
 
 /**
- * Runs what adding, fetching and finishing jobs need, on keys of its own, and gives the names of what Redis refuses this
- * user: empty where all works. Rejects when Redis is away, full, or a replica.
+ * Runs what adding, fetching and finishing jobs need, on keys of its own. Gives the names of what Redis refuses this
+ * user, which are none where all works. Rejects when Redis is away, full, or a replica.
  */
 export async function refusedCommands(redis: RedisClient, prefix: string): Promise<string[]> {
   const client = redis as Redis;
