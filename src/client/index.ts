@@ -68,7 +68,7 @@ export function createClient(options: ClientOptions) {
     /** Runs the unfinished work of a stalled erasure again. Needs a key with the scope `admin`. */
     replay: (id: string, { signal }: Cancellable = {}): Promise<Erasure> =>
       sendForJson(door, 'POST', `${pathOf(id)}/replay`, { signal }),
-    /** Freezes an erasure, with a reason for the operators. Needs a key with the scope `admin`. */
+    /** Puts an erasure on hold, with a reason for the operators. Needs a key with the scope `admin`. */
     hold: (id: string, reason: string, { signal }: Cancellable = {}): Promise<Erasure> =>
       sendForJson(door, 'POST', `${pathOf(id)}/hold`, { body: { reason }, signal }),
     /** Lifts a hold. Needs a key with the scope `admin`. */

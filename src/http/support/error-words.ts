@@ -35,8 +35,8 @@ const WORDS: Record<ErrorCode, readonly [words: string, help: string]> = {
     'The keys that sign the users’ tokens could not be read.',
     'See whether the identity provider is up.',
   ],
-  account_busy: ['The application held a lock on the account.', WAIT],
-  contended: ['The application held locks on the rows.', WAIT],
+  account_busy: ['The application had the account locked.', WAIT],
+  contended: ['The application had the rows locked.', WAIT],
   foreign_reference: [
     'Rows of another account point at rows of this one. They are never deleted.',
     'Ask the owner of the table that is named below to move or delete those rows; then replay.',
