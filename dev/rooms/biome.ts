@@ -25,7 +25,7 @@ const listed = (names: readonly string[]) =>
 
 /** All that lies in another folder, but what the table allows. */
 function otherRooms(room: Room): Pattern {
-  const allowed = [...room.imports, ...(room.owes ?? [])];
+  const allowed = room.imports;
   // A file at the top of src has neighbours, each of which is a room.
   const others = isFile(room.name) ? ['./**', '../**'] : ['./*/**', '../**'];
   return {

@@ -18,9 +18,9 @@ function wrapped(words: string[], first: string): string[] {
 
 /** Every room of src: what it is for, and behind the arrow the rooms that it imports. */
 export function drawing(): string {
-  const lines = ROOMS.flatMap(({ name, purpose, imports, owes = [] }) => {
+  const lines = ROOMS.flatMap(({ name, purpose, imports }) => {
     const shown = `  ${name.endsWith('.ts') ? name : `${name}/`}`;
-    const from = [...imports, ...owes].map((target, n, all) => (n < all.length - 1 ? `${target},` : target));
+    const from = imports.map((target, n, all) => (n < all.length - 1 ? `${target},` : target));
     return [
       ...wrapped(purpose.split(' '), shown.padEnd(INDENT - 1)),
       ...(from.length > 0 ? wrapped(from, `${' '.repeat(INDENT)}←`) : []),

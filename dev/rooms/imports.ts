@@ -55,7 +55,7 @@ export function forbidden({ from, to, kind }: Import): string | undefined {
     return free ? undefined : `${from} imports ${to}; ${room.name} may import ${room.packages?.join(' and ')}`;
   }
   const target = roomNameOf(to);
-  const allowed = [room.name, ...room.imports, ...(room.owes ?? [])];
+  const allowed = [room.name, ...room.imports];
   return allowed.includes(target) || allowed.includes(to) ? undefined : `${from} imports ${to}`;
 }
 

@@ -6,8 +6,6 @@ export type Room = {
   purpose: string;
   /** The rooms that it may import, each of them above it in the table; `room/file.ts` allows that file alone. */
   imports: readonly string[];
-  /** Imports against the order, which are to go. */
-  owes?: readonly string[];
   /** The packages that it may import, where it is not free to choose. */
   packages?: readonly string[];
   /** Why it may have more files or lines than other rooms. */
@@ -101,7 +99,7 @@ export const ROOMS: readonly Room[] = [
   {
     name: 'catalog',
     purpose: 'The language: load, resolve, check, watch what drifts.',
-    imports: ['errors.ts', 'logger.ts', 'settings', 'store', 'keys', 'catalog/live', 'catalog/checks'],
+    imports: ['errors.ts', 'logger.ts', 'settings', 'store', 'catalog/live', 'catalog/checks'],
   },
   {
     name: 'erasure/model',
@@ -115,9 +113,7 @@ export const ROOMS: readonly Room[] = [
       'catalog/live',
       'events',
       'mail',
-      'pace',
       'locations/account',
-      'locations',
       'locations/kinds',
       'catalog',
     ],
@@ -125,7 +121,7 @@ export const ROOMS: readonly Room[] = [
   {
     name: 'erasure/progress',
     purpose: 'How far an erasure is; only reads.',
-    imports: ['errors.ts', 'store', 'erasure/model'],
+    imports: ['store', 'erasure/model'],
   },
   {
     name: 'erasure/revoke',
@@ -141,7 +137,6 @@ export const ROOMS: readonly Room[] = [
       'store',
       'keys',
       'catalog/live',
-      'catalog/checks',
       'events',
       'mail',
       'pace',
@@ -174,18 +169,7 @@ export const ROOMS: readonly Room[] = [
   {
     name: 'erasure/upkeep',
     purpose: 'What comes by itself: sweep, lost steps, late probes, scrub.',
-    imports: [
-      'errors.ts',
-      'store',
-      'keys',
-      'locations/account',
-      'locations',
-      'locations/kinds',
-      'erasure/model',
-      'erasure/revoke',
-      'erasure/steps',
-      'erasure/accept',
-    ],
+    imports: ['store', 'keys', 'locations/account', 'locations/kinds', 'erasure/model', 'erasure/accept'],
   },
   {
     name: 'jobs/redis',
@@ -246,7 +230,6 @@ export const ROOMS: readonly Room[] = [
       'config.ts',
       'keys',
       'erasure/model',
-      'erasure/accept',
       'jobs/redis/producers.ts',
       'http/server',
     ],
@@ -409,7 +392,6 @@ export const ROOMS: readonly Room[] = [
       'catalog',
       'erasure/model',
       'erasure/progress',
-      'erasure/accept',
       'jobs/redis',
       'jobs',
       'http/bodies/representation.ts',
@@ -426,7 +408,6 @@ export const ROOMS: readonly Room[] = [
       'keys',
       'catalog/live',
       'catalog/checks',
-      'locations/table',
       'catalog',
       'erasure/model',
       'erasure/progress',
@@ -466,6 +447,3 @@ export const PACKAGES: readonly { names: readonly string[]; by: readonly string[
   },
   { names: ['postgres'], by: ['store'] },
 ];
-
-/** Files that import one another in a circle, which is to be opened. */
-export const CIRCLES: readonly (readonly string[])[] = [];

@@ -52,7 +52,7 @@ describe('the pages for contributors', () => {
 
   it('CONTRIBUTING says how to add each thing, step by step', () => {
     const page = read('CONTRIBUTING.md');
-    for (const thing of ['a job', 'an error', 'a fault', 'a setting', 'a migration']) {
+    for (const thing of ['a kind', 'an outcome', 'a job', 'an error', 'a fault', 'a setting', 'a migration']) {
       const [, steps] = page.split(`## Add ${thing}\n`);
       expect(steps?.split('\n## ')[0], thing).toMatch(/\n1\. .*`[^`]+\/[^`]+`/);
     }
