@@ -426,7 +426,8 @@ export const ROOMS: readonly Room[] = [
 export const PACKAGES: readonly { names: readonly string[]; by: readonly string[] }[] = [
   { names: ['hono', '@hono/**'], by: ['http/'] },
   { names: ['@bull-board/**'], by: ['http/support'] },
-  { names: ['bullmq', 'ioredis'], by: ['jobs/', 'http/support/board.ts'] },
+  { names: ['bullmq'], by: ['jobs/', 'http/support/board.ts'] },
+  { names: ['ioredis'], by: ['jobs/redis'] },
   { names: ['resend'], by: ['mail/resend.ts'] },
   {
     names: ['drizzle-orm'],
@@ -439,7 +440,6 @@ export const PACKAGES: readonly { names: readonly string[]; by: readonly string[
       'pace',
       'locations/',
       'erasure/',
-      'jobs/',
       'http/api',
       'http/sign-in',
       'cli/shell',
