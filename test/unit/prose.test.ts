@@ -8,13 +8,9 @@ const MOST = 25;
 /** How a sentence begins that may be longer, with the reason: a quotation is not ours to cut. */
 const EXCEPTIONS: Readonly<Record<string, string>> = {};
 
-/** Long sentences that `src` still has. The number may only become smaller. */
-const STILL: Readonly<Record<string, number>> = { src: 69 };
-
 const tooLong = allSentences().filter(
   ({ words, text }) => words > MOST && !Object.keys(EXCEPTIONS).some((begin) => text.startsWith(begin)),
 );
-const folderOf = (file: string) => file.split('/')[0] as string;
 
 describe('a sentence', () => {
   const sentences = (file: string, text: string) => sentencesOf(file, text).map((s) => [s.line, s.words, s.text]);
@@ -75,12 +71,7 @@ describe('a sentence', () => {
 
   it(`has at most ${MOST} words`, () => {
     expect(allSentences().length).toBeGreaterThan(5_000);
-    const folders = [...new Set(tooLong.map(({ file }) => folderOf(file)))];
-    const found = folders.flatMap((folder) => {
-      const long = tooLong.filter(({ file }) => folderOf(file) === folder);
-      return long.length > (STILL[folder] ?? 0) ? long : [];
-    });
-    expect(found.map(({ file, line, words, text }) => `${file}:${line} ${words} words: ${text}`)).toEqual([]);
+    expect(tooLong.map(({ file, line, words, text }) => `${file}:${line} ${words} words: ${text}`)).toEqual([]);
   });
 
   it('is an exception only where there is one', () => {

@@ -13,13 +13,13 @@ const ATTEMPTS = 3;
 const LOCKED = new Set(['55P03', '40P01', '40001']);
 
 /**
- * Accepts a request in one transaction: erasure, tasks, event, the account's flag, and its sessions
- * gone. Where they are many, take long or stay locked, the workers delete the rest at once (`rest`). With `eraseSmall` a
- * small account is erased by the same transaction; should that fail, it is accepted all the same, in state `running`.
- * Returns the live erasure when there is one, and the finished one of an account that is gone.
- * Throws `not_found` for an unknown account, and `account_busy` while the application locks its row. Throws `too_slow`,
- * with nothing changed, when a statement takes too long or its turn comes after `until` (milliseconds of
- * `performance.now()`): work for somebody who has been told that it failed would keep the next ones waiting, too.
+ * Accepts a request in one transaction: erasure, tasks, event, the account's flag, and its sessions gone. Where they
+ * are many, take long or stay locked, the workers delete the rest at once (`rest`). With `eraseSmall` a small account
+ * is erased by the same transaction; should that fail, it is accepted all the same, in state `running`. Returns the
+ * live erasure when there is one, and the finished one of an account that is gone. Throws `not_found` for an unknown
+ * account, and `account_busy` while the application locks its row. Throws `too_slow`, with nothing changed, when a
+ * statement takes too long or its turn comes after `until` (milliseconds of `performance.now()`). Work for somebody who
+ * has been told that it failed would keep the next ones waiting, too.
  */
 export async function requestErasure(
   ctx: Context,
