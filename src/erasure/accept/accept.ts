@@ -44,7 +44,7 @@ export type Accepted = {
 export type Way = { probe: boolean; erase: boolean; deleteSessions: boolean };
 
 const SESSION_WAIT_MS = 100;
-/** Rows of each location `at: request` that the acceptance deletes itself, with the account locked. */
+/** Rows of each location `at: request` that the acceptance deletes itself, while it has locked the account's row. */
 const AT_REQUEST_ROWS = 1_000;
 
 /** One attempt to accept, in the transaction `tx`. Throws `NotErased` and what the database throws: roll back, and try another way. */

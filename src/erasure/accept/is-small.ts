@@ -20,7 +20,6 @@ export class ProbeTooLong extends Error {}
  * The account's rows by location when it is small: fewer than the threshold in every location, or less work than it
  * allows. Otherwise null. Probed with a limit, never counted in full. Throws `ProbeTooLong` at the limit for
  * statements, which the caller has set. For a threshold in time, which takes a statement for each location, the limit
- * is shorter, here and for what follows. For a threshold in time, which takes a statement for each location, the limit
  * is shorter, here and for what follows.
  */
 export async function countIfSmall(tx: Transaction, ctx: Context, key: KeyValue): Promise<Counts | null> {

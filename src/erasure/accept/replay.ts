@@ -17,8 +17,7 @@ export const BY_SWEEP = 'sweep';
 /**
  * Runs a stalled erasure's unfinished work again, with fresh counters; what is finished stays so. When the catalog that
  * it was accepted with does not fit the database any more, an operator's replay takes the current one. What that does
- * not list is dropped, with an event. What that does not list is dropped, with an event. Returns what to enqueue, or
- * null when the erasure is not stalled any more.
+ * not list is dropped, with an event. Returns what to enqueue, or null when the erasure is not stalled any more.
  */
 export async function replayErasure(ctx: Context, id: string, by: string, where?: SQL): Promise<Dispatch | null> {
   const taken = by === BY_SWEEP ? null : await catalogNow(ctx, id);

@@ -17,8 +17,7 @@ import { type Erasure, type State, transition } from './states.ts';
 
 /**
  * Of these erasures of one key, the ids of those whose account is gone while the key has a row. That is somebody new:
- * which of the rows that carry the key are whose cannot be told any more. That is somebody new: which of the rows that
- * carry the key are whose cannot be told any more.
+ * which of the rows that carry the key are whose cannot be told any more.
  *
  * What was completed has deleted its account's row. Otherwise the time of creation tells: another one than at the
  * request, and later than it or without our flag. (An application that rewrites its times keeps the flag.) A catalog

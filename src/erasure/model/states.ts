@@ -44,8 +44,7 @@ const isAsking = (e: Pick<Erasure, 'state' | 'dispatchedAt'>): boolean =>
 
 /**
  * Steps go on: it runs or asks, and is not on hold. Or its sessions are being deleted, which the application's hold
- * allows (decision 009) and a person's does not. Or its sessions are being deleted, which the application's hold allows
- * (decision 009) and a person's does not.
+ * allows (decision 009) and a person's does not.
  */
 export const hasSteps = (e: Erasure): boolean =>
   isDeletingSessions(e)

@@ -45,8 +45,7 @@ export type Work = {
 
 /**
  * Milliseconds that the work takes when nothing else runs. Stages come one after the other; within a location at most
- * `slots` chunks of `chunkRows` run at once. Stages come one after the other; within a location at most `slots` chunks
- * of `chunkRows` run at once. Null when a location with rows was never measured.
+ * `slots` chunks of `chunkRows` run at once. Null when a location with rows was never measured.
  */
 export function predictMs(work: readonly Work[], slots: number, chunkRows: number): number | null {
   let total = 0;

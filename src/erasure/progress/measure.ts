@@ -20,8 +20,7 @@ export type Measures = {
 
 /**
  * Each of the two statements. Together, and with the pause before the lease of who asks is extended, they stay below
- * its 15 seconds. Otherwise one process after another would ask for what is too much for the database. Otherwise one
- * process after another would ask for what is too much for the database.
+ * its 15 seconds. Otherwise one process after another would ask for what is too much for the database.
  */
 const MEASURING = { statementMs: 4_500, lockMs: 2_000 } as const;
 

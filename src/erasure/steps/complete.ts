@@ -38,8 +38,7 @@ export async function hasOutstanding(db: Executor, erasureId: string): Promise<b
 /**
  * The evidence of the last transaction: what it deleted (`gone`, by location), the tasks that it has proved done, the
  * state, the mail to send. A task of a kind that takes no part in it keeps its state, and so does a retained one. While
- * any of them has something to do the erasure is `awaiting`. While any of them has something to do the erasure is
- * `awaiting`.
+ * any of them has something to do the erasure is `awaiting`.
  */
 export async function complete(
   tx: Transaction,

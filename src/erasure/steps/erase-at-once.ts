@@ -17,8 +17,7 @@ export async function rowsAtOnce(ctx: Context): Promise<number> {
 
 /**
  * Erases an account that is no larger than a slice with the last transaction alone. A plan, two windows and their jobs
- * cost more than its rows. A plan, two windows and their jobs cost more than its rows. Null: nothing has changed, and
- * it is planned.
+ * cost more than its rows. Null: nothing has changed, and it is planned.
  */
 export async function eraseAtOnce(ctx: Context, running: Erasure): Promise<'completed' | 'awaiting' | null> {
   const limits = { rows: await rowsAtOnce(ctx), ms: ctx.settings.lockBudgetMs, untouched: true };

@@ -18,9 +18,8 @@ type AtRequest = { dispatch: Dispatch } | 'over' | null;
 
 /**
  * The next step of a scheduled erasure whose request has left rows `at: request`, because they were too many for its
- * transaction or locked. The user's sessions are to be deleted now, not at the start. The user's sessions are to be
- * deleted now, not at the start. The same chunks, windows and passes as those of a running erasure, of these locations
- * only. What the application keeps writing is the start's.
+ * transaction or locked. The user's sessions are to be deleted now, not at the start. The same chunks, windows and
+ * passes as those of a running erasure, of these locations only. What the application keeps writing is the start's.
  */
 export async function eraseAtRequest(ctx: Context, scheduled: Erasure, account: KeyValue): Promise<AtRequest> {
   const locations = ctx.catalog.locations.filter((l) => l.atRequest);

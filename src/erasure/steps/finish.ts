@@ -18,8 +18,7 @@ import { outcomeOf } from './finish-outcome.ts';
  * The last transaction: locks the account's row, so that no foreign key lets a new row in. It deletes the few rows that
  * are left, proves every location empty and deletes the account. It does not wait for locked rows while it has locked
  * the account (`untouched`: for GIVE_WAY_MS at most). Such a wait is what makes an application the victim of a
- * deadlock. Such a wait is what makes an application the victim of a deadlock. Throws `still_referenced` or
- * `foreign_reference` when a row that is not this account's is in the way.
+ * deadlock. Throws `still_referenced` or `foreign_reference` when a row that is not this account's is in the way.
  */
 export async function finishErasure(ctx: Context, running: Erasure, limits: FinishLimits): Promise<FinishOutcome> {
   const account = decodeKey(ctx.catalog.account.key, running.accountKey as string);

@@ -9,9 +9,8 @@ import { type Erasure, type State, transition } from '../model/states.ts';
 
 /**
  * Stops an erasure that runs, or asks, for an operator. It sets the state `stalled`, a slow retry at the sweep, and the
- * error on the task it belongs to. That is the account's when no other is at fault. It sets the state `stalled`, a slow
- * retry at the sweep, and the error on the task it belongs to. That is the account's when no other is at fault. False
- * when somebody else was faster.
+ * error on the task it belongs to. That is the account's when no other is at fault. False when somebody else was
+ * faster.
  */
 export async function stall(ctx: Context, running: Erasure, error: LetheError): Promise<boolean> {
   return transaction(ctx.db, OWN_TABLES, async (tx) => {

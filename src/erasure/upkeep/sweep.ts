@@ -11,8 +11,7 @@ import { scrubExpired } from './scrub.ts';
 
 /**
  * Erasures that one sweep starts at the same time. In a line, each waiting for its commits, they would start no faster
- * than small ones are erased. In a line, each waiting for its commits, they would start no faster than small ones are
- * erased.
+ * than small ones are erased.
  */
 const AT_ONCE = 4;
 
