@@ -37,11 +37,11 @@ export async function openResources(
   kinds: Kinds = KINDS,
 ): Promise<Resources> {
   for (const warning of droppedParts(config)) log.warn({ warning }, 'configuration');
-  const declared = loadCatalog(config.LETHE_CATALOG);
+  const declared = loadCatalog(config.LETHE_CATALOG, kinds);
   const connection = connect(config.DATABASE_URL, { max: pool.max, applicationName: pool.name });
   const closables: Closable[] = [{ name: 'postgres', close: connection.close }];
   try {
-    const { catalog, warnings, drift } = await checkCatalog(connection.db, declared);
+    const { catalog, warnings, drift } = await checkCatalog(connection.db, declared, kinds);
     const pending = await pendingMigrations(connection.db);
     if (pending > 0) throw new UsageError([`the database lacks ${pending} migration(s): run lethe migrate`]);
     for (const warning of [...warnings, ...lateLocations(catalog, settingsOf(config, 0))])
@@ -52,7 +52,7 @@ export async function openResources(
       connection.db,
       declared,
       { catalog, drift },
-      { log, intervalMs: config.LETHE_RECONCILE_INTERVAL },
+      { kinds, log, intervalMs: config.LETHE_RECONCILE_INTERVAL },
     );
     closables.push({ name: 'catalog', close: watch.stop });
     const producers = openProducers({ url: config.REDIS_URL, prefix: config.LETHE_REDIS_PREFIX }, log);

@@ -99,7 +99,16 @@ export const ROOMS: readonly Room[] = [
   {
     name: 'catalog',
     purpose: 'The language: load, resolve, check, watch what drifts.',
-    imports: ['errors.ts', 'logger.ts', 'settings', 'store', 'catalog/live', 'catalog/checks'],
+    imports: [
+      'errors.ts',
+      'logger.ts',
+      'settings',
+      'store',
+      'catalog/live',
+      'catalog/checks',
+      'locations',
+      'locations/kinds',
+    ],
   },
   {
     name: 'erasure/model',

@@ -1,25 +1,18 @@
 import { sql } from 'drizzle-orm';
 import { UsageError } from '../errors.ts';
+import { KINDS, type Kinds } from '../locations/kinds/registry.ts';
 import type { Database, Executor } from '../store/client.ts';
 import { hiddenTables, missingGrants } from '../store/grants.ts';
 import { sqlState } from '../store/sql-errors.ts';
 import { NO_TRIGGERS } from '../store/transaction.ts';
-import { checkPublications } from './checks/check-publications.ts';
-import { type Drift, NO_DRIFT, resolveDrifted } from './drift.ts';
-import { type Declaration, tablesOf } from './live/declared.ts';
-import { inspectForeignKeys, inspectTables } from './live/inspect.ts';
-import { inspectHooks } from './live/inspect-hooks.ts';
-import { tableName } from './live/names.ts';
+import { type Drift, NO_DRIFT } from './drift.ts';
+import type { Declaration } from './live/declared.ts';
 import type { Catalog } from './live/types.ts';
 import { type Resolution, resolveCatalog } from './resolve.ts';
 
-/** Compares the catalog with the live schema; see `resolveCatalog` for what is an error. */
-export async function inspectCatalog(db: Executor, declared: Declaration): Promise<Resolution> {
-  const tables = [declared.account.table, ...tablesOf(declared).map((l) => l.table)].map(tableName);
-  const facts = await inspectTables(db, tables);
-  const hooks = await inspectHooks(db, tables);
-  const onto = await inspectForeignKeys(db, tables);
-  const resolution = resolveCatalog(declared, facts, onto, await inspectForeignKeys(db), hooks);
+/** Compares the catalog with the live system; each kind says what is an error. */
+export async function inspectCatalog(db: Database, declared: Declaration, kinds: Kinds = KINDS): Promise<Resolution> {
+  const { unusable: _, ...resolution } = await resolveCatalog(db, declared, kinds, { leaveOutMisfits: false });
   const uncounted = resolution.catalog?.hooks.length ? await findUncounted(db) : undefined;
   return uncounted ? { errors: [uncounted], warnings: resolution.warnings } : resolution;
 }
@@ -32,17 +25,14 @@ async function findUncounted(db: Executor): Promise<string | undefined> {
     : 'track_counts is off, so the rows that triggers and rules delete or write cannot be counted: set it on for the role that Lethe connects as';
 }
 
-/** The same with what publications refuse, and what is left of a catalog that does not fit any more. */
-export async function inspectDrifted(db: Database, declared: Declaration): Promise<Resolution & { drift: Drift }> {
-  const tables = [declared.account.table, ...tablesOf(declared).map((l) => l.table)].map(tableName);
-  const facts = await inspectTables(db, tables);
-  const hooks = await inspectHooks(db, tables);
-  const onto = await inspectForeignKeys(db, tables);
-  const found = resolveDrifted(declared, facts, onto, await inspectForeignKeys(db), hooks);
-  const refused = await checkPublications(db, declared);
-  const { problems, unusable } = found.drift;
-  const drift = { problems: [...problems, ...refused], unusable: [...unusable, ...refused] };
-  return { ...found, errors: [...found.errors, ...refused], drift };
+/** The same, with what is left of a catalog that does not fit any more. */
+export async function inspectDrifted(
+  db: Database,
+  declared: Declaration,
+  kinds: Kinds,
+): Promise<Resolution & { drift: Drift }> {
+  const { unusable, ...found } = await resolveCatalog(db, declared, kinds, { leaveOutMisfits: true });
+  return { ...found, drift: { problems: found.errors, unusable } };
 }
 
 /**
@@ -54,10 +44,11 @@ export async function inspectDrifted(db: Database, declared: Declaration): Promi
 export async function checkCatalog(
   db: Database,
   declared: Declaration,
+  kinds: Kinds = KINDS,
 ): Promise<{ catalog: Catalog; warnings: string[]; drift: Drift }> {
   const server = await checkServer(db);
   if (server) throw new UsageError([server]);
-  const { catalog, errors, warnings, drift } = await inspectDrifted(db, declared);
+  const { catalog, errors, warnings, drift } = await inspectDrifted(db, declared, kinds);
   const uncounted = catalog?.hooks.length ? await findUncounted(db) : undefined;
   if (uncounted) throw new UsageError([`catalog: ${uncounted}`]);
   const grants = await ownProblems(db);

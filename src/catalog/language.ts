@@ -1,15 +1,12 @@
 import ms, { type StringValue } from 'ms';
 import { z } from 'zod';
+import type { Kind } from '../locations/kind.ts';
+import { KINDS, type Kinds } from '../locations/kinds/registry.ts';
+import { kindOfEntry } from './entries.ts';
 import { nameParts } from './live/names.ts';
+import { OUTCOMES } from './live/types.ts';
+import { writtenName, writtenTable } from './live/written.ts';
 
-const identifier = z.string().min(1).max(63);
-const table = z
-  .string()
-  .refine(
-    (text) => nameParts(text) !== undefined,
-    'expected a table, or schema.table; a name with a space or a dot stands in quotes, such as "my table"',
-  )
-  .describe('A table of schema public, or schema.table. A name with a space or a dot stands in quotes.');
 const WITH_UNIT = /^\d+(\.\d+)?\s*(ms|s|m|h|d|w|y)$/;
 const duration = z
   .string()
@@ -31,12 +28,14 @@ const threshold = z.union(
 );
 
 const account = z.strictObject({
-  table,
-  key: identifier.describe("The column of the account's key: unique, an integer or a uuid."),
-  email: identifier.optional().describe('The column that the confirmation is mailed to.'),
-  flag: identifier.optional().describe('A timestamp: set when a request is accepted, cleared by an undo.'),
-  created: identifier.optional().describe('A timestamp: tells an account from a newer one with the same key.'),
-  hold: identifier.optional().describe('The column that says that the account must be kept: true, or not null.'),
+  table: writtenTable('say which table has a row for each account: table: users'),
+  key: writtenName("say which column is the account's key: key: id").describe(
+    "The column of the account's key: unique, an integer or a uuid.",
+  ),
+  email: writtenName().optional().describe('The column that the confirmation is mailed to.'),
+  flag: writtenName().optional().describe('A timestamp: set when a request is accepted, cleared by an undo.'),
+  created: writtenName().optional().describe('A timestamp: tells an account from a newer one with the same key.'),
+  hold: writtenName().optional().describe('The column that says that the account must be kept: true, or not null.'),
   unreferenced: z
     .literal('acknowledged', { error: 'expected "acknowledged"' })
     .optional()
@@ -45,21 +44,9 @@ const account = z.strictObject({
     .default(1000)
     .describe('Rows in any one location, or time for all of them, from which an erasure is scheduled.'),
 });
-const location = z.strictObject({
-  name: identifier.optional().describe('Its name in progress and evidence. Default: the table.'),
-  table,
-  account: identifier.describe("The column that holds the account's key."),
-  owner: z.string().min(1).max(100).describe('The team that answers for it.'),
-  action: z
-    .literal('delete', { error: 'only "delete" is supported by this version' })
-    .default('delete')
-    .describe("What becomes of an account's rows."),
-  at: z.literal('request').optional().describe('Deleted by the request itself: sessions.'),
-  sla: duration.optional().describe('Time from the request to the end, such as 24h.'),
-});
 const ignored = z
   .strictObject({
-    table: table.optional().describe("A table that holds no account's data, or is erased elsewhere."),
+    table: writtenTable().optional().describe("A table that holds no account's data, or is erased elsewhere."),
     column: z
       .string()
       .refine((text) => (nameParts(text, 3)?.length ?? 0) >= 2, 'expected table.column, or schema.table.column')
@@ -73,26 +60,77 @@ const ignored = z
   )
   .meta({ oneOf: [{ required: ['table'] }, { required: ['column'] }] });
 
+/** What becomes of the data: one of the kind's outcomes. The kind says itself why it refuses another. */
+function actionOf({ outcomes }: Kind) {
+  const supported = OUTCOMES.filter((outcome) => !('refused' in outcomes[outcome]));
+  const others = `only ${supported.map((one) => `"${one}"`).join(', ')} ${supported.length === 1 ? 'is' : 'are'} supported by this version`;
+  const action = z.literal(supported, {
+    error: ({ input }) => {
+      const outcome = OUTCOMES.find((one) => one === input);
+      const carrier = outcome && outcomes[outcome];
+      return carrier && 'refused' in carrier ? carrier.refused : others;
+    },
+  });
+  const words = "What becomes of an account's rows.";
+  return supported.includes('delete') ? action.default('delete').describe(words) : action.describe(words);
+}
+
+/** An entry of `locations:` of one kind: its own keys between those that all kinds have. The digest depends on their order. */
+const entrySchema = (kind: Kind) =>
+  z.strictObject({
+    name: writtenName().optional().describe('Its name in progress and evidence. Default: the table.'),
+    ...kind.declare.shape,
+    owner: z.string().min(1).max(100).describe('The team that answers for it.'),
+    action: actionOf(kind),
+    // What outlives the account takes no part in the transaction that accepts the request.
+    ...(kind.inside
+      ? { at: z.literal('request').optional().describe('Deleted by the request itself: sessions.') }
+      : {}),
+    sla: duration.optional().describe('Time from the request to the end, such as 24h.'),
+  });
+
+/** An entry of any kind: the kind whose key it has judges it, so that its own errors are told and no other kind's. */
+function anyEntry(kinds: Kinds): z.ZodType {
+  const schemas = new Map(Object.values(kinds).map((kind) => [kind, entrySchema(kind)]));
+  return z.unknown().transform((written, context) => {
+    const kind = kindOfEntry(kinds, written);
+    if (typeof kind === 'string') {
+      context.addIssue(kind);
+      return z.NEVER;
+    }
+    const parsed = schemas.get(kind)?.safeParse(written);
+    for (const issue of parsed?.error?.issues ?? [])
+      context.issues.push({ ...issue, input: written } as z.core.$ZodRawIssue);
+    return parsed?.data ?? z.NEVER;
+  });
+}
+
 /** The file: its keys, what each may hold, and what an editor says about it. */
-export const declaration = z.strictObject({
-  account: account.describe('The table with one row per account.'),
-  locations: z.array(location).min(1).describe("The places that hold an account's data."),
-  ignore: z
-    .array(ignored)
-    .optional()
-    .describe('Tables and columns that `lethe catalog check` need not find in the catalog.'),
-});
+const fileSchema = (entry: z.ZodType) =>
+  z.strictObject({
+    account: account.describe('The table with one row per account.'),
+    locations: z.array(entry).min(1).describe("The places that hold an account's data."),
+    ignore: z
+      .array(ignored)
+      .optional()
+      .describe('Tables and columns that `lethe catalog check` need not find in the catalog.'),
+  });
+
+/** What a file may say that is about these kinds. */
+export const declarationOf = (kinds: Kinds) => fileSchema(anyEntry(kinds));
 
 /** A JSON Schema of the file, for editors. */
-export const catalogSchema = () => ({
-  title: 'The catalog of Lethe',
-  ...z.toJSONSchema(declaration, { io: 'input', target: 'draft-7' }),
-});
+export function catalogSchema(kinds: Kinds = KINDS) {
+  const [first, ...others] = Object.values(kinds).map(entrySchema);
+  const entry = first && others.length > 0 ? z.union([first, ...others]) : (first ?? z.never());
+  return { title: 'The catalog of Lethe', ...z.toJSONSchema(fileSchema(entry), { io: 'input', target: 'draft-7' }) };
+}
 
-/** The keys that each part of the file knows. */
-export const KNOWN_KEYS: Record<string, readonly string[]> = {
-  '': Object.keys(declaration.shape),
-  account: Object.keys(account.shape),
-  locations: Object.keys(location.shape),
-  ignore: Object.keys(ignored.shape),
-};
+/** The keys that a part of the file knows, by `partOf`; `written` is what stands there. */
+export function knownKeys(kinds: Kinds, part: string, written: unknown): readonly string[] {
+  if (part === '') return ['account', 'locations', 'ignore'];
+  if (part === 'account') return Object.keys(account.shape);
+  if (part === 'ignore') return Object.keys(ignored.shape);
+  const kind = part === 'locations' ? kindOfEntry(kinds, written) : '';
+  return typeof kind === 'string' ? [] : Object.keys(entrySchema(kind).shape);
+}

@@ -3,15 +3,15 @@ import { readFileSync } from 'node:fs';
 import { parseDocument } from 'yaml';
 import type { z } from 'zod';
 import { UsageError } from '../errors.ts';
-import { columnName, splitColumn } from './checks/ignored.ts';
-import { issueWords, nearest, partOf, valueAt } from './issue-words.ts';
-import { declaration, KNOWN_KEYS } from './language.ts';
+import { KINDS, type Kinds } from '../locations/kinds/registry.ts';
+import { checkNames } from './check-names.ts';
+import { issueWords, type Known, nearest, partOf, valueAt } from './issue-words.ts';
+import { declarationOf, knownKeys } from './language.ts';
 import type { Declaration } from './live/declared.ts';
-import { fullName, locationName, tableName } from './live/names.ts';
 
 /** Parses catalog text. Throws a UsageError that lists every problem with its path in the file. */
-export function parseCatalog(text: string, file = 'catalog'): Declaration {
-  return parseDeclaration(parseText(text, file), file);
+export function parseCatalog(text: string, file = 'catalog', kinds: Kinds = KINDS): Declaration {
+  return parseDeclaration(parseText(text, file), file, kinds);
 }
 
 function parseText(text: string, file: string): unknown {
@@ -28,8 +28,8 @@ function parseText(text: string, file: string): unknown {
 }
 
 /** Checks a catalog that is no text any more. Throws a UsageError like `parseCatalog`. */
-export function parseDeclaration(written: unknown, file: string): Declaration {
-  const { declared, problems } = readDeclaration(written, file);
+export function parseDeclaration(written: unknown, file: string, kinds: Kinds = KINDS): Declaration {
+  const { declared, problems } = readDeclaration(written, file, kinds);
   if (problems.length > 0 || !declared) throw new UsageError(problems);
   return declared;
 }
@@ -37,17 +37,24 @@ export function parseDeclaration(written: unknown, file: string): Declaration {
 /** `declared` is there, too, when the problems leave no doubt what is meant: so that a typo hides no other mistake. */
 export type Reading = { declared?: Declaration; problems: string[] };
 
-function readDeclaration(written: unknown, file: string): Reading {
-  const parsed = declaration.safeParse(written);
+function readDeclaration(written: unknown, file: string, kinds: Kinds): Reading {
+  const schema = declarationOf(kinds);
+  const parsed = schema.safeParse(written);
   const issues = parsed.error?.issues ?? [];
-  const misspelt = new Set(issues.flatMap(meantPaths));
+  const known: Known = (path) => knownKeys(kinds, partOf(path), valueAt(written, path));
+  const misspelt = new Set(issues.flatMap((issue) => meantPaths(issue, known)));
   const told = issues.filter((issue) => !misspelt.has(issue.path.join('.')));
+  const places = Object.values(kinds).map(({ entry }) => entry);
   const problems = told.flatMap((issue) =>
-    issueWords(issue, written, KNOWN_KEYS).map((words) => `${file}: ${issue.path.join('.') || 'the file'}: ${words}`),
+    issueWords(issue, written, known, places).map(
+      (words) => `${file}: ${issue.path.join('.') || 'the file'}: ${words}`,
+    ),
   );
-  const { data } = parsed.success ? parsed : declaration.safeParse(repaired(written, issues));
+  const { data: found } = parsed.success ? parsed : schema.safeParse(repaired(written, issues, known));
+  // Each entry has been judged by the schema of its kind.
+  const data = found as Omit<Declaration, 'digest' | 'source'> | undefined;
   if (!data) return { problems };
-  problems.push(...checkNames(data, file));
+  problems.push(...checkNames(data, file, kinds));
   // Without what only the check reads: that changes no erasure, and those under way need not keep another catalog for it.
   const { ignore: _, account, ...rest } = data;
   const erased = { account: { ...account, unreferenced: undefined }, ...rest };
@@ -56,14 +63,14 @@ function readDeclaration(written: unknown, file: string): Reading {
 }
 
 /** The places of the keys that were probably meant: what is said there would be said twice. */
-function meantPaths(issue: z.core.$ZodIssue): string[] {
+function meantPaths(issue: z.core.$ZodIssue, known: Known): string[] {
   if (issue.code !== 'unrecognized_keys') return [];
-  const meant = issue.keys.flatMap((key) => nearest(key, KNOWN_KEYS[partOf(issue.path)] ?? []) ?? []);
+  const meant = issue.keys.flatMap((key) => nearest(key, known(issue.path)) ?? []);
   return meant.map((key) => [...issue.path, key].join('.'));
 }
 
 /** The file as it was probably meant: misspelt keys are put right, and wrong values of keys that need not be there left out. */
-function repaired(written: unknown, issues: readonly z.core.$ZodIssue[]): unknown {
+function repaired(written: unknown, issues: readonly z.core.$ZodIssue[], known: Known): unknown {
   const copy = structuredClone(written);
   for (const issue of issues) {
     const { path } = issue;
@@ -73,7 +80,7 @@ function repaired(written: unknown, issues: readonly z.core.$ZodIssue[]): unknow
     const last = String(path.at(-1));
     if (issue.code === 'unrecognized_keys') {
       for (const key of issue.keys) {
-        const meant = nearest(key, KNOWN_KEYS[partOf(path)] ?? []);
+        const meant = nearest(key, known(path));
         if (meant !== undefined && !(meant in keys)) keys[meant] = keys[key];
         delete keys[key];
       }
@@ -83,60 +90,14 @@ function repaired(written: unknown, issues: readonly z.core.$ZodIssue[]): unknow
   return copy;
 }
 
-function checkNames(data: z.infer<typeof declaration>, file: string): string[] {
-  const seen = new Map<string, string>();
-  const problems: string[] = [];
-  for (const [index, location] of data.locations.entries()) {
-    const key = fullName(location.table);
-    const name = locationName(location);
-    for (const unique of [`table ${key}`, `name ${name}`]) {
-      const first = seen.get(unique);
-      if (first) problems.push(`${file}: locations.${index}: ${unique} is listed twice, first at ${first}`);
-      else seen.set(unique, `locations.${index}`);
-    }
-    if (key === fullName(data.account.table)) {
-      problems.push(`${file}: locations.${index}: ${location.table} is the account table; list only what it owns`);
-    } else if (name === tableName(data.account.table).table) {
-      // The task of the account's own row has that name, and an erasure has one task of each name.
-      problems.push(`${file}: locations.${index}: the name ${name} is the account's own: give the location another`);
-    }
-  }
-  return [...problems, ...checkIgnored(data, seen, file)];
-}
-
-function checkIgnored(
-  { account, locations, ignore = [] }: z.infer<typeof declaration>,
-  seen: ReadonlyMap<string, string>,
-  file: string,
-): string[] {
-  const problems: string[] = [];
-  const ignored = new Map<string, string>();
-  const holders = new Map(locations.map((l, i) => [columnName(fullName(l.table), l.account), `locations.${i}`]));
-  for (const [index, entry] of ignore.entries()) {
-    const place = `ignore.${index}`;
-    const of = entry.column === undefined ? undefined : splitColumn(entry.column);
-    const key = of ? columnName(of.table, of.column) : fullName(`${entry.table}`);
-    const what = `${of ? 'column' : 'table'} ${key}`;
-    const listed = of ? holders.get(key) : seen.get(what);
-    const first = ignored.get(key);
-    if (key === fullName(account.table)) problems.push(`${file}: ${place}: ${entry.table} is the account table`);
-    else if (listed && of)
-      problems.push(`${file}: ${place}: ${what} is the account column of ${listed}: it cannot be both`);
-    else if (listed) problems.push(`${file}: ${place}: ${what} is listed at ${listed}: it cannot be both`);
-    else if (first) problems.push(`${file}: ${place}: ${what} is listed twice, first at ${first}`);
-    else ignored.set(key, place);
-  }
-  return problems;
-}
-
 /** Reads and parses the catalog file. Throws a UsageError that says what to do. */
-export function loadCatalog(file: string): Declaration {
-  return parseCatalog(readText(file), file);
+export function loadCatalog(file: string, kinds: Kinds = KINDS): Declaration {
+  return parseCatalog(readText(file), file, kinds);
 }
 
 /** Like `loadCatalog`, but goes on with what was probably meant. Throws where the file cannot be read at all. */
-export function readCatalogFile(file: string): Reading {
-  return readDeclaration(parseText(readText(file), file), file);
+export function readCatalogFile(file: string, kinds: Kinds = KINDS): Reading {
+  return readDeclaration(parseText(readText(file), file), file, kinds);
 }
 
 function readText(file: string): string {

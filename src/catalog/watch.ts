@@ -1,3 +1,4 @@
+import type { Kinds } from '../locations/kinds/registry.ts';
 import type { Logger } from '../logger.ts';
 import type { Database } from '../store/client.ts';
 import { sanitize } from '../store/sql-errors.ts';
@@ -17,14 +18,14 @@ export function watchCatalog(
   db: Database,
   declared: Declaration,
   start: Fit,
-  { log, intervalMs }: { log: Logger; intervalMs: number },
+  { kinds, log, intervalMs }: { kinds: Kinds; log: Logger; intervalMs: number },
 ): { drift: Drift; stop: () => Promise<void> } {
   const drift = { ...start.drift };
   tell(log, drift);
   let running: Promise<void> = Promise.resolve();
   const look = async () => {
     try {
-      const now = driftOf(await inspectDrifted(db, declared), start);
+      const now = driftOf(await inspectDrifted(db, declared, kinds), start);
       if (now.problems.join() === drift.problems.join()) return;
       Object.assign(drift, now);
       tell(log, drift);

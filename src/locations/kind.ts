@@ -3,6 +3,8 @@
  * *location* is one such place in the catalog. An *outcome* is what becomes of the data there (`OUTCOMES`). A *carrier* is
  * how one kind carries out one outcome. The erasure decides what is done and when, and records it; the kind does it.
  */
+import type { z } from 'zod';
+import type { Declaration, DeclaredLocation, Problems } from '../catalog/live/declared.ts';
 import type { Catalog, Location, Outcome } from '../catalog/live/types.ts';
 import type { LetheError } from '../errors.ts';
 import type { KeyValue } from '../keys/types.ts';
@@ -32,6 +34,17 @@ export type KindContext = {
 export type Counts = ReadonlyMap<string, number>;
 
 export type Kind<L extends Location = Location> = {
+  /** The key by which an entry of `locations:` in the catalog is of this kind. What stands there names the place. */
+  readonly entry: string;
+  /** The keys of such an entry, `entry` among them, beside those that every entry has: name, owner, action, at, sla. */
+  readonly declare: z.ZodObject;
+  /** The place of a parsed entry, however it is written: no other entry of this kind may have it. */
+  placeOf(entry: DeclaredLocation): string;
+  /**
+   * Compares the kind's entries of a catalog with the live system, and changes nothing. `leaveOutMisfits`: goes on
+   * without what does not fit, so that the rest can be erased; the errors stay.
+   */
+  resolve(db: Database, declared: Declaration, how: { leaveOutMisfits: boolean }): Promise<Resolved<L>>;
   /** One carrier an outcome, or the words in which a catalog that asks for it is refused. */
   readonly outcomes: { readonly [O in Outcome]: Carrier<L> | Refused };
   /** What takes part in the transaction that deletes the account's row. Null: it may outlive the account, and is awaited. */
@@ -46,6 +59,17 @@ export type Kind<L extends Location = Location> = {
   /** The cause of a failed step: what an operator can mend, instead of what it made fail. */
   causeOf(ctx: Pick<KindContext, 'db' | 'catalog'>, error: unknown): Promise<LetheError>;
 };
+
+/** What a kind says of its entries. `unusable`: the errors that keep a location from being erased. */
+export type Resolved<L extends Location = Location> = Problems & {
+  readonly unusable: string[];
+  /** Stage 0 is erased first. They count only where there are no errors, or misfits were left out. */
+  readonly locations: readonly L[];
+  /** What else the catalog keeps, of the kind that has the account's row in its database. Absent: that does not fit. */
+  readonly kept?: Kept;
+};
+
+export type Kept = Pick<Catalog, 'account' | 'references' | 'hooks' | 'ignored'>;
 
 /** An outcome that a kind does not have, and why, for whoever wrote the catalog. */
 export type Refused = { readonly refused: string };

@@ -7,6 +7,9 @@ import { columnName, type Ignored } from './ignored.ts';
 import type { KeyOwners } from './key-columns.ts';
 import { kindColumnOf } from './polymorphic.ts';
 
+/** What tells whose keys a column holds. */
+type Known = { owners: KeyOwners; ignored: Ignored };
+
 /**
  * Checks a location's account columns, one for each column of the account's key. Each must exist and be of its type.
  * Nothing may say that it holds the key of something else: equal numbers there would be rows of others.
@@ -15,21 +18,14 @@ import { kindColumnOf } from './polymorphic.ts';
 export function checkHolder(
   location: { name: string; account: readonly string[] },
   table: TableFacts,
-  account: { name: string; key: KeyColumns },
-  owners: KeyOwners,
-  ignored: Ignored,
+  known: Known & { account: { name: string; key: KeyColumns } },
   errors: string[],
 ): KeyColumns | undefined {
-  const holds = account.key.every((key, i) =>
-    checkColumn(
-      { name: location.name, account: location.account[i] as string },
-      table,
-      { name: account.name, key },
-      owners,
-      ignored,
-      errors,
-    ),
-  );
+  const { account, owners, ignored } = known;
+  const holds = account.key.every((key, i) => {
+    const column = { name: location.name, account: location.account[i] as string };
+    return checkColumn(column, table, { account: { name: account.name, key }, owners, ignored }, errors);
+  });
   if (!holds) return undefined;
   const [first, ...more] = account.key.map(({ type }, i) => ({ name: location.account[i] as string, type }));
   return first && [first, ...more];
@@ -38,9 +34,7 @@ export function checkHolder(
 function checkColumn(
   location: { name: string; account: string },
   table: TableFacts,
-  account: { name: string; key: Column },
-  owners: KeyOwners,
-  ignored: Ignored,
+  { account, owners, ignored }: Known & { account: { name: string; key: Column } },
   errors: string[],
 ): boolean {
   const place = `locations.${location.name}: ${table.table}.${identifier(location.account)}`;

@@ -37,9 +37,14 @@ export type Declaration = {
   source: unknown;
 };
 
+type Entries = Pick<Declaration, 'locations'>;
+
+/** The entries that have this key, and so are of the kind that it stands for. */
+export const entriesOf = <E extends DeclaredLocation>({ locations }: Entries, key: string): E[] =>
+  locations.filter((entry): entry is E => key in entry);
+
 /** The entries of kind `table`. */
-export const tablesOf = ({ locations }: Pick<Declaration, 'locations'>): DeclaredTable[] =>
-  locations.filter((entry): entry is DeclaredTable => 'table' in entry);
+export const tablesOf = (declared: Entries): DeclaredTable[] => entriesOf(declared, 'table');
 
 /** Errors are all that could delete too much, too little or unseen; warnings are what makes it slow or surprising. */
 export type Problems = { errors: string[]; warnings: string[] };

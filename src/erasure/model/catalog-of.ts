@@ -66,13 +66,13 @@ export async function adoptCatalog(ctx: Context, of: Erasure): Promise<void> {
 
 async function findKept(ctx: Context, digest: string): Promise<Declaration | null> {
   const [kept] = await ctx.db.select().from(catalogs).where(eq(catalogs.digest, digest));
-  return kept ? parseDeclaration(kept.source, 'the catalog of the request') : null;
+  return kept ? parseDeclaration(kept.source, 'the catalog of the request', ctx.kinds) : null;
 }
 
 async function resolve(ctx: Context, kept: Declaration): Promise<Past> {
   try {
-    const declared = mergeDeclarations(kept, ctx.declared);
-    const { catalog, errors, drift } = await inspectDrifted(ctx.db, declared);
+    const declared = mergeDeclarations(kept, ctx.declared, ctx.kinds);
+    const { catalog, errors, drift } = await inspectDrifted(ctx.db, declared, ctx.kinds);
     // A foreign key alone is met by whoever deletes what it points at.
     if (catalog && drift.unusable.length === 0) return { declared, catalog };
     throw new UsageError(errors);

@@ -1,5 +1,7 @@
 import type { TableLocation } from '../../catalog/live/types.ts';
 import type { Carrier, Inside, Kind, Refused } from '../kind.ts';
+import { compareTables } from './compare.ts';
+import { declareTable, placeOfTable } from './declare.ts';
 import { eraseAtRequest } from './erase-at-request.ts';
 import { eraseRest } from './erase-rest.ts';
 import { eraseSlice } from './erase-slice.ts';
@@ -32,6 +34,10 @@ const inside: Inside = {
 
 /** A table of the account's own database. */
 export const table: Kind<TableLocation> = {
+  entry: 'table',
+  declare: declareTable,
+  placeOf: placeOfTable,
+  resolve: compareTables,
   outcomes: { delete: deleteRows, set: NOT_YET, keep: NOT_YET, refuse: NOT_YET },
   inside,
   look: lookFirst,
