@@ -80,7 +80,7 @@ export function createApp(api: Api): Hono {
   app.use(async (c, next) => {
     const started = performance.now();
     await next();
-    // The route is logged, not the path: paths hold account ids, queries hold tokens.
+    // The route is logged, not the path: paths contain account ids, queries contain tokens.
     const line = {
       requestId: c.get('requestId'),
       method: c.req.method,

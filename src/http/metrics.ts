@@ -9,7 +9,7 @@ import { listening } from './server/listening.ts';
 /** What the second port shows. */
 export type Inside = Probed & { metrics: Metrics };
 
-/** The application of the second port: for probes and for a scraper, without authentication. */
+/** The application of the second port. It serves probes and a scraper, without authentication. */
 export function createMetricsApp(inside: Inside): Hono {
   const app = new Hono();
   const text = keptFor(SHARED_MS, () => inside.metrics.text());

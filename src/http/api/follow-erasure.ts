@@ -39,7 +39,7 @@ export const followErasureRoute = createRoute({
   },
 });
 
-/** A stream ends with its connection, and no proxy holds it back. */
+/** A stream ends with its connection, and no proxy delays it. */
 const HEADERS = {
   'Content-Type': 'text/event-stream',
   'Cache-Control': 'no-store',

@@ -1,8 +1,8 @@
 type Rgb = [number, number, number];
 
-/** What the pages stand on, light and dark; the style sheet takes them from here. */
+/** The background of the pages, light and dark. The style sheet takes it from here. */
 export const SURFACES = { light: '#ffffff', dark: '#1b2026' } as const;
-/** Nothing less black will do: on a middle grey it would not be readable, nor would white. */
+/** Nothing less than black will do: on a middle grey neither a dark grey nor white can be read. */
 const INKS = ['#ffffff', '#000000'] as const;
 /** WCAG AA for text. */
 const READABLE = 4.5;
@@ -27,7 +27,7 @@ export function contrast(a: string, b: string): number {
 export const inkOn = (color: string): string =>
   contrast(color, INKS[0]) >= contrast(color, INKS[1]) ? INKS[0] : INKS[1];
 
-/** `color`, mixed with the ink of `surface` only as far as it takes to be read on it. */
+/** `color`, mixed with as much of the ink of `surface` as it takes to be read there. */
 export function readableOn(color: string, surface: string): string {
   const from = parse(color);
   const to = parse(inkOn(surface));
@@ -41,6 +41,6 @@ export function readableOn(color: string, surface: string): string {
 const theme = (accent: string, surface: string) =>
   `--surface:${surface};--accent:${accent};--on-accent:${inkOn(accent)};--accent-ink:${readableOn(accent, surface)}`;
 
-/** The style sheet that carries a brand's colours: a policy without inline styles leaves no other way. */
+/** The style sheet with a brand's colours. The pages' policy allows no inline styles, so it is a file. */
 export const brandSheet = (light: string, dark: string): string =>
   `:root{${theme(light, SURFACES.light)}}\n@media (prefers-color-scheme:dark){:root{${theme(dark, SURFACES.dark)}}}\n`;

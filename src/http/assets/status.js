@@ -2,7 +2,7 @@
 // `liveView` is in live-view.js, which is served in front of this file. Two requests could meet two versions of Lethe.
 const POLL_MS = { running: 2_000, unavailable: 5_000 };
 const POLL_OTHERWISE_MS = 10_000;
-/** With events coming in the page is still looked at now and then: a proxy may hold a stream back. */
+/** While events come, the page is still fetched now and then: a proxy may delay a stream. */
 const POLL_WITH_EVENTS_MS = 60_000;
 const RECONNECT_MS = 30_000;
 const ANNOUNCE_MS = 10_000;
@@ -32,7 +32,7 @@ function localize(root) {
   }
 }
 
-/** Speaks to those who do not see the page: rarely while it moves, at once when something happened. */
+/** Speaks to those who do not see the page: rarely while it moves, at once when something has happened. */
 function announce(text, now = false) {
   if (!now && Date.now() - announcedAt < ANNOUNCE_MS) return;
   announcedAt = Date.now();
@@ -145,7 +145,7 @@ function follow() {
 }
 
 localize(document);
-// A message about what was just done is not to be read again after a reload.
+// After a reload nobody should read the message about what was just done again.
 const here = new URL(location.href);
 if (here.searchParams.has('notice')) {
   here.searchParams.delete('notice');

@@ -10,7 +10,7 @@ function announce(text) {
   document.getElementById('announcer').textContent = text;
 }
 
-/** Says above the page that it is not kept true at the moment; null takes it away. */
+/** Says above the page that it is not kept true at the moment. `null` takes the words away. */
 function warn(words) {
   main.querySelector('.notice.stale')?.remove();
   if (words === null) return;
@@ -21,7 +21,7 @@ function warn(words) {
   main.prepend(notice);
 }
 
-/** Takes over the parts that have changed, but none that somebody is in: they would lose their place. */
+/** Takes over the parts that have changed, but not the one with the focus: the reader would lose the place. */
 function takeOver(page) {
   for (const part of main.querySelectorAll('[data-live]')) {
     const fresh = page.querySelector(`[data-live="${part.dataset.live}"]`);
@@ -58,6 +58,6 @@ async function round() {
   if (going) setTimeout(round, failed ? AFTER_FAILURE_MS : EVERY_MS);
 }
 
-// What an action came to is news once, not after a reload.
+// The outcome of an action is news once, not after a reload.
 if (new URLSearchParams(location.search).has('notice')) history.replaceState(null, '', location.pathname);
 if (main?.hasAttribute('data-live-page')) setTimeout(round, EVERY_MS);

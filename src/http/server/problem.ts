@@ -41,7 +41,7 @@ const BY_STATUS: Record<number, ErrorCode> = {
   413: 'payload_too_large',
 };
 
-/** Whatever a handler throws, as a LetheError whose text holds no data of the application. */
+/** Whatever a handler throws, as a LetheError whose text contains no data of the application. */
 export function toLetheError(error: unknown): LetheError {
   if (error instanceof HTTPException) {
     return new LetheError(

@@ -8,7 +8,7 @@ const derive = (password: string, salt: Buffer, cost: { N: number; r: number; p:
     );
   });
 
-/** A password as LETHE_DASHBOARD_USERS holds it: `N:r:p:salt:key`, base64url (scrypt, RFC 7914). */
+/** A password as LETHE_DASHBOARD_USERS has it: `N:r:p:salt:key`, base64url (scrypt, RFC 7914). */
 export async function hashPassword(password: string): Promise<string> {
   const salt = randomBytes(16);
   const key = await derive(password, salt, COST);

@@ -41,7 +41,7 @@ export const WORDS: Record<Action, Words> = {
       'What has been deleted stays deleted. The deadline does not move.',
     ],
     button: 'Hold',
-    // What the application holds can be held here as well, so that it stays so when the application lifts its own.
+    // One that the application holds can be held here as well: then it stays held when the application lifts its own.
     fits: (e) => !isFinal(e.state) && (!e.heldAt || e.heldBy === BY_APPLICATION),
   },
   release: {
@@ -56,7 +56,7 @@ export const WORDS: Record<Action, Words> = {
   },
 };
 
-/** What came of an action; it travels in the page's address, so it is a closed list. */
+/** The outcomes of an action. They travel in the page's address, so the list is closed. */
 export const NOTICES = {
   replay: { bad: false, words: 'Replayed: it is running again.' },
   start: { bad: false, words: 'Started.' },
@@ -83,7 +83,7 @@ const BY_CODE: Partial<Record<ErrorCode, Notice>> = {
   database_unavailable: 'unclear',
 };
 
-/** The notice for a refusal; undefined for what is no news about the erasure. */
+/** The notice for a refusal. Undefined for a refusal that says nothing about the erasure. */
 export const noticeOf = (code: ErrorCode): Notice | undefined => BY_CODE[code];
 
 /** Links to the questions of all actions that fit. */

@@ -26,12 +26,12 @@ const BASE = '/admin/queues';
  */
 const ALLOWED: Record<DashboardRole, RegExp[]> = {
   support: [],
-  // A scheduler's job ids hold `:` and `.`, percent-encoded or not. `clean/retry` would be the board's clean of a
+  // A scheduler's job ids contain `:` and `.`, percent-encoded or not. `clean/retry` would be the board's clean of a
   // state named retry.
   ops: [/^\/api\/queues\/[\w-]+\/(?!clean\/|retry\/)[\w.:%-]+\/retry$/, /^\/api\/queues\/[\w-]+\/retry\/failed$/],
 };
 
-/** Bull Board behind the login: support looks, ops may retry. What else a writable board offers, its style sheet hides. */
+/** Bull Board behind the sign-in: support looks, ops may retry. Its style sheet hides what else a writable board offers. */
 export function boardRoutes(api: BoardParts, { href }: Pick<Assets, 'href'>): Hono {
   const boards: Record<DashboardRole, Hono> = {
     support: createBoard(api, href, true),
@@ -86,14 +86,14 @@ function createBoard(api: BoardParts, href: Href, readOnly: boolean): Hono {
       },
     },
   });
-  // The page, and what serves its files, know one base only: the browser's.
+  // The page and the routes of its files know one base only: the browser's.
   adapter.setBasePath(href(BASE));
   // Not strict: the page's own links home end with a slash.
   const getPath = (request: Request) => href(getPathNoStrict(request) as `/${string}`);
   return new Hono({ getPath }).route(href(BASE), adapter.registerPlugin());
 }
 
-/** A chunk's job by its location and range; any other by its name. */
+/** A chunk's job is named by its location and range, any other job by its name. */
 function nameOf({ name, data }: { name: string; data?: Partial<ChunkWords> }): string {
   const { location, pass, range, rows } = data ?? {};
   if (location === undefined) return name;

@@ -97,7 +97,7 @@ function progressOf(e: Erasure, { percent, rowsDeleted, rowsPlanned }: Progress)
     : html`<progress aria-label="Whole erasure" value="${percent}" max="100"></progress> ${percent}%, ${rows}`;
 }
 
-/** The newest step in Bull Board. Jobs are kept there for an hour after they ended, so it may be gone. */
+/** A link to the newest step in Bull Board. Jobs are kept there for an hour after they ended, so it may be gone. */
 function jobOf(href: Href, e: Erasure): Html | null {
   if (e.jobId === null) return null;
   return html`<a href="${href(`/admin/queues/queue/erasures/${encodeURIComponent(e.jobId)}`)}">Step ${e.step} in the queues</a>${isFinal(e.state) ? html` <span class="soft">(kept for about an hour)</span>` : ''}`;
@@ -131,7 +131,7 @@ function locationRow({ erasure: e, tasks }: DetailView, location: LocationProgre
   const cell = (column: number, content: unknown, kind = '') =>
     html`<td role="cell" class="${kind}" data-label="${COLUMNS[column]}"><div>${content}</div></td>`;
   return html`<tr role="row">
-${cell(0, html`<bdi>${location.name}</bdi>${task?.kind === 'account' ? html` <span class="soft">the account’s own row, last</span>` : ''}`)}
+${cell(0, html`<bdi>${location.name}</bdi>${location.kind === 'account' ? html` <span class="soft">the account’s own row, last</span>` : ''}`)}
 ${cell(1, html`<bdi>${location.owner}</bdi>`)}
 ${cell(2, html`<span class="task ${location.state}">${TASK_STATES[location.state] ?? location.state}</span>${task && task.pass > 1 ? html` <span class="soft">pass ${task.pass}</span>` : ''}`)}
 ${cell(3, rowsOf(location), 'number')}
@@ -144,7 +144,7 @@ ${location.lastError === null ? '' : html`<tr role="row" class="error"><td role=
 function rowsOf({ name, state, rowsDeleted, rowsPlanned }: LocationProgress): Html {
   const nothing = html`<span class="soft">none</span>`;
   if (state === 'retained') return rowsDeleted === 0 ? nothing : html`${count(rowsDeleted)}`;
-  // What others hold is not counted before they confirm it.
+  // Lethe cannot count what others have before they confirm it.
   if (rowsPlanned === null && state === 'awaiting') return html`<span class="soft">not counted</span>`;
   if (rowsPlanned === null) return html`${count(rowsDeleted)} <span class="soft">not planned yet</span>`;
   if (rowsPlanned === 0 && rowsDeleted === 0) return nothing;

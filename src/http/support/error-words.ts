@@ -7,7 +7,7 @@ const WAIT = 'Nothing: it is tried again by itself.';
 const REPORT = 'Tell the developers, with the text below and the erasure’s id; then replay.';
 const NOT_HERE = 'Nothing: this is the answer to a request, not the state of an erasure.';
 
-/** Every code of the closed list: one that is new does not compile until it is said here. */
+/** Words for every code of the closed list. A new code does not compile until it has words here. */
 const WORDS: Record<ErrorCode, readonly [words: string, help: string]> = {
   invalid_request: ['The request was not valid.', NOT_HERE],
   payload_too_large: ['The request was too large.', NOT_HERE],
@@ -91,8 +91,8 @@ export const wordsOf = (code: ErrorCode): { words: string; help: string } => {
 };
 
 /**
- * Words for an error as it is kept with a task (`code: detail`). Text that begins with no code of the
- * list is an error that Lethe does not know. The detail is hostile: escape it.
+ * Words for an error as a task keeps it (`code: detail`). Text that begins with no code of the list is an error that
+ * Lethe does not know. The detail is hostile: escape it.
  */
 export function errorWords(message: string): ErrorWords {
   const code = message.slice(0, Math.max(0, message.indexOf(': ')));
@@ -125,6 +125,6 @@ const MAIL_OUTCOMES: Record<string, string> = {
   internal_server_error: 'the provider had an error of its own',
 };
 
-/** How the last attempt at a mail ended, in words; a name that the provider made up as it is. */
+/** How the last attempt at a mail ended, in words. A name that the provider made up stays as it is. */
 export const outcomeWords = (outcome: string): string =>
   Object.hasOwn(MAIL_OUTCOMES, outcome) ? (MAIL_OUTCOMES[outcome] as string) : outcome;

@@ -19,7 +19,7 @@ const rows = (value: unknown) =>
 const NEWER =
   'another account has this key now; rows that the earlier one may have left cannot be told from its rows, which are not touched';
 
-/** Every type of event: one that is new does not compile until it is said here. */
+/** Words for every type of event. A new type does not compile until it has words here. */
 const WORDS: Record<EventType, (data: Data, requestedBy: string) => string> = {
   'erasure.requested': (_, requestedBy) => `Requested${requestedBy === '' ? '' : ` by ${requestedBy}`}`,
   'erasure.scheduled': () => 'Scheduled',

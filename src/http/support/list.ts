@@ -55,7 +55,7 @@ function address(href: Href, { q, state, held, overdue, cursor }: Search): strin
   return href(query === '' ? ERASURES : `${ERASURES}?${query}`);
 }
 
-/** First on the page: until it is mended, erasures stall. */
+/** It stands first on the page: until the catalog is mended, erasures stall. */
 const driftNotice = (problems: readonly string[]): Html | '' =>
   problems.length === 0
     ? ''
@@ -83,7 +83,7 @@ ${overview.mails === null ? '' : html`<p class="bad">${mailWords(overview.mails)
 const mailWords = ({ count: n, outcome }: NonNullable<Overview['mails']>) =>
   html`${n === 1 ? 'A mail waits' : `${count(n)} mails wait`}: <bdi>${outcomeWords(outcome)}</bdi>.`;
 
-/** Partners are not everybody's: the state is hidden where nothing is in it. */
+/** Not everybody has partners: the state is hidden where no erasure is in it. */
 const isShown = (state: string, { states }: Overview) => state !== 'awaiting' || (states.awaiting ?? 0) > 0;
 
 const searchForm = (
@@ -103,7 +103,7 @@ ${JSON.stringify(search) === JSON.stringify(ANY) ? '' : html`<a class="clear" hr
 
 const COLUMNS = ['Erasure', 'Account', 'State', 'Mode', 'Requested', 'Progress', 'What happens next', 'Due'];
 
-// The roles are said, because a table that is laid out as cards is no table to a screen reader any more.
+// The roles are written out: to a screen reader a table that is laid out as cards is no table any more.
 const table = (href: Href, rows: readonly Row[], now: Date): Html => html`<table class="list" role="table">
 <caption class="unseen">Erasures, newest first</caption>
 <thead role="rowgroup"><tr role="row">${COLUMNS.map((name) => html`<th role="columnheader" scope="col">${name}</th>`)}</tr></thead>

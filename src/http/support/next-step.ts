@@ -25,7 +25,7 @@ export type Ahead = { mails: readonly MailFacts[]; etaSeconds: number | null };
 export const isOverdue = (of: Pick<Erasure, 'state' | 'dueAt'>, now: Date): boolean =>
   !isFinal(of.state) && of.dueAt < now;
 
-/** True while nothing happens because somebody said so; a hold on what is final says nothing any more. */
+/** True while an erasure is on hold. A hold on a final one says nothing any more. */
 export const isHeld = (of: Pick<Erasure, 'state' | 'heldAt'>): boolean => of.heldAt !== null && !isFinal(of.state);
 
 /** What happens next to an erasure, and when. One sentence without its full stop. */

@@ -7,7 +7,7 @@ export type QueueHealth = { well: boolean; words: string };
 const PATIENCE_MS = 800;
 const many = (n: number, one: string) => `${n.toLocaleString('en-US')} ${one}${n === 1 ? '' : 's'}`;
 
-/** Jobs and workers as Redis knows them; that Redis is away is an answer too. Never throws. */
+/** Jobs and workers as Redis knows them. That Redis is away is an answer, too. Never throws. */
 export async function readQueueHealth({ producers }: { producers: Pick<Producers, 'queues'> }): Promise<QueueHealth> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
@@ -27,7 +27,7 @@ export async function readQueueHealth({ producers }: { producers: Pick<Producers
 
 async function ask({ queues }: Pick<Producers, 'queues'>): Promise<QueueHealth> {
   const [workers, ...counts] = await Promise.all([
-    // CLIENT LIST may be refused where all else is allowed: then nobody can tell.
+    // Redis may refuse CLIENT LIST where it allows all else. Then the number of workers is unknown.
     queues.chunks.getWorkersCount().catch((error: Error) => {
       if (/\bNOPERM\b/.test(error.message)) return undefined;
       throw error;

@@ -26,7 +26,7 @@ import { wordsOf } from './error-words.ts';
 import { listPage } from './list.ts';
 import { parseSearch, runSearch, type Searched } from './search.ts';
 
-/** A person waits longer than a program, but not for ever. */
+/** How long a person waits for a page: longer than a program, but not for ever. */
 const DEADLINE_MS = 4_000;
 
 /** The pages load from this server only, and nothing inline; nobody may frame them. */
@@ -94,7 +94,7 @@ export function supportRoutes(api: SupportParts, { href }: Assets): Hono<Env> {
     c.header('Cache-Control', 'no-store');
     const see = (user: SignedIn) =>
       c.set('viewer', { user, csrf: deriveToken(config.LETHE_SECRET, 'csrf', session(user)) });
-    // Before the database is asked: that it is away is told in words to somebody who signed in.
+    // Set before the database is asked: when it is away, somebody who signed in is told so in words.
     const [claimed] = claimedSessions(c, config);
     if (claimed) see(claimed);
     const user = await currentUser(c, api);
@@ -163,7 +163,7 @@ export function supportRoutes(api: SupportParts, { href }: Assets): Hono<Env> {
     );
   });
 
-  // People get a page; what forms and programs send gets a problem document.
+  // People who look get a page. Requests of forms and programs get a problem document.
   routes.onError((error, c) => {
     const clean = toLetheError(error);
     const viewer = c.get('viewer');

@@ -16,7 +16,7 @@ import type { ListView, Row, Search } from './list.ts';
 import { readQueueHealth } from './queue-health.ts';
 
 const PAGE = 25;
-/** Rows whose progress is read at once: a page must not take every connection of the pool. */
+/** How many rows' progress is read at once: a page must not take every connection of the pool. */
 const AT_ONCE = 5;
 
 /** What a search asks. */
@@ -26,7 +26,7 @@ export type Searched = {
   producers: Pick<Producers, 'queues'>;
 };
 
-/** The search as the address says it; what the form cannot have sent counts as nothing. */
+/** The search as the address says it. What the form cannot have sent is ignored. */
 export function parseSearch(query: Record<string, string>): Search {
   return {
     q: (query.q ?? '').trim().slice(0, 200),
@@ -70,7 +70,7 @@ export async function runSearch(api: Searched, search: Search): Promise<ListView
 
 const filterOf = ({ state, held, overdue }: Search): Filter => ({
   ...(state === '' ? {} : { state: state as State }),
-  // A hold on what is final says nothing any more.
+  // A hold on a final erasure says nothing any more.
   ...(held ? { held: true, live: true } : {}),
   ...(overdue ? { overdue: true } : {}),
 });
@@ -89,7 +89,7 @@ export function idPartOf(q: string): Filter['idPart'] {
   return { from: whole('0'), to: whole('f'), end: end.toLowerCase() };
 }
 
-/** An erasure's id or a part of it, or an account's as the application writes it: its digests find what was scrubbed. */
+/** What a search text means: an erasure's id or a part of it, or an account's id. The account's digests find what was scrubbed. */
 async function whatIsMeant({ ctx, config }: Searched, q: string): Promise<Meant> {
   if (q === '') return {};
   if (isUuid(q)) {
@@ -114,7 +114,7 @@ async function whatIsMeant({ ctx, config }: Searched, q: string): Promise<Meant>
   return { accountKey, accountDigests: accountDigests(config.LETHE_SECRET, accountKey), idPart: idPartOf(q) };
 }
 
-/** Rows with what moves: only what is under way is asked for its progress. */
+/** Adds progress and mails to the rows. Progress is read only of what is under way. */
 async function withProgress({ ctx }: Searched, erasures: readonly Erasure[]): Promise<Row[]> {
   const mails = await readMails(
     ctx.db,
