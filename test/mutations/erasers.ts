@@ -41,7 +41,7 @@ export const ERASERS: readonly Mutation[] = [
     name: 'foreign-rows-cascade',
     breaks: 'nobody else is touched: rows of another account below a parent are an error, never a cascade',
     edits: [
-      { file: TABLE, find: 'await refuseForeignRows(tx, location, child, reference, account, keys);', replace: '' },
+      { file: TABLE, find: 'await refuseForeignRows(tx, below, account);', replace: '' },
       { file: TABLE, find: 'occupied.push(', replace: 'void (' },
     ],
     tests: [IN_THE_WAY],

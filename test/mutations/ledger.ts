@@ -15,7 +15,7 @@ export const LEDGER: readonly Mutation[] = [
     edits: [
       {
         file: 'src/locations/table/rows/erase-rows.ts',
-        find: 'for (const [name, count] of below.rows) deleted.rows.set(name, (deleted.rows.get(name) ?? 0) + count);',
+        find: 'for (const [name, count] of gone.rows) deleted.rows.set(name, (deleted.rows.get(name) ?? 0) + count);',
         replace: '',
       },
     ],

@@ -1,9 +1,10 @@
 import { and, eq, ne, sql } from 'drizzle-orm';
+import { locationOf } from '../../catalog/live/location-of.ts';
 import type { LetheError } from '../../errors.ts';
 import { appendEvent } from '../../events/append.ts';
 import { decodeKey } from '../../keys/encode.ts';
 import { type ChunkWork, NewerAccount } from '../../locations/kind.ts';
-import { carrierOf, kindOf, locationOf } from '../../locations/kinds/ask.ts';
+import { carrierOf, kindOf } from '../../locations/kinds/ask.ts';
 import type { Allowance } from '../../pace/pace.ts';
 import type { SliceSize } from '../../pace/slice-size.ts';
 import { OWN_TABLES } from '../../store/limits.ts';

@@ -1,6 +1,7 @@
 import { and, eq, sql } from 'drizzle-orm';
+import { locationOf } from '../../catalog/live/location-of.ts';
 import type { KeyValue } from '../../keys/types.ts';
-import { carrierOf, locationOf } from '../../locations/kinds/ask.ts';
+import { carrierOf } from '../../locations/kinds/ask.ts';
 import { PROBING } from '../../store/limits.ts';
 import { chunk, task } from '../../store/schema.ts';
 import { transaction } from '../../store/transaction.ts';

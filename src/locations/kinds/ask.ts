@@ -33,13 +33,6 @@ export const insideNames = (kinds: Kinds): string[] =>
 /** True for a location that may outlive the account: its kind takes no part in the last transaction. */
 export const outlives = (kinds: Kinds, location: Location): boolean => kindOf(kinds, location).inside === null;
 
-/** The location of this name. Throws `location_missing`: an erasure cannot go on without it. */
-export function locationOf<L extends { readonly name: string }>(locations: readonly L[], name: string): L {
-  const location = locations.find((l) => l.name === name);
-  if (!location) throw new LetheError('location_missing', `${name} is not in the catalog any more`);
-  return location;
-}
-
 /** Names of those of `locations` where their outcome does not hold yet. */
 export async function proveAll(
   kinds: Kinds,

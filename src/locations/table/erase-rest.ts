@@ -76,7 +76,7 @@ async function eraseAndProve(
     const erase = () => eraseEverything(tx, catalog, account, settle);
     const { gone, remaining, last } = limits.again ? await erase() : (await pipeline([refuse, erase]))[1];
     if (remaining.length > 0) throw new Rollback('locked');
-    await eraseWritten(tx, ctx, account, limits, last, gone, settle);
+    await eraseWritten(tx, ctx, account, limits, { left: last, gone, settle });
     return settled(gone);
   }
   await refuse();
@@ -89,9 +89,15 @@ async function eraseAndProve(
   }
   if (remaining.length > 0) await refuseLeft(tx, ctx, account, remaining);
   gone.set(catalog.account.table, await deleteAccountRow(tx, catalog.account, account));
-  await eraseWritten(tx, ctx, account, limits, await settle(), gone, settle);
+  await eraseWritten(tx, ctx, account, limits, { left: await settle(), gone, settle });
   return settled(gone);
 }
+
+/**
+ * `left`: names where rows are left. `gone`: what was deleted, to be added to. `settle`: has what waits for the commit
+ * happen now, and says again where rows are left.
+ */
+type Written = { left: readonly string[]; gone: Map<string, number>; settle: () => Promise<string[]> };
 
 /** Deletes what triggers have written while the account went (`left`), once: what they write again then is an error. */
 async function eraseWritten(
@@ -99,9 +105,7 @@ async function eraseWritten(
   ctx: KindContext,
   account: KeyValue,
   limits: FinishLimits,
-  left: readonly string[],
-  gone: Map<string, number>,
-  settle: () => Promise<string[]>,
+  { left, gone, settle }: Written,
 ): Promise<void> {
   if (left.length === 0) return;
   if (left.includes(ctx.catalog.account.table)) {

@@ -47,7 +47,9 @@ async function eraseRange(tx: Transaction, ctx: KindContext, work: Work, claim: 
   // What is left of the plan fits: its own end is the bound. Not where more may have come than was planned.
   const fits = claim.left <= claim.limit && !claim.skipLocked;
   const { account } = work;
-  const bound = fits ? null : await findBound(tx, location, account, claim.cursor, claim.upper, claim.limit);
+  const bound = fits
+    ? null
+    : await findBound(tx, location, account, { lower: claim.cursor, upper: claim.upper }, claim.limit);
   const upper = bound ?? claim.upper;
   const range = { lower: claim.cursor, upper, skipLocked: claim.skipLocked };
   const deleteRows = () => deleteBetween(tx, ctx, work, range);

@@ -1,3 +1,4 @@
+import { locationOf } from '../../catalog/live/location-of.ts';
 import type { TableLocation } from '../../catalog/live/types.ts';
 import type { KeyValue } from '../../keys/types.ts';
 import { GIVE_WAY_MS, PROBING } from '../../store/limits.ts';
@@ -15,16 +16,15 @@ const ROUNDS = 20;
 const LIMIT = 500;
 
 /**
- * Deletes the few rows that the application keeps locked so much that passes, which leave locked rows alone, never get
- * them. Passes leave locked rows alone, so they never get these. Each transaction waits in line for one such row while
+ * Deletes the few rows that the application keeps locked. Passes leave locked rows alone, so they never get these. Each transaction waits in line for one such row while
  * it has locked no other, and takes what else is free with it. Returns how many rows went.
  */
 export async function eraseStubborn(ctx: KindContext, account: KeyValue, by: StubbornWork): Promise<number> {
   let rows = 0;
   for (let round = 0; round < ROUNDS; round++) {
     const [name] = await transaction(ctx.db, PROBING, (tx) => findRemaining(tx, ctx.catalog.tables, account));
-    const location = ctx.catalog.tables.find((l) => l.name === name);
-    if (!location) return rows;
+    if (name === undefined) return rows;
+    const location = locationOf(ctx.catalog.tables, name);
     try {
       rows += await eraseOne(ctx, location, account, by);
     } catch (error) {

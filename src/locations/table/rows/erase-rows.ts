@@ -1,14 +1,14 @@
 import { type SQL, sql } from 'drizzle-orm';
-import { qualified } from '../../../catalog/live/names.ts';
 import { refuseIgnored } from '../../../catalog/live/refuse-ignored.ts';
 import { about, joins, relation } from '../../../catalog/live/statement.ts';
-import type { Catalog, Reference, TableLocation } from '../../../catalog/live/types.ts';
-import { LetheError } from '../../../errors.ts';
+import type { Catalog, TableLocation } from '../../../catalog/live/types.ts';
 import { asText, belongsTo, columns, inIndex, inList, inOrder, tuple, values, walks } from '../../../keys/sql.ts';
 import type { KeyValue } from '../../../keys/types.ts';
 import { affected } from '../../../store/affected.ts';
 import type { Transaction } from '../../../store/client.ts';
+import { anyChild, type Below, belowEach, belowOf, refuseForeignRows } from './below.ts';
 import { isVetoed } from './hooks.ts';
+import { keysOf } from './keys-of.ts';
 import { rowsBetween } from './rows-between.ts';
 
 /** Which of the account's rows one call takes, and how it meets rows that the application has locked. */
@@ -41,7 +41,7 @@ export async function eraseRows(
   const isLeaf = location.children.length === 0;
   if (isLeaf && !isVetoed(catalog, location)) return eraseLeaf(tx, location, account, where, pick);
   const keys = await selectKeys(tx, location, where, pick, forUpdate(pick));
-  return eraseParents(tx, catalog, location, account, keys, pick);
+  return eraseParents(tx, catalog, account, { location, keys }, pick);
 }
 
 /** The key of the n-th row after `lower`, up to `upper`, or null when fewer are left. */
@@ -49,8 +49,7 @@ export async function findBound(
   tx: Transaction,
   location: TableLocation,
   account: KeyValue,
-  lower: KeyValue | null,
-  upper: KeyValue,
+  { lower, upper }: { lower: KeyValue | null; upper: KeyValue },
   n: number,
 ): Promise<string[] | null> {
   const [row] = await about(location, () =>
@@ -102,11 +101,9 @@ export async function walkReferences(
   const where = rowsBetween('t', location, account, range.lower, range.upper);
   const keys = await selectKeys(tx, location, where, { ...range, limit: undefined, skipLocked: false }, sql``);
   if (keys.length === 0) return;
-  for (const reference of location.children) await anyChild(tx, location, childOf(catalog, reference), reference, keys);
+  for (const reference of location.children) await anyChild(tx, belowOf(catalog, location, keys, reference));
 }
 
-const childOf = (catalog: Catalog, reference: Reference) =>
-  catalog.tables.find((l) => l.name === reference.location) as TableLocation;
 const forUpdate = (pick: Pick): SQL => (pick.skipLocked ? sql`FOR UPDATE OF t SKIP LOCKED` : sql`FOR UPDATE OF t`);
 const limited = (limit: number | undefined): SQL => (limit === undefined ? sql`` : sql`LIMIT ${limit}`);
 
@@ -123,11 +120,6 @@ async function selectKeys(
     sql`SELECT ${asText('t', location.key)} AS key FROM ${relation(location)} AS t
          WHERE ${where} ${inOrder('t', location)} ${limited(pick.limit)} ${lock}`,
   );
-}
-
-async function keysOf(tx: Transaction, location: TableLocation, statement: SQL): Promise<string[][]> {
-  const rows = await about(location, () => tx.execute<{ key: string[] }>(statement));
-  return rows.map((row) => row.key);
 }
 
 async function eraseLeaf(
@@ -163,13 +155,15 @@ const deletePicked = (tx: Transaction, location: TableLocation, account: KeyValu
 const deleteFrom = (tx: Transaction, location: TableLocation, where: SQL): Promise<number> =>
   about(location, () => affected(tx, sql`DELETE FROM ${relation(location)} AS t WHERE ${where}`));
 
+/** Rows that this transaction has locked, by their keys. */
+type Locked = { location: TableLocation; keys: string[][] };
+
 /** Deletes locked parents, children first. Nothing can reference them meanwhile: that would need a lock that we hold. */
 async function eraseParents(
   tx: Transaction,
   catalog: Catalog,
-  location: TableLocation,
   account: KeyValue,
-  keys: string[][],
+  { location, keys }: Locked,
   pick: Pick,
 ): Promise<Deleted> {
   const deleted: Deleted = {
@@ -179,15 +173,15 @@ async function eraseParents(
   if (keys.length === 0) return deleted;
   const occupied: SQL[] = [];
   for (const reference of location.children) {
-    const child = childOf(catalog, reference);
-    if (!(await anyChild(tx, location, child, reference, keys))) continue;
-    await refuseForeignRows(tx, location, child, reference, account, keys);
-    const below = await eraseChildren(tx, catalog, location, child, reference, account, keys, pick);
-    for (const [name, count] of below.rows) deleted.rows.set(name, (deleted.rows.get(name) ?? 0) + count);
+    const below = belowOf(catalog, location, keys, reference);
+    if (!(await anyChild(tx, below))) continue;
+    await refuseForeignRows(tx, below, account);
+    const gone = await eraseChildren(tx, catalog, account, below, pick);
+    for (const [name, count] of gone.rows) deleted.rows.set(name, (deleted.rows.get(name) ?? 0) + count);
     // The parents stay until a later transaction: their children alone have filled this one.
-    if (below.more) return { ...deleted, more: true };
+    if (gone.more) return { ...deleted, more: true };
     // Children that the application has locked stay, and their parents with them, for a later pass.
-    occupied.push(sql`NOT EXISTS (SELECT 1 FROM ${relation(child)} AS c
+    occupied.push(sql`NOT EXISTS (SELECT 1 FROM ${relation(below.child)} AS c
       WHERE ${joins('c', reference.columns, 't', reference.referenced)})`);
   }
   deleted.rows.set(location.name, await deleteKeys(tx, location, account, keys, occupied));
@@ -229,76 +223,19 @@ const CHILD_LIMIT = 10_000;
 async function eraseChildren(
   tx: Transaction,
   catalog: Catalog,
-  parent: TableLocation,
-  child: TableLocation,
-  reference: Reference,
   account: KeyValue,
-  keys: string[][],
+  below: Below,
   pick: Pick,
 ): Promise<Deleted> {
+  const { child } = below;
   const limit = pick.limit ?? CHILD_LIMIT;
   const bounded: Pick = { lower: null, upper: null, limit, skipLocked: pick.skipLocked };
-  const own = belongsTo('t', child.account, account);
-  const picked = (list: SQL) =>
-    sql`${belowEach(parent, child, reference, keys, list, own, limit, forUpdate(pick))} LIMIT ${limit}`;
+  const and = belongsTo('t', child.account, account);
+  const picked = (list: SQL) => sql`${belowEach(below, { list, and, limit, lock: forUpdate(pick) })} LIMIT ${limit}`;
   if (child.children.length === 0 && !isVetoed(catalog, child)) {
     const count = await deletePicked(tx, child, account, picked(columns('t', child.key)));
     return { rows: new Map([[child.name, count]]), more: count >= limit };
   }
-  const rows = await keysOf(tx, child, picked(sql`${asText('t', child.key)} AS key`));
-  return eraseParents(tx, catalog, child, account, rows, bounded);
-}
-
-/**
- * Rows of `child` that reference one of the parents, looked up parent by parent through the foreign key's index. Left
- * to the planner, statistics from before the deletion make it read the whole table.
- */
-const belowEach = (
-  parent: TableLocation,
-  child: TableLocation,
-  reference: Reference,
-  keys: string[][],
-  list: SQL,
-  and: SQL,
-  limit: number,
-  lock = sql``,
-): SQL => sql`
-  SELECT found.* FROM ${relation(parent)} AS p CROSS JOIN LATERAL (
-    SELECT ${list} FROM ${relation(child)} AS t
-     WHERE ${joins('t', reference.columns, 'p', reference.referenced)} AND ${and} LIMIT ${limit} ${lock}) AS found
-   WHERE ${inList('p', parent.key, keys)}`;
-
-async function anyChild(
-  tx: Transaction,
-  parent: TableLocation,
-  child: TableLocation,
-  reference: Reference,
-  keys: string[][],
-): Promise<boolean> {
-  const statement = sql`${belowEach(parent, child, reference, keys, sql`1 AS one`, sql`true`, 1)} LIMIT 1`;
-  const rows = await about(child, () => tx.execute(statement));
-  return rows.length > 0;
-}
-
-/** Throws when a child is not this account's: deleting its parent would take it along. */
-async function refuseForeignRows(
-  tx: Transaction,
-  parent: TableLocation,
-  child: TableLocation,
-  reference: Reference,
-  account: KeyValue,
-  keys: string[][],
-): Promise<void> {
-  const others = sql`${belongsTo('t', child.account, account)} IS NOT TRUE`;
-  const rows = await keysOf(
-    tx,
-    child,
-    sql`${belowEach(parent, child, reference, keys, sql`${asText('t', child.key)} AS key`, others, 5)} LIMIT 5`,
-  );
-  if (rows.length === 0) return;
-  throw new LetheError(
-    'foreign_reference',
-    `${qualified(child)} (${reference.columns.join(', ')}): rows that are not this account's reference its rows in ${qualified(parent)} (${reference.constraint})`,
-    { referencing: child.name, keys: rows },
-  );
+  const keys = await keysOf(tx, child, picked(sql`${asText('t', child.key)} AS key`));
+  return eraseParents(tx, catalog, account, { location: child, keys }, bounded);
 }

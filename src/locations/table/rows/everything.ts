@@ -1,4 +1,5 @@
 import { sql } from 'drizzle-orm';
+import { locationOf } from '../../../catalog/live/location-of.ts';
 import { about, joins, relation } from '../../../catalog/live/statement.ts';
 import type { Catalog, TableLocation } from '../../../catalog/live/types.ts';
 import { belongsTo, walks } from '../../../keys/sql.ts';
@@ -75,7 +76,7 @@ function eraseUnreferenced(
 ): Promise<number> {
   const statement = keptText(location, 'delete unreferenced', { account }, (slots) => {
     const free = location.children.map((reference) => {
-      const child = catalog.tables.find((l) => l.name === reference.location) as TableLocation;
+      const child = locationOf(catalog.tables, reference.location);
       // Not EXISTS: the planner would make a join of it and may read the whole table.
       return sql` AND (SELECT 1 FROM ${relation(child)} AS c
         WHERE ${joins('c', reference.columns, 't', reference.referenced)} LIMIT 1) IS NULL`;
