@@ -43,6 +43,14 @@ describe('a catalog of two kinds', () => {
     expect(catalog).toBeUndefined();
   });
 
+  it('is refused where the tables fit, and the other kind does not', async () => {
+    const kinds = withLetterboxes();
+    const { file } = await application(world, '', LETTERS);
+    const { catalog, errors } = await inspectCatalog(domain.connection.db, loadCatalog(file, kinds), kinds);
+    expect(errors).toEqual(['Smith: there is no street High Street']);
+    expect(catalog).toBeUndefined();
+  });
+
   it('is left with what fits: the misfits of each kind are named, and no others', async () => {
     const kinds = withLetterboxes();
     const { file, named } = await application(world, 'DROP TABLE posts', LETTERS);
