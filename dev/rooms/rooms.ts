@@ -416,7 +416,7 @@ export const ROOMS: readonly Room[] = [
       'store',
       'keys',
       'catalog/live',
-      'catalog/checks',
+      'locations/table/cover.ts',
       'catalog',
       'erasure/model',
       'erasure/progress',

@@ -1,33 +1,17 @@
 import { Command } from 'commander';
 import { checkServer, inspectCatalog, ownProblems } from '../catalog/check.ts';
-import { checkPublications } from '../catalog/checks/check-publications.ts';
-import { unlistedError } from '../catalog/checks/check-references.ts';
-import { type Finding, findUncovered } from '../catalog/checks/coverage.ts';
-import { findStrayPaths, strayPathWords } from '../catalog/checks/strays.ts';
-import { findWritten, inspectEffects, inspectRoutines } from '../catalog/checks/trigger-writes.ts';
 import { catalogSchema } from '../catalog/language.ts';
 import type { Declaration } from '../catalog/live/declared.ts';
-import { inspectForeignKeys } from '../catalog/live/inspect.ts';
-import { inspectRelations } from '../catalog/live/inspect-all.ts';
 import { readCatalogFile } from '../catalog/load.ts';
 import { loadConfig } from '../config.ts';
 import { UsageError } from '../errors.ts';
+import { type Covered, findGaps } from '../locations/table/cover.ts';
 import { connect, type Database } from '../store/client.ts';
 import { answers } from './shell/open.ts';
 import { json, painter, printable, type Terminal } from './shell/terminal.ts';
 
 /** `ok`: the catalog fits the database, and every table with an account's data is in it. */
-type Report = {
-  ok: boolean;
-  errors: string[];
-  uncovered: Finding[];
-  warnings: string[];
-  /**
-   * Places where another account's rows may come to reference this account's rows. They are no mistake of the catalog.
-   */
-  possible: string[];
-  tables: number;
-};
+type Report = Covered & { ok: boolean };
 
 export const catalogCommand = (terminal: Terminal) =>
   new Command('catalog')
@@ -79,31 +63,9 @@ async function check(terminal: Terminal, options: { json?: true }): Promise<void
 }
 
 async function checkCoverage(db: Database, declared: Declaration): Promise<Report> {
-  const resolution = await inspectCatalog(db, declared);
-  const foreignKeys = await inspectForeignKeys(db);
-  const relations = await inspectRelations(db);
-  const { uncovered: similar, errors: unjudged, warnings } = findUncovered(declared, relations, foreignKeys);
-  const found = new Set(similar.map((f) => f.table));
-  const effects = await inspectEffects(db, declared);
-  const routines = effects.length > 0 ? await inspectRoutines(db) : [];
-  const written = findWritten(declared, relations, effects, routines);
-  const uncovered = [...similar, ...written.uncovered.filter((f) => !found.has(f.table))];
-  // Their findings say the same, and what to write, so the errors of these keys are left out.
-  const said = new Set(foreignKeys.filter((fk) => found.has(fk.child)).map(unlistedError));
-  const errors = [
-    ...(await ownProblems(db)),
-    ...(await checkPublications(db, declared)),
-    ...resolution.errors.filter((error) => !said.has(error)),
-    ...unjudged,
-  ];
-  return {
-    ok: errors.length === 0 && uncovered.length === 0,
-    errors,
-    uncovered,
-    warnings: [...warnings, ...written.warnings, ...resolution.warnings],
-    possible: resolution.catalog ? findStrayPaths(resolution.catalog, foreignKeys).map(strayPathWords) : [],
-    tables: relations.length,
-  };
+  const covered = await findGaps(db, declared, await inspectCatalog(db, declared));
+  const errors = [...(await ownProblems(db)), ...covered.errors];
+  return { ok: errors.length === 0 && covered.uncovered.length === 0, ...covered, errors };
 }
 
 function describe({ ok, errors, uncovered, warnings, possible, tables }: Report, terminal: Terminal): string[] {
