@@ -83,6 +83,11 @@ describe('parseCatalog', () => {
       withAccount('{ table: accounts }'),
       /^cat: account\.key: say which column is the account's key: key: id$/,
     ],
+    [
+      'an empty list for a table',
+      withAccount('{ table: [], key: id }'),
+      /^cat: account\.table: say which table has a row for each account: table: users$/,
+    ],
     ['an empty key', withAccount('{ table: accounts, key: "" }'), /^cat: account\.key: /],
     [
       'no owner',

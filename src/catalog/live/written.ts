@@ -1,9 +1,12 @@
 import { z } from 'zod';
 import { nameParts } from './names.ts';
 
-/** `missing`: what to say where it is not there at all. */
+const isEmpty = (input: unknown) =>
+  input === undefined || input === null || (Array.isArray(input) && input.length === 0);
+
+/** `missing`: what to say where nothing is written, or an empty list. */
 const text = (missing: string | undefined) =>
-  z.string({ error: ({ input }) => (input === undefined || input === null ? missing : undefined) });
+  z.string({ error: ({ input }) => (isEmpty(input) ? missing : undefined) });
 
 /** A name as a catalog writes it: of a column, or of a location. */
 export const writtenName = (missing?: string) => text(missing).min(1).max(63);
