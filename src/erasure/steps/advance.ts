@@ -58,7 +58,7 @@ export async function advanceErasure(current: Context, erasureId: string, step: 
     if (await holdForApplication(ctx, running)) return { kind: 'held' };
     if (running.catalogDigest !== ctx.catalog.digest) await adoptCatalog(ctx, running);
     const next = await decide(ctx, running, account);
-    if (running.failures > 0) await ctx.db.update(erasure).set({ failures: 0 }).where(eq(erasure.id, erasureId));
+    await forgetFailures(ctx, running);
     return next;
   } catch (error) {
     const clean = sanitize(error);
@@ -76,7 +76,9 @@ async function afterFinish(ctx: Context, running: Erasure, finished: Finished): 
 
 async function nextAnswer(ctx: Context, awaiting: Erasure, account: KeyValue): Promise<Next> {
   const next = await awaitAnswers(ctx, awaiting, account);
-  return typeof next === 'string' ? { kind: next } : orSuperseded(next?.dispatch ?? null);
+  await forgetFailures(ctx, awaiting);
+  if (typeof next === 'string') return { kind: next };
+  return next && 'failed' in next ? stopFor(ctx, awaiting, next.failed) : orSuperseded(next?.dispatch ?? null);
 }
 
 async function decide(ctx: Context, running: Erasure, account: KeyValue): Promise<Next> {
@@ -105,6 +107,10 @@ async function failedTooOften(ctx: Context, running: Erasure, error: LetheError)
     .where(eq(erasure.id, running.id))
     .returning({ failures: erasure.failures });
   return (row?.failures ?? 0) >= MAX_FAILURES;
+}
+
+async function forgetFailures(ctx: Context, { id, failures }: Erasure): Promise<void> {
+  if (failures > 0) await ctx.db.update(erasure).set({ failures: 0 }).where(eq(erasure.id, id));
 }
 
 /** Its tasks; before any has begun also that of a location which could not be used when the request was accepted. */

@@ -13,15 +13,14 @@ import { nextWindow, readTasks, startPass } from './next-window.ts';
 import { planTask } from './plan.ts';
 
 /**
- * `dispatch`: there is something to ask. `awaiting`: all was asked for, and answers are outstanding. Null: somebody
- * else goes on.
+ * `dispatch`: there is something to ask. `failed`: a task has failed for good. `awaiting`: all was asked for, and answers
+ * are outstanding. Null: somebody else goes on.
  */
-export type Answers = { dispatch: Dispatch } | 'awaiting' | 'completed' | null;
+export type Answers = { dispatch: Dispatch } | { failed: LetheError } | 'awaiting' | 'completed' | null;
 
 /**
  * The next step of an erasure whose account is gone: asks what outlives it, waits for the answers, proves them and
  * completes the erasure. Nothing outside is asked before the account is gone: what stalls before can still be undone.
- * Throws the error of a task that failed.
  */
 export async function awaitAnswers(ctx: Context, awaiting: Erasure, account: KeyValue): Promise<Answers> {
   const locations = ctx.catalog.locations.filter((l) => outlives(ctx.kinds, l));
@@ -30,15 +29,17 @@ export async function awaitAnswers(ctx: Context, awaiting: Erasure, account: Key
   for (const t of await ours()) if (t.state === 'pending') await planTask(ctx, t, account);
   const tasks = await ours();
   const failed = tasks.find((t) => t.state === 'failed');
-  if (failed) throw LetheError.parse(failed.lastError ?? '');
+  if (failed) return { failed: LetheError.parse(failed.lastError ?? '') };
   const window = await nextWindow(ctx, tasks);
   if (window.length > 0) return orNull(await dispatchWindow(ctx, awaiting, window));
   if (await waitForAnswers(ctx, awaiting)) return 'awaiting';
   const left = await transaction(ctx.db, PROBING, (tx) => proveAll(ctx.kinds, tx, locations, account));
   if (left.length > 0) return orNull(await startPass(ctx, awaiting, left));
   const ended = await transaction(ctx.db, OWN_TABLES, async (tx) => {
-    if (!(await claimAwaiting(tx, awaiting)) || (await hasOutstanding(tx, awaiting.id))) return false;
-    return endErasure(tx, ctx, awaiting, 'awaiting');
+    const claimed = await claimAwaiting(tx, awaiting);
+    // A hold that has come meanwhile keeps it as it is; the release goes on.
+    if (!claimed || claimed.heldAt || (await hasOutstanding(tx, awaiting.id))) return false;
+    return endErasure(tx, ctx, awaiting);
   });
   return ended ? 'completed' : null;
 }
@@ -48,13 +49,13 @@ const orNull = (dispatch: Dispatch | null): Answers => dispatch && { dispatch };
 type Tx = Parameters<Parameters<typeof transaction>[2]>[0];
 
 /** Locks the erasure's row if it is still at this step: an answer that comes now waits, and sees what was decided. */
-async function claimAwaiting(tx: Tx, { id, step }: Erasure): Promise<boolean> {
-  const rows = await tx
-    .select({ id: erasure.id })
+async function claimAwaiting(tx: Tx, { id, step }: Erasure): Promise<{ heldAt: Date | null } | undefined> {
+  const [claimed] = await tx
+    .select({ heldAt: erasure.heldAt })
     .from(erasure)
     .where(and(eq(erasure.id, id), eq(erasure.state, 'awaiting'), eq(erasure.step, step)))
     .for('no key update');
-  return rows.length > 0;
+  return claimed;
 }
 
 /** Ends the step while answers are outstanding: the last one of them begins another. False: none is. */

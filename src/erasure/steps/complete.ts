@@ -37,8 +37,8 @@ export async function hasOutstanding(db: Executor, erasureId: string): Promise<b
 
 /**
  * The evidence of the last transaction: what it deleted (`gone`, by location), the tasks that it has proved done, the
- * state, the mail to send. A task of a kind that takes no part in it keeps its state, and so does a retained one. While
- * any of them has something to do the erasure is `awaiting`.
+ * state, the mail to send. A task of a kind that takes no part in it keeps its state, and so does a retained one. Where a
+ * location outlives the account the erasure is `awaiting` then.
  */
 export async function complete(
   tx: Transaction,
@@ -56,14 +56,11 @@ export async function complete(
   const { before } = firstCompletion(ctx.catalog);
   if (ctx.catalog.locations.some((l) => outlives(ctx.kinds, l))) {
     await pipeline([count, finishTasks]);
-    if (await hasOutstanding(tx, running.id)) {
-      const change = { dispatchedAt: sql`now()`, retryAt: null };
-      if (!(await transition(tx, running.id, 'running', 'awaiting', change, { before })))
-        throw new Rollback('superseded');
-      return 'awaiting';
-    }
-    if (!(await endErasure(tx, ctx, running, 'running', before))) throw new Rollback('superseded');
-    return 'completed';
+    // Also where nothing is outstanding: what outlives the account is proved by the step that follows.
+    const change = { dispatchedAt: sql`now()`, retryAt: null };
+    if (!(await transition(tx, running.id, 'running', 'awaiting', change, { before })))
+      throw new Rollback('superseded');
+    return 'awaiting';
   }
   const [, , done] = await pipeline([
     count,
@@ -77,16 +74,10 @@ export async function complete(
 
 type Ending = Pick<Erasure, 'id' | 'email' | 'completedAt' | 'probeAt'>;
 
-/** Completes an erasure that has nothing outstanding, and writes down the mail to send. False: somebody was faster. */
-export async function endErasure(
-  tx: Transaction,
-  ctx: Context,
-  ending: Ending,
-  from: 'running' | 'awaiting',
-  before: readonly Happened[] = [],
-): Promise<boolean> {
-  if (!(await moveToCompleted(tx, ctx, ending, from, before))) return false;
-  await notifyCompleted(tx, ending);
+/** Completes an erasure that awaits nothing more, and writes down the mail to send. False: somebody was faster. */
+export async function endErasure(tx: Transaction, ctx: Context, awaiting: Ending): Promise<boolean> {
+  if (!(await moveToCompleted(tx, ctx, awaiting, 'awaiting'))) return false;
+  await notifyCompleted(tx, awaiting);
   return true;
 }
 
@@ -95,7 +86,7 @@ const moveToCompleted = (
   ctx: Context,
   { id, completedAt, probeAt }: Ending,
   from: 'running' | 'awaiting',
-  before: readonly Happened[],
+  before: readonly Happened[] = [],
 ) => {
   const { change } = firstCompletion(ctx.catalog);
   const again = completedAt ? { probeAt } : {};
