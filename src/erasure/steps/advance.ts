@@ -48,9 +48,9 @@ export async function advanceErasure(current: Context, erasureId: string, step: 
   try {
     const ctx = await withCatalogOf(current, running);
     const account = decodeKey(ctx.catalog.account.key, running.accountKey as string);
-    if (running.state === 'awaiting') return await nextAnswer(ctx, running, account);
     const closed = await closeIfNewerAccount(ctx, running);
     if (closed) return { kind: closed.state === 'completed' ? 'completed' : 'cancelled' };
+    if (running.state === 'awaiting') return await nextAnswer(ctx, running, account);
     if (running.state === 'scheduled') {
       const next = await eraseAtRequest(ctx, running, account);
       return next === 'over' ? { kind: 'scheduled' } : orSuperseded(next?.dispatch ?? null);
