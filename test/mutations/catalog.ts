@@ -99,4 +99,28 @@ export const CATALOG: readonly Mutation[] = [
     ],
     tests: ['test/unit/order.test.ts'],
   },
+  {
+    name: 'misfit-of-another-kind-unseen',
+    breaks: 'the catalog fits, or nothing starts with it: the errors of every kind count, not only those of tables',
+    edits: [
+      {
+        file: 'src/catalog/resolve.ts',
+        find: 'const fits = all.errors.length === 0 || how.leaveOutMisfits;',
+        replace: 'const fits = kept !== undefined;',
+      },
+    ],
+    tests: ['test/integration/entries.test.ts'],
+  },
+  {
+    name: 'outcome-refused-in-other-words',
+    breaks: 'an outcome that a kind refuses is refused in its own words',
+    edits: [
+      {
+        file: 'src/catalog/language.ts',
+        find: "return carrier && 'refused' in carrier ? carrier.refused : others;",
+        replace: 'return carrier ? others : others;',
+      },
+    ],
+    tests: ['test/unit/entries.test.ts'],
+  },
 ];
