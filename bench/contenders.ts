@@ -3,16 +3,9 @@ import type { RedisServer } from '../dev/redis.ts';
 import { ask, deploy, stageSeconds, waitForCompletion } from './lethe.ts';
 import { deleteInLoop } from './loop.ts';
 import { deployPlainJob } from './plain-job.ts';
+import type { Ready } from './ready.ts';
 
 export type Target = { sql: Sql; url: string; redis: RedisServer; account: string };
-/** What a contender brings with it before the clock starts. */
-export type Ready = {
-  /** From the request to the last commit. Further figures of its own, in the units that their names say. */
-  erase: () => Promise<Record<string, number>>;
-  /** Highest resident memory of a worker process in MiB. */
-  memory?: () => number;
-  stop?: () => Promise<void>;
-};
 export type Contender = {
   name: string;
   what: string;

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { Queue, QueueEvents } from 'bullmq';
 import { peakMemory } from '../dev/evidence.ts';
 import type { RedisServer } from '../dev/redis.ts';
-import type { Ready } from './contenders.ts';
+import type { Ready } from './ready.ts';
 
 const QUEUE = 'plain';
 
