@@ -104,8 +104,9 @@ export type ChunkWork<L extends Location = Location> = {
   /** Counts rows that went outside the chunk's own range: they may have gone with its rows. */
   recordOutside(tx: Transaction, rows: Counts): Promise<void>;
   /**
-   * Counts the rows of the chunk itself. `cursor`: how far it has come; absent: as far as before. `awaiting`: all was
-   * asked for, and the task waits until the answer is acknowledged.
+   * Counts the rows of the chunk itself. `cursor`: how far it has come; absent: as far as before. `awaiting`: all that the
+   * task asks for has been asked, and it waits until the answer is acknowledged. Only its last chunk says so: no other
+   * chunk of the task is worked on after that.
    */
   record(tx: Transaction, done: ChunkDone): Promise<void>;
   /** True when somebody new has the account's key: throw `NewerAccount`, which rolls the slice back. */

@@ -6,7 +6,7 @@ import { LetheError, UsageError } from '../../errors.ts';
 import { canonicalAsWritten, canonicalKey } from '../../keys/canonical.ts';
 import { isKey, parseKey, UUID } from '../../keys/parse.ts';
 import type { KeyColumns } from '../../keys/types.ts';
-import { accountDigest } from '../../tokens.ts';
+import { accountDigests } from '../../tokens.ts';
 
 /** Checks an argument that must be the id of an erasure. Throws a UsageError that says where to find one. */
 export function erasureId(text: string): string {
@@ -27,7 +27,7 @@ export async function ofAccount(ctx: Context, text: string): Promise<{ accountKe
   const accountKey = columns
     ? await canonicalKey(ctx.db, columns, parseKey(columns, text, 'account'))
     : canonicalAsWritten(text, 'account');
-  return { accountKey, accountDigests: ctx.settings.secrets.map((secret) => accountDigest([secret], accountKey)) };
+  return { accountKey, accountDigests: accountDigests(ctx.settings.secrets, accountKey) };
 }
 
 /**
