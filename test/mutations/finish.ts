@@ -228,7 +228,7 @@ export const FINISH: readonly Mutation[] = [
     breaks: 'nobody else is touched, and nobody forgotten: the time of creation tells whose the key is',
     edits: [
       {
-        file: 'src/erasure/model/newer-account.ts',
+        file: 'src/locations/account/find-earlier.ts',
         find: '${created}::text IS DISTINCT FROM e.account_created AND',
         replace: 'true AND',
       },
