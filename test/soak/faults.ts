@@ -15,9 +15,9 @@ export type Caused = { name: string; at: number };
  */
 const FAULTS: readonly Fault[] = [
   { name: 'kill -9 of a worker', cause: ({ lethe }) => lethe.process('worker-2').end('SIGKILL') },
+  { name: 'kill -9 of the API', cause: ({ lethe }) => lethe.process('api').end('SIGKILL'), early: true },
   { name: 'Postgres sessions ended', cause: ({ sql }) => endSessions(sql) },
   { name: 'Redis flushed', cause: ({ redis }) => flush(redis) },
-  { name: 'kill -9 of the API', cause: ({ lethe }) => lethe.process('api').end('SIGKILL'), early: true },
   { name: 'SIGTERM of a worker', cause: ({ lethe }) => lethe.process('worker-2').end('SIGTERM') },
   { name: 'Redis restarted, empty', cause: ({ redis }) => restart(redis) },
   { name: 'Postgres sessions ended', cause: ({ sql }) => endSessions(sql) },

@@ -2,6 +2,7 @@ import type { Sql } from 'postgres';
 import { expect } from 'vitest';
 import { populate } from '../../dev/reader.ts';
 import { checksum, rowsOf } from './evidence.ts';
+import { until } from './until.ts';
 import type { Answer, Call } from './world.ts';
 
 export const LARGE = 1000;
@@ -59,9 +60,15 @@ export function expectProblem(answer: Answer, status: number, code: string): voi
   if (status === 401) expect(answer.headers.get('www-authenticate')).toMatch(/^Bearer realm="lethe", error="/);
 }
 
-/** Asks for an erasure and expects it to be accepted; returns its id and the API's path with the token of its status link. */
+/**
+ * Asks for an erasure and expects it to be accepted; returns its id and the API's path with the token of its status link.
+ * A busy machine answers that the database was late, and to try again: then nothing was accepted, and it is asked again.
+ */
 export async function accepted(call: Call, account: string, options: Parameters<Call>[2] = { body: {} }) {
-  const answer = await call('POST', `/v1/accounts/${account}/erasure`, options);
+  const answer = await until('the database is in time', async () => {
+    const answer = await call('POST', `/v1/accounts/${account}/erasure`, options);
+    return answer.body.code === 'database_unavailable' ? null : answer;
+  });
   expect(answer.status, JSON.stringify(answer.body)).toBeOneOf([200, 202]);
   const link = new URL(String(answer.body.statusUrl));
   const id = String(answer.body.id);
