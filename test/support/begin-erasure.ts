@@ -21,7 +21,7 @@ export async function beginErasureOf(world: World, call: Call, given: Awaited<Re
     await until('the erasure is completed', async () => (await stateOf(world.sql, id)) === 'completed', 90_000);
     await expectErased(world.sql, account, id, before);
     expect(await checksum(world.sql, bystander)).toBe(sum);
-    // A mail that reached a Redis which lost it is due again a minute later, and is sent with the next look at what is left.
+    // A mail that reached a Redis which lost it is due again a minute later. The next look at what is left sends it.
     for (const kind of ['received', 'completed'] as const) await notificationIn(world.sql, id, kind, 'sent', 150_000);
     const subjects = (await mails(world.outbox)).filter((mail) => mail.to === email).map((mail) => mail.subject);
     expect([subjects.length, new Set(subjects).size]).toEqual([2, 2]);
