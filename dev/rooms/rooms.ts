@@ -63,6 +63,16 @@ export const ROOMS: readonly Room[] = [
     imports: ['settings', 'store', 'catalog/live'],
   },
   {
+    name: 'partners',
+    purpose: 'What is said to partners and heard from them: messages, signatures, answers, requests, sealing.',
+    imports: ['errors.ts', 'tokens.ts', 'settings'],
+  },
+  {
+    name: 'bus',
+    purpose: 'Where events are published: Redis Streams, AMQP; one interface.',
+    imports: ['errors.ts', 'logger.ts', 'settings'],
+  },
+  {
     name: 'locations/account',
     purpose: "The account's own row: find it, lock it, delete it.",
     imports: ['store', 'keys', 'catalog/live'],
@@ -92,9 +102,45 @@ export const ROOMS: readonly Room[] = [
     ],
   },
   {
+    name: 'locations/outside',
+    purpose: 'What all kinds of partners share: their entries, and how a task becomes calls.',
+    imports: ['store', 'keys', 'catalog/live', 'partners', 'locations'],
+  },
+  {
+    name: 'locations/http',
+    purpose: 'The kind http: partners that speak the contract.',
+    imports: ['errors.ts', 'partners', 'locations', 'locations/outside'],
+  },
+  {
+    name: 'locations/request',
+    purpose: 'The kind request: services with an interface of their own, by templates.',
+    imports: ['errors.ts', 'partners', 'locations', 'locations/outside'],
+  },
+  {
+    name: 'locations/event',
+    purpose: 'The kind event: partners that read from a bus.',
+    imports: ['errors.ts', 'partners', 'bus', 'locations', 'locations/outside'],
+  },
+  {
+    name: 'locations/object-store',
+    purpose: 'The kind object-store: files in S3.',
+    imports: ['errors.ts', 'partners', 'locations', 'locations/outside'],
+  },
+  {
     name: 'locations/kinds',
     purpose: 'The registry of kinds, and how the erasure asks it.',
-    imports: ['errors.ts', 'store', 'keys', 'catalog/live', 'locations', 'locations/table'],
+    imports: [
+      'errors.ts',
+      'store',
+      'keys',
+      'catalog/live',
+      'locations',
+      'locations/table',
+      'locations/http',
+      'locations/request',
+      'locations/event',
+      'locations/object-store',
+    ],
   },
   {
     name: 'catalog',
@@ -123,6 +169,7 @@ export const ROOMS: readonly Room[] = [
       'events',
       'mail',
       'locations/account',
+      'locations/asked.ts',
       'locations/kinds',
       'catalog',
     ],
@@ -136,6 +183,23 @@ export const ROOMS: readonly Room[] = [
     name: 'erasure/revoke',
     purpose: "The call that revokes the account's tokens.",
     imports: ['errors.ts', 'store', 'events', 'erasure/model'],
+  },
+  {
+    name: 'erasure/calls',
+    purpose: 'The calls to partners: gathered, taken, made, settled; circuits and rates.',
+    imports: [
+      'errors.ts',
+      'logger.ts',
+      'tokens.ts',
+      'store',
+      'keys',
+      'catalog/live',
+      'events',
+      'partners',
+      'locations',
+      'locations/kinds',
+      'erasure/model',
+    ],
   },
   {
     name: 'erasure/steps',
@@ -153,6 +217,7 @@ export const ROOMS: readonly Room[] = [
       'locations',
       'locations/kinds',
       'erasure/model',
+      'erasure/calls',
     ],
   },
   {
@@ -172,6 +237,7 @@ export const ROOMS: readonly Room[] = [
       'locations',
       'locations/kinds',
       'erasure/model',
+      'erasure/calls',
       'erasure/steps',
     ],
   },
@@ -352,6 +418,12 @@ export const ROOMS: readonly Room[] = [
     packages: ['eventsource-parser'],
   },
   {
+    name: 'consumer',
+    purpose: 'lethe/consumer: reads erasure events from Redis Streams for a partner, and acknowledges them.',
+    imports: [],
+    packages: ['ioredis'],
+  },
+  {
     name: 'resources.ts',
     purpose: 'Opens Postgres and Redis, checks the catalog; closes in reverse order.',
     imports: [
@@ -436,7 +508,7 @@ export const PACKAGES: readonly { names: readonly string[]; by: readonly string[
   { names: ['hono', '@hono/**'], by: ['http/'] },
   { names: ['@bull-board/**'], by: ['http/support'] },
   { names: ['bullmq'], by: ['jobs/', 'http/support/board.ts'] },
-  { names: ['ioredis'], by: ['jobs/redis'] },
+  { names: ['ioredis'], by: ['jobs/redis', 'bus', 'consumer'] },
   { names: ['resend'], by: ['mail/resend.ts'] },
   {
     names: ['drizzle-orm'],
@@ -455,4 +527,7 @@ export const PACKAGES: readonly { names: readonly string[]; by: readonly string[
     ],
   },
   { names: ['postgres'], by: ['store'] },
+  { names: ['undici'], by: ['partners'] },
+  { names: ['amqplib'], by: ['bus'] },
+  { names: ['@aws-sdk/**'], by: ['locations/object-store'] },
 ];

@@ -43,10 +43,11 @@ export type Entry = {
 export function entryOf(kinds: Kinds, declared: DeclaredLocation): Entry {
   const kind = kindOfEntry(kinds, declared);
   if (typeof kind === 'string') throw new Error(kind);
-  const written = String((declared as Record<string, unknown>)[kind.entry]);
+  const partner = (declared as { partner?: string }).partner;
+  const written = partner ?? String((declared as Record<string, unknown>)[kind.entry]);
   const place = kind.placeOf(declared);
   return {
-    name: locationName({ name: declared.name, table: written }),
+    name: partner ?? locationName({ name: declared.name, table: written }),
     written,
     place,
     unique: `${kind.entry} ${place}`,

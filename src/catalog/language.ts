@@ -78,7 +78,9 @@ function actionOf({ outcomes }: Kind) {
 /** An entry of `locations:` of one kind: its own keys between those that all kinds have. The digest depends on their order. */
 const entrySchema = (kind: Kind) =>
   z.strictObject({
-    name: writtenName().optional().describe('Its name in progress and evidence. Default: the table.'),
+    ...(kind.outside
+      ? {}
+      : { name: writtenName().optional().describe('Its name in progress and evidence. Default: the table.') }),
     ...kind.declare.shape,
     owner: z.string().min(1).max(100).describe('The team that answers for it.'),
     action: actionOf(kind),

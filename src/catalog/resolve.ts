@@ -1,8 +1,10 @@
+import { isAsked } from '../locations/asked.ts';
 import type { Kept } from '../locations/kind.ts';
 import type { Kinds } from '../locations/kinds/registry.ts';
 import type { Database } from '../store/client.ts';
 import type { Declaration, Problems } from './live/declared.ts';
 import type { Catalog, Location, TableLocation } from './live/types.ts';
+import { orderPartners } from './order-partners.ts';
 
 /** `catalog` is absent where it does not fit. */
 export type Resolution = Problems & { catalog?: Catalog };
@@ -30,8 +32,34 @@ export async function resolveCatalog(
   }
   const fits = all.errors.length === 0 || how.leaveOutMisfits;
   if (!kept || !fits || locations.length === 0) return { ...all, unusable: all.errors };
-  locations.sort((a, b) => a.stage - b.stage || a.name.localeCompare(b.name));
-  return { ...all, catalog: { digest: declared.digest, ...kept, locations, tables: locations.filter(isTable) } };
+  const ordered = orderPartners(locations, kept.account.table);
+  all.errors.push(...ordered.errors);
+  all.unusable.push(...ordered.errors);
+  if (ordered.errors.length > 0 && !how.leaveOutMisfits) return { ...all, unusable: all.errors };
+  const sorted = [...ordered.locations].sort((a, b) => a.stage - b.stage || a.name.localeCompare(b.name));
+  return {
+    ...all,
+    catalog: {
+      digest: declared.digest,
+      ...kept,
+      locations: sorted,
+      tables: sorted.filter(isTable),
+      gathered: gatheredOf(sorted, kept.account.table),
+    },
+  };
+}
+
+/** What must be kept of rows that go, since partners are told of it. */
+function gatheredOf(locations: readonly Location[], account: string): Map<string, readonly string[]> {
+  const columns = new Map<string, Set<string>>();
+  const add = (from: string, names: readonly string[]) =>
+    columns.set(from, new Set([...(columns.get(from) ?? []), ...names]));
+  for (const location of locations.filter(isAsked)) {
+    if (location.each) add(location.each.location, [location.each.column]);
+    const selected = Object.values(location.select);
+    if (selected.length > 0 && !location.early) add(account, selected);
+  }
+  return new Map([...columns].map(([from, names]) => [from, [...names].sort()]));
 }
 
 const isTable = (location: Location): location is TableLocation => location.kind === 'table';

@@ -10,9 +10,10 @@ import type { LetheError } from '../errors.ts';
 import type { KeyValue } from '../keys/types.ts';
 import type { Logger } from '../logger.ts';
 import type { Database, Transaction } from '../store/client.ts';
+import type { Outside } from './asked.ts';
 
 /** The kinds that a catalog may hold. Each has a folder beside this file, and a line in `registry.ts`. */
-export type KindName = 'table';
+export type KindName = 'table' | 'http' | 'request' | 'event' | 'object-store';
 
 /** What a kind may know of the process it works in. Times in milliseconds. */
 export type KindContext = {
@@ -25,6 +26,8 @@ export type KindContext = {
     readonly chunkRows: number;
     /** From the first row lock to the commit. */
     readonly lockBudgetMs: number;
+    /** Seal what partners must be told. */
+    readonly secrets: readonly string[];
   };
   /** Told how many rows of which location a transaction deleted, once it has committed. */
   readonly onDeleted?: (rows: Counts) => void;
@@ -49,6 +52,8 @@ export type Kind<L extends Location = Location> = {
   readonly outcomes: { readonly [O in Outcome]: Carrier<L> | Refused };
   /** What takes part in the transaction that deletes the account's row. Null: it may outlive the account, and is awaited. */
   readonly inside: Inside | null;
+  /** How another system is asked. Null: the kind works on its chunks itself. */
+  readonly outside: Outside | null;
   /**
    * Looks, before anything is deleted, for what would stop the erasure later. Changes nothing. `begun`: something has
    * been deleted already. Throws a LetheError that says what is in the way.
@@ -80,7 +85,7 @@ export type Carrier<L extends Location = Location> = {
   estimate(ctx: KindContext, locations: readonly L[], account: KeyValue): Promise<Estimated[]>;
   /** Writes the chunks of one pass into the ledger, in the transaction that has claimed the task. */
   plan(tx: Transaction, ctx: KindContext, location: L, account: KeyValue, of: PassOf): Promise<Planned>;
-  /** Does one slice of a chunk and records it. Null: the chunk must not run now. */
+  /** Does one slice of a chunk and records it. Null: the chunk must not run now, as where the plan has asked for all. */
   step(ctx: KindContext, work: ChunkWork<L>): Promise<Slice | null>;
   /** Names of those of `locations` where the outcome does not hold yet. */
   prove(tx: Transaction, locations: readonly L[], account: KeyValue): Promise<string[]>;
@@ -90,7 +95,8 @@ export type Carrier<L extends Location = Location> = {
 export type Estimated = { rows: number | null; chunks: number | null };
 
 export type PassOf = { readonly erasureId: string; readonly taskId: number; readonly pass: number };
-export type Planned = { rows: number; chunks: number };
+/** `asked`: all that the task asks for has been asked, and it waits for the answers. */
+export type Planned = { rows: number; chunks: number; asked?: boolean };
 
 /** One chunk in the hands of its kind. The functions write to the ledger in the transaction that they are given. */
 export type ChunkWork<L extends Location = Location> = {

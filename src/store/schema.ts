@@ -165,6 +165,93 @@ export const chunk = lethe.table(
   ],
 );
 
+const bytes = customType<{ data: Buffer; driverData: unknown }>({ dataType: () => 'bytea' });
+
+/**
+ * One request to a system outside, for one task. The id is that of its message, the same for all tries. `sealed` holds
+ * what must be said and nobody may read: it is destroyed when the call is settled.
+ */
+export const call = lethe.table(
+  'call',
+  {
+    id: uuid('id').primaryKey(),
+    erasureId: uuid('erasure_id')
+      .notNull()
+      .references(() => erasure.id),
+    taskId: bigint('task_id', { mode: 'number' })
+      .notNull()
+      .references(() => task.id),
+    /** Name of the location. */
+    partner: text('partner').notNull(),
+    pass: integer('pass').notNull(),
+    /** `gathered`: not to be asked yet. `open`: to be asked. `accepted`: asked, and an acknowledgement is awaited. */
+    state: text('state').notNull(),
+    /** What the ledger counts when it is settled. */
+    items: bigint('items', { mode: 'number' }).notNull(),
+    sealed: bytes('sealed'),
+    /** How far a call has come that takes several requests. */
+    cursor: text('cursor').array(),
+    /** Tries in a row without success. */
+    attempts: integer('attempts').notNull().default(0),
+    /** When it is asked (again); null: gathered or settled. While a worker asks, the end of its lease. */
+    nextAt: at('next_at'),
+    leasedUntil: at('leased_until'),
+    askedAt: at('asked_at'),
+    lastAt: at('last_at'),
+    /** The last answer in words. */
+    lastWords: text('last_words'),
+    settledAt: at('settled_at'),
+  },
+  (t) => [
+    index('call_due').on(t.partner, t.nextAt).where(sql`next_at IS NOT NULL`),
+    index('call_leased').on(t.partner).where(sql`leased_until IS NOT NULL`),
+    index('call_task').on(t.taskId),
+    index('call_erasure').on(t.erasureId),
+    check('call_state', sql`state IN ('gathered', 'open', 'accepted', 'done', 'dropped')`),
+  ],
+);
+
+/** A system outside as all workers see it: its circuit, and when its rate allows the next request. */
+export const partner = lethe.table('partner', {
+  name: text('name').primaryKey(),
+  /** Failures in a row, of whatever calls. */
+  failures: integer('failures').notNull().default(0),
+  /** Since when the circuit is open; null: closed. */
+  openedAt: at('opened_at'),
+  /** When one call may try whether it is back. */
+  probeAt: at('probe_at'),
+  /** It asked for a pause until then. */
+  pausedUntil: at('paused_until'),
+  /** When the rate allows the next request. */
+  rateAt: at('rate_at').notNull().default(sql`now()`),
+  /** The last failure in words. */
+  words: text('words'),
+  answeredAt: at('answered_at'),
+});
+
+/** A message of another Lethe: whose erasure it asks for here, and where that is acknowledged. */
+export const partnerRequest = lethe.table(
+  'partner_request',
+  {
+    /** The id of the message. */
+    id: text('id').primaryKey(),
+    erasureId: uuid('erasure_id').references(() => erasure.id),
+    source: text('source').notNull(),
+    ackUrl: text('ack_url'),
+    /** The token to acknowledge with; destroyed when that is done. */
+    sealed: bytes('sealed'),
+    attempts: integer('attempts').notNull().default(0),
+    nextAt: at('next_at'),
+    receivedAt: at('received_at').notNull().default(sql`now()`),
+    acknowledgedAt: at('acknowledged_at'),
+    lastWords: text('last_words'),
+  },
+  (t) => [
+    index('partner_request_due').on(t.nextAt).where(sql`next_at IS NOT NULL`),
+    index('partner_request_erasure').on(t.erasureId),
+  ],
+);
+
 /** Answers to `Idempotency-Key`: tokens are left out and derived again when an answer is replayed. */
 export const idempotency = lethe.table(
   'idempotency',

@@ -115,6 +115,7 @@ export const late: Kind = {
   }),
   outcomes: { delete: tellToDelete, set: REFUSED, keep: REFUSED, refuse: REFUSED },
   inside: null,
+  outside: null,
   look: async () => {},
   findInTheWay: async () => [],
   causeOf: async (_ctx, error) => sanitize(error),

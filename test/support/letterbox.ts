@@ -46,6 +46,7 @@ export const letterbox = (streets: ReadonlySet<string>): Kind => ({
     refuse: { refused: 'letters cannot be sent back' },
   },
   inside: null,
+  outside: null,
   look: nobody,
   findInTheWay: nobody,
   causeOf: nobody,

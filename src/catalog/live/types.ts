@@ -76,6 +76,8 @@ export type Catalog = {
   readonly references: readonly string[];
   /** What a deletion from these tables set off when the catalog was checked. */
   readonly hooks: readonly Hook[];
+  /** Columns whose values partners are told of when rows go, by the name of the location, or of the account's table. */
+  readonly gathered: ReadonlyMap<string, readonly string[]>;
   /** Tables that need not be erased, as a statement names them: what triggers write there is the application's own affair. */
   readonly ignored: readonly string[];
 };

@@ -1,5 +1,6 @@
 import { type SQL, sql } from 'drizzle-orm';
 import type { Catalog } from '../../catalog/live/types.ts';
+import { isAsked } from '../../locations/asked.ts';
 import type { Executor } from '../../store/client.ts';
 import type { Erasure } from './states.ts';
 
@@ -30,7 +31,7 @@ export function tasksOf(catalog: Catalog, of: Dated): string {
     kind: 'account',
     action: 'delete',
     owner: 'lethe',
-    stage: Math.max(...catalog.locations.map((l) => l.stage)) + 1,
+    stage: Math.max(-1, ...catalog.locations.filter((l) => !isAsked(l)).map((l) => l.stage)) + 1,
     rows_planned: 1,
     due_at: of.dueAt,
   };

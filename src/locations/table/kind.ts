@@ -40,6 +40,7 @@ export const table: Kind<TableLocation> = {
   resolve: compareTables,
   outcomes: { delete: deleteRows, set: NOT_YET, keep: NOT_YET, refuse: NOT_YET },
   inside,
+  outside: null,
   look: lookFirst,
   findInTheWay,
   causeOf: ({ db, catalog }, error) => causeOf(db, catalog, error),
