@@ -13,7 +13,6 @@ export const event = partnerKind<z.infer<typeof asks>>({
   entry: 'event',
   asks,
   refused: 'a partner is told to delete: what else becomes of its data is its own affair',
-  placeOf: ({ stream }, partner) => `${stream} ${partner}`,
   byKeyAlone: () => false,
   outside: {
     open: () => {

@@ -14,7 +14,6 @@ export const http = partnerKind<z.infer<typeof asks>>({
   entry: 'http',
   asks,
   refused: 'a partner is told to delete: what else becomes of its data is its own affair',
-  placeOf: ({ url }) => url,
   byKeyAlone: () => false,
   outside: {
     open: () => {

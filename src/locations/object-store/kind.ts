@@ -14,7 +14,6 @@ export const objectStore = partnerKind<z.infer<typeof asks>>({
   entry: 's3',
   asks,
   refused: 'files can only be deleted: move them elsewhere before, if they must stay',
-  placeOf: ({ bucket, prefix }, partner) => `${bucket}/${prefix ?? partner}`,
   byKeyAlone: (_asks, entry) => !entry.each,
   outside: {
     open: () => {

@@ -16,8 +16,6 @@ export type PartnerKind<A extends object> = {
   readonly asks: z.ZodType<A>;
   /** What an outcome other than delete would be, in the words of its refusal. */
   readonly refused: string;
-  /** The place of an entry: no two entries of this kind may have the same. */
-  placeOf(asks: A, partner: string): string;
   /** True where what it deletes is found by the account's key alone. */
   byKeyAlone(asks: A, entry: DeclaredPartner): boolean;
   /** What is wrong with an entry, beside its shape; each in words without the partner's name. */
@@ -32,7 +30,8 @@ export function partnerKind<A extends object>(of: PartnerKind<A>): Kind<AskedLoc
   return {
     entry: of.entry,
     declare: declareWith(of),
-    placeOf: (entry) => of.placeOf(asksOf(entry), (entry as DeclaredPartner).partner),
+    // Its name is what it is: where it is asked may change while erasures are under way.
+    placeOf: (entry) => (entry as DeclaredPartner).partner,
     resolve: (db, declared, how) =>
       resolvePartners(db, declared, how, {
         kind: of.name,

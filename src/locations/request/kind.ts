@@ -14,7 +14,6 @@ export const request = partnerKind<z.infer<typeof asks>>({
   entry: 'request',
   asks,
   refused: 'a request of the catalog deletes: what else it does is not known here',
-  placeOf: ({ method, url }) => `${method} ${url}`,
   byKeyAlone: (_asks, entry) => !entry.select && !entry.each,
   outside: {
     open: () => {
