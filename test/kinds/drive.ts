@@ -35,7 +35,7 @@ export async function makePair(place: Place): Promise<{ account: string; bystand
   return { account, bystander, before: await place.subject.count(place.sql, account) };
 }
 
-export const start = ({ ctx }: Place, account: string): Promise<string> => begin(ctx, account);
+export const start = ({ ctx }: Pick<Place, 'ctx'>, account: string): Promise<string> => begin(ctx, account);
 
 /** Does one chunk's job. `slices`: it is told to stop after so many. */
 export function runChunk({ ctx }: Pick<Place, 'ctx'>, chunkId: number, slices = 1_000): Promise<ChunkOutcome> {
@@ -62,7 +62,7 @@ export async function untilOut(place: Place, id: string): Promise<number[]> {
 }
 
 /** Goes on until something other than another window comes out. Chunks that fail are in the ledger. */
-export async function goOn(place: Place, id: string): Promise<Next['kind']> {
+export async function goOn(place: Pick<Place, 'ctx'>, id: string): Promise<Next['kind']> {
   for (let steps = 0; steps < 100; steps++) {
     const next = await advance(place, id);
     if (next.kind !== 'dispatch') return next.kind;

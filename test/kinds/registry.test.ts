@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { KINDS } from '../../src/locations/kinds/registry.ts';
+import { ASKED_SUBJECTS } from './asked-subjects.ts';
 import { SUBJECTS } from './subjects.ts';
 
 const pairs = Object.entries(KINDS).flatMap(([kind, { outcomes }]) =>
@@ -11,7 +12,9 @@ const fileOf = (kind: string, outcome: string) => new URL(`${kind}-${outcome}.te
 const exercised = (kind: string, outcome: string) => {
   const file = fileOf(kind, outcome);
   const text = existsSync(file) ? readFileSync(file, 'utf8') : '';
-  return [...text.matchAll(/^exercise\('([^']+)'\)/gm)].map(([, name]) => SUBJECTS[name as string]);
+  return [...text.matchAll(/^exercise(Asked)?\('([^']+)'\)/gm)].map(
+    ([, asked, name]) => (asked ? ASKED_SUBJECTS : SUBJECTS)[name as string],
+  );
 };
 
 describe('each outcome of each kind', () => {

@@ -44,7 +44,7 @@ const SETTINGS = { LETHE_CHUNK_ROWS: '250', LETHE_RECONCILE_INTERVAL: '1m' };
  * A context of the subject's. Slices have time enough: one that is slow for once must not give way. The drift is that of
  * now: what the process sees later would come and go at a moment of its own.
  */
-export function contextFor(subject: Subject, { ctx }: Pick<Resources, 'ctx'>): Context {
+export function contextFor(subject: Pick<Subject, 'contextOf'>, { ctx }: Pick<Resources, 'ctx'>): Context {
   const adapted = subject.contextOf(ctx);
   return { ...adapted, drift: { ...adapted.drift }, settings: { ...adapted.settings, lockBudgetMs: 5_000 } };
 }
