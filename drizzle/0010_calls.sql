@@ -24,7 +24,8 @@ CREATE TABLE "lethe"."partner" (
 	"opened_at" timestamp with time zone,
 	"probe_at" timestamp with time zone,
 	"paused_until" timestamp with time zone,
-	"rate_at" timestamp with time zone DEFAULT now() NOT NULL,
+	"holder" text,
+	"held_until" timestamp with time zone,
 	"words" text,
 	"answered_at" timestamp with time zone
 );
@@ -47,7 +48,7 @@ ALTER TABLE "lethe"."call" ADD CONSTRAINT "call_task_id_task_id_fk" FOREIGN KEY 
 ALTER TABLE "lethe"."partner_request" ADD CONSTRAINT "partner_request_erasure_id_erasure_id_fk" FOREIGN KEY ("erasure_id") REFERENCES "lethe"."erasure"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 CREATE INDEX "call_due" ON "lethe"."call" USING btree ("partner","next_at") WHERE next_at IS NOT NULL;--> statement-breakpoint
 CREATE INDEX "call_leased" ON "lethe"."call" USING btree ("partner") WHERE leased_until IS NOT NULL;--> statement-breakpoint
-CREATE INDEX "call_task" ON "lethe"."call" USING btree ("task_id");--> statement-breakpoint
+CREATE INDEX "call_task" ON "lethe"."call" USING btree ("task_id") WHERE settled_at IS NULL;--> statement-breakpoint
 CREATE INDEX "call_erasure" ON "lethe"."call" USING btree ("erasure_id");--> statement-breakpoint
 CREATE INDEX "partner_request_due" ON "lethe"."partner_request" USING btree ("next_at") WHERE next_at IS NOT NULL;--> statement-breakpoint
 CREATE INDEX "partner_request_erasure" ON "lethe"."partner_request" USING btree ("erasure_id");

@@ -107,3 +107,13 @@ export type Outside<L extends AskedLocation = AskedLocation> = {
   /** Variables of the environment that the calls of a location need. A worker does not start without them. */
   variablesOf(location: L): readonly string[];
 };
+
+/** The chunk that counts what calls have settled: one in a pass. */
+export const ASKED_CHUNK = 1;
+
+/** Values of a row by the names that the call has for its columns. */
+export const valuesOf = (
+  select: Readonly<Record<string, string>>,
+  row: Readonly<Record<string, string | null>> | undefined,
+): Record<string, string | null> =>
+  Object.fromEntries(Object.entries(select).map(([name, column]) => [name, row?.[column] ?? null]));

@@ -205,13 +205,16 @@ export const call = lethe.table(
   (t) => [
     index('call_due').on(t.partner, t.nextAt).where(sql`next_at IS NOT NULL`),
     index('call_leased').on(t.partner).where(sql`leased_until IS NOT NULL`),
-    index('call_task').on(t.taskId),
+    index('call_task').on(t.taskId).where(sql`settled_at IS NULL`),
     index('call_erasure').on(t.erasureId),
     check('call_state', sql`state IN ('gathered', 'open', 'accepted', 'done', 'dropped')`),
   ],
 );
 
-/** A system outside as all workers see it: its circuit, and when its rate allows the next request. */
+/**
+ * A system outside as all workers see it. One worker at a time makes its calls (`holder`, until `heldUntil`), so that its rate
+ * and concurrency hold for all of them.
+ */
 export const partner = lethe.table('partner', {
   name: text('name').primaryKey(),
   /** Failures in a row, of whatever calls. */
@@ -222,8 +225,8 @@ export const partner = lethe.table('partner', {
   probeAt: at('probe_at'),
   /** It asked for a pause until then. */
   pausedUntil: at('paused_until'),
-  /** When the rate allows the next request. */
-  rateAt: at('rate_at').notNull().default(sql`now()`),
+  holder: text('holder'),
+  heldUntil: at('held_until'),
   /** The last failure in words. */
   words: text('words'),
   answeredAt: at('answered_at'),

@@ -6,6 +6,7 @@ import { insideKind } from '../../locations/kinds/ask.ts';
 import type { Transaction } from '../../store/client.ts';
 import { erasure } from '../../store/schema.ts';
 import { pipeline } from '../../store/transaction.ts';
+import { recordGathered } from '../calls/gather.ts';
 import type { Context } from '../model/context.ts';
 import { type Dispatch, nextStep } from '../model/dispatch.ts';
 import { OUTSIDE, recordOutside } from '../model/ledger.ts';
@@ -26,6 +27,7 @@ export async function deleteSessions(
       () => recordOutside(tx, erasureId, rows, OUTSIDE),
       () => appendEvent(tx, erasureId, 'location.erased_at_request', data),
     ]);
+    await recordGathered(tx, ctx, erasureId);
   };
   const { more, kept } = await insideKind(ctx.kinds).inside.eraseAtRequest(tx, ctx, key, { most, record });
   if (kept.length > 0)

@@ -8,6 +8,7 @@ import { type Dispatch, dispatchWindow, nextStep } from '../model/dispatch.ts';
 import { holdForApplication } from '../model/hold.ts';
 import { closeIfNewerAccount } from '../model/newer-account.ts';
 import { type Erasure, findErasure, transition } from '../model/states.ts';
+import { earlyNames } from '../steps/ask-early.ts';
 import { finishErasure } from '../steps/finish.ts';
 import { limitsOfSmall } from './is-small.ts';
 
@@ -45,6 +46,8 @@ export async function startErasure(ctx: Context, id: string, where?: SQL, by?: s
  * long, the erasure is left running and its first step is returned, for the workers to go on with.
  */
 export async function eraseNow(ctx: Context, running: Erasure): Promise<Dispatch | null> {
+  // Partners come first: the workers ask them.
+  if (earlyNames(ctx).size > 0) return dispatchWindow(ctx, running);
   try {
     const outcome = await finishErasure(ctx, running, { ...limitsOfSmall(ctx), untouched: true });
     if (outcome === 'completed' || outcome === 'superseded') return null;

@@ -13,6 +13,7 @@ import { ensureTasks } from '../model/ensure-tasks.ts';
 import { holdForApplication } from '../model/hold.ts';
 import { closeIfNewerAccount } from '../model/newer-account.ts';
 import { type Erasure, findErasure, hasSteps } from '../model/states.ts';
+import { askEarly, earlyNames } from './ask-early.ts';
 import { awaitAnswers } from './await-answers.ts';
 import { eraseAtOnce } from './erase-at-once.ts';
 import { endAtRequest, eraseAtRequest } from './erase-at-request.ts';
@@ -48,7 +49,8 @@ export async function advanceErasure(current: Context, erasureId: string, step: 
   try {
     const ctx = await withCatalogOf(current, running);
     const account = decodeKey(ctx.catalog.account.key, running.accountKey as string);
-    const closed = await closeIfNewerAccount(ctx, running);
+    // What is awaited is not the account's row any more: partners are asked on, for what is older than the request.
+    const closed = running.state === 'awaiting' ? null : await closeIfNewerAccount(ctx, running);
     if (closed) return { kind: closed.state === 'completed' ? 'completed' : 'cancelled' };
     if (running.state === 'awaiting') return await nextAnswer(ctx, running, account);
     if (running.state === 'scheduled') {
@@ -84,7 +86,12 @@ async function nextAnswer(ctx: Context, awaiting: Erasure, account: KeyValue): P
 async function decide(ctx: Context, running: Erasure, account: KeyValue): Promise<Next> {
   refuseUnusable(ctx);
   const accepted = insideTasks(ctx, await tasksToBeginWith(ctx, running));
-  const untouched = running.step === 1 && running.completedAt === null;
+  const early = await askEarly(ctx, running, account);
+  if (early) return orSuperseded(early.dispatch);
+  const untouched =
+    (running.step === 1 || earlyNames(ctx).size > 0) &&
+    accepted.every((t) => t.startedAt === null) &&
+    running.completedAt === null;
   const ended = untouched ? await eraseAtOnce(ctx, running) : null;
   if (ended) return afterFinish(ctx, running, ended);
   const begun = accepted.some((t) => t.startedAt !== null);

@@ -10,7 +10,7 @@ import { type Dispatch, dispatchWindow } from '../model/dispatch.ts';
 import type { Erasure } from '../model/states.ts';
 import { endErasure, hasOutstanding } from './complete.ts';
 import { nextWindow, readTasks, startPass } from './next-window.ts';
-import { planTask } from './plan.ts';
+import { planStage } from './plan-stage.ts';
 
 /**
  * `dispatch`: there is something to ask. `failed`: a task has failed for good. `awaiting`: all was asked for, and answers
@@ -26,8 +26,7 @@ export async function awaitAnswers(ctx: Context, awaiting: Erasure, account: Key
   const locations = ctx.catalog.locations.filter((l) => outlives(ctx.kinds, l));
   const names = locations.map((l) => l.name);
   const ours = async () => (await readTasks(ctx, awaiting)).filter((t) => names.includes(t.location));
-  for (const t of await ours()) if (t.state === 'pending') await planTask(ctx, t, account);
-  const tasks = await ours();
+  const tasks = await planStage(ctx, ours, account);
   const failed = tasks.find((t) => t.state === 'failed');
   if (failed) return { failed: LetheError.parse(failed.lastError ?? '') };
   const window = await nextWindow(ctx, tasks);

@@ -8,6 +8,7 @@ import { insertNotification } from '../../mail/insert-notification.ts';
 import type { Executor, Transaction } from '../../store/client.ts';
 import { task } from '../../store/schema.ts';
 import { pipeline } from '../../store/transaction.ts';
+import { recordGathered } from '../calls/gather.ts';
 import type { Context } from '../model/context.ts';
 import { OUTSIDE, recordOutside } from '../model/ledger.ts';
 import { type Erasure, transition } from '../model/states.ts';
@@ -56,6 +57,7 @@ export async function complete(
   const { before } = firstCompletion(ctx.catalog);
   if (ctx.catalog.locations.some((l) => outlives(ctx.kinds, l))) {
     await pipeline([count, finishTasks]);
+    await recordGathered(tx, ctx, running.id);
     // Also where nothing is outstanding: what outlives the account is proved by the step that follows.
     const change = { dispatchedAt: sql`now()`, retryAt: null };
     if (!(await transition(tx, running.id, 'running', 'awaiting', change, { before })))

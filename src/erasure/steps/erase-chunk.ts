@@ -11,6 +11,7 @@ import { OWN_TABLES } from '../../store/limits.ts';
 import { chunk, task } from '../../store/schema.ts';
 import { isContended } from '../../store/sql-errors.ts';
 import { transaction } from '../../store/transaction.ts';
+import { recordGathered } from '../calls/gather.ts';
 import { withCatalogOf } from '../model/catalog-of.ts';
 import type { Context } from '../model/context.ts';
 import { recordOutside } from '../model/ledger.ts';
@@ -122,6 +123,7 @@ function workOn(
           ...(finished ? { finishedAt: sql`now()` } : {}),
         })
         .where(eq(chunk.id, chunkId));
+      await recordGathered(tx, ctx, of.erasureId);
       if (awaiting)
         await tx
           .update(task)

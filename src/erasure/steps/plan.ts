@@ -1,13 +1,27 @@
-import { and, eq, sql } from 'drizzle-orm';
+import { and, eq, isNull, sql } from 'drizzle-orm';
 import { locationOf } from '../../catalog/live/location-of.ts';
 import type { KeyValue } from '../../keys/types.ts';
-import { carrierOf } from '../../locations/kinds/ask.ts';
+import { carrierOf, kindOf } from '../../locations/kinds/ask.ts';
+import type { Transaction } from '../../store/client.ts';
 import { PROBING } from '../../store/limits.ts';
-import { chunk, task } from '../../store/schema.ts';
+import { call, chunk, task } from '../../store/schema.ts';
 import { transaction } from '../../store/transaction.ts';
 import type { Context } from '../model/context.ts';
 
 export type Task = typeof task.$inferSelect;
+
+const AWAITING = { state: 'awaiting' };
+const DONE = { state: 'done', finishedAt: sql`now()` as never };
+
+/** True while answers to calls of a task are outstanding. */
+async function hasOpenCalls(tx: Transaction, taskId: number): Promise<boolean> {
+  const open = await tx
+    .select({ id: call.id })
+    .from(call)
+    .where(and(eq(call.taskId, taskId), isNull(call.settledAt)))
+    .limit(1);
+  return open.length > 0;
+}
 
 /**
  * Plans one pending task's pass: its chunks are written inside the database, once, guarded by the
@@ -16,6 +30,7 @@ export type Task = typeof task.$inferSelect;
  */
 export async function planTask(ctx: Context, pending: Task, account: KeyValue, { begins = true } = {}): Promise<void> {
   const location = locationOf(ctx.catalog.locations, pending.location);
+  const outside = kindOf(ctx.kinds, location).outside !== null;
   await transaction(ctx.db, PROBING, async (tx) => {
     const [claimed] = await tx
       .update(task)
@@ -28,13 +43,24 @@ export async function planTask(ctx: Context, pending: Task, account: KeyValue, {
       .from(chunk)
       .where(and(eq(chunk.taskId, pending.id), eq(chunk.pass, pending.pass)))
       .limit(1);
-    // A replayed task goes on with the chunks that it has.
-    if (planned) return;
+    // A replayed task goes on with the chunks that it has, or with its calls.
+    if (planned) {
+      if (outside)
+        await tx
+          .update(task)
+          .set((await hasOpenCalls(tx, pending.id)) ? AWAITING : DONE)
+          .where(eq(task.id, pending.id));
+      return;
+    }
     const of = { erasureId: pending.erasureId, taskId: pending.id, pass: pending.pass };
     const ranges = await carrierOf(ctx.kinds, location).plan(tx, ctx, location, account, of);
     await tx
       .update(task)
-      .set({ rowsPlanned: sql`coalesce(rows_planned, 0) + ${ranges.rows}` })
+      .set({
+        rowsPlanned: sql`coalesce(rows_planned, 0) + ${ranges.rows}`,
+        // Where there is nothing to ask for, it is done.
+        ...(outside ? (ranges.asked ? AWAITING : DONE) : {}),
+      })
       .where(eq(task.id, pending.id));
     ctx.log.info(
       { erasureId: pending.erasureId, location: pending.location, pass: pending.pass, ...ranges },

@@ -6,6 +6,7 @@ import { insideKind } from '../../locations/kinds/ask.ts';
 import { PROBING } from '../../store/limits.ts';
 import { erasure } from '../../store/schema.ts';
 import { transaction } from '../../store/transaction.ts';
+import { recordGathered } from '../calls/gather.ts';
 import type { Context } from '../model/context.ts';
 import { type Dispatch, dispatchWindow } from '../model/dispatch.ts';
 import { holdForApplication } from '../model/hold.ts';
@@ -67,7 +68,10 @@ export async function verifyAndFinish(
 export const stubbornWork = (ctx: Context, running: Erasure): StubbornWork => ({
   claim: (tx) => claimStep(tx, running),
   isNewer: (tx) => hasNewerAccount(tx, ctx.catalog.account, running),
-  record: (tx, rows) => recordOutside(tx, running.id, rows, OUTSIDE),
+  record: async (tx, rows) => {
+    await recordOutside(tx, running.id, rows, OUTSIDE);
+    await recordGathered(tx, ctx, running.id);
+  },
 });
 
 /** Pause before the next attempt to finish: doubling to ten seconds, with jitter so that two never meet in step. */

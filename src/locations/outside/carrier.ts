@@ -7,11 +7,8 @@ import type { KeyValue } from '../../keys/types.ts';
 import { seal } from '../../partners/seal.ts';
 import type { Transaction } from '../../store/client.ts';
 import { call, chunk, partner } from '../../store/schema.ts';
-import type { AskedLocation } from '../asked.ts';
+import { ASKED_CHUNK, type AskedLocation, valuesOf } from '../asked.ts';
 import type { Carrier, KindContext, PassOf, Planned } from '../kind.ts';
-
-/** The chunk that counts what calls have settled: one in a pass. */
-export const ASKED_CHUNK = 1;
 
 /**
  * Has a partner asked, in the transaction that claims its task: calls that were gathered while rows went are opened, others
@@ -60,13 +57,6 @@ async function readSelected(
   );
   return valuesOf(select, row);
 }
-
-/** Values of a row by the names that the call has for its columns. */
-export const valuesOf = (
-  select: Readonly<Record<string, string>>,
-  row: Readonly<Record<string, string | null>> | undefined,
-): Record<string, string | null> =>
-  Object.fromEntries(Object.entries(select).map(([name, column]) => [name, row?.[column] ?? null]));
 
 /** A partner cannot be looked into: one call for the account, and what rows it is told of is counted when they go. */
 const estimate = async (_ctx: KindContext, locations: readonly Location[]) =>
