@@ -81,6 +81,16 @@ const NEEDS: Partial<Record<Role, Partial<Record<keyof typeof schema.shape, true
   catalog: { DATABASE_URL: true, LETHE_CATALOG: true, LOG_LEVEL: true },
 };
 
+/** A variable that only the catalog names, such as a partner's secret; it can be given as NAME_FILE, too. Undefined: not set, or not to be read. */
+export function readVariable(name: string, env: NodeJS.ProcessEnv = process.env): string | undefined {
+  const file = env[`${name}_FILE`];
+  try {
+    return (file ? readFileSync(file, 'utf8').trim() : env[name]) || undefined;
+  } catch {
+    return undefined;
+  }
+}
+
 /** Every variable that the configuration knows; each can also be given as NAME_FILE. */
 export const VARIABLES = Object.keys(schema.shape);
 

@@ -1,17 +1,26 @@
-import type { Config } from './config.ts';
+import { randomUUID } from 'node:crypto';
+import { hostname } from 'node:os';
+import { type Config, readVariable } from './config.ts';
+import { startPump } from './erasure/calls/pump.ts';
+import { missingVariables, Senders } from './erasure/calls/senders.ts';
+import type { Context } from './erasure/model/context.ts';
 import { type RevokeCall, revokeCall } from './erasure/revoke/revoke-call.ts';
+import { UsageError } from './errors.ts';
 import { statusUrl } from './http/access/status-link.ts';
 import { serveApi, type ViewerLimits, type Viewers } from './http/serve.ts';
 import { createEnqueue } from './jobs/enqueue.ts';
+import { windowOrder } from './jobs/list/erasure-advance.ts';
 import { startPacing } from './jobs/pacing.ts';
 import { startReconciling } from './jobs/reconcile.ts';
 import { openWorkerConnection } from './jobs/redis/connection.ts';
 import { createShowProgress } from './jobs/show-progress.ts';
 import { startWorkers } from './jobs/worker.ts';
+import type { Logger } from './logger.ts';
 import { openProvider } from './mail/open-provider.ts';
 import { openRole } from './open-role.ts';
 import { SliceSize } from './pace/slice-size.ts';
 import { closeAll } from './resources.ts';
+import { deriveToken } from './tokens.ts';
 
 /** Redis gets this long for what a request leaves behind, and a stop waits for it; after that reconcile delivers. */
 const ENQUEUE_PATIENCE_MS = 1_000;
@@ -50,6 +59,12 @@ export async function startWorker(config: Config): Promise<Started> {
   const role = await openRole(config, 'worker', config.LETHE_CONCURRENCY + 6);
   const { ctx, log, producers, closables, metrics, metricsPort } = role;
   const { put } = createEnqueue(producers, log);
+  const missing = missingVariables(ctx, readVariable);
+  if (missing.length > 0) {
+    await closeAll(closables, log);
+    throw new UsageError(missing);
+  }
+  const senders = openSenders(config, ctx, log);
   const work = {
     ctx,
     put,
@@ -67,6 +82,13 @@ export async function startWorker(config: Config): Promise<Started> {
   role.reportWorking(workers.working);
   const pacing = startPacing({ ctx, producers });
   closables.push({ name: 'pace', close: pacing.stop });
+  const pump = startPump({
+    ctx,
+    senders,
+    holder: `${hostname()}-${process.pid}-${randomUUID()}`,
+    dispatch: (d) => put(windowOrder(d)),
+  });
+  closables.push({ name: 'partners', close: () => senders.close() });
   const reconciling = startReconciling(
     { ctx, put, producers },
     {
@@ -81,12 +103,26 @@ export async function startWorker(config: Config): Promise<Started> {
   const stop = async () => {
     log.info('stopping: running slices are finished, their chunks handed back');
     reconciling.stop();
-    const clean = await workers.stop(config.LETHE_SHUTDOWN_TIMEOUT);
+    const deadline = config.LETHE_SHUTDOWN_TIMEOUT;
+    const [jobs, calls] = await Promise.all([workers.stop(deadline), Promise.race([pump.stop(), after(deadline)])]);
+    const clean = jobs && calls !== false;
     await closeAll(closables, log);
     log.info({ clean }, 'stopped');
     return clean;
   };
   return { metricsPort, stop };
+}
+
+/** The way to the catalog's partners. */
+function openSenders(config: Config, ctx: Context, log: Logger): Senders {
+  return new Senders(ctx.kinds, {
+    log,
+    variable: readVariable,
+    redis: { url: config.REDIS_URL, prefix: config.LETHE_REDIS_PREFIX },
+    privateHosts: [],
+    publicUrl: config.LETHE_PUBLIC_URL,
+    tokenOf: (callId) => deriveToken(ctx.settings.secrets, 'ack', callId),
+  });
 }
 
 function revokeOf(config: Config): RevokeCall | undefined {

@@ -446,7 +446,13 @@ export const ROOMS: readonly Room[] = [
     name: 'main.ts',
     purpose: 'Puts together the API and a worker, and stops them.',
     imports: [
+      'errors.ts',
+      'logger.ts',
+      'tokens.ts',
       'config.ts',
+      'erasure/calls',
+      'erasure/model',
+      'jobs/list',
       'mail',
       'pace',
       'erasure/revoke',

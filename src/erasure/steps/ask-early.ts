@@ -25,6 +25,9 @@ export async function askEarly(
   const names = earlyNames(ctx);
   if (names.size === 0) return undefined;
   const ours = async () => (await readTasks(ctx, running)).filter((t) => names.has(t.location));
+  // What would stop the erasure later is found before anybody outside is told.
+  if ((await ours()).some((t) => t.state === 'pending'))
+    for (const kind of Object.values(ctx.kinds)) await kind.look(ctx, account, { begun: false });
   const tasks = await planStage(ctx, ours, account);
   if (tasks.every((t) => t.state === 'done' || t.state === 'retained')) return undefined;
   return { dispatch: await dispatchWindow(ctx, running, [], { delayMs: LOOK_AGAIN_MS }) };
