@@ -73,7 +73,10 @@ const schema = z.object({
   LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
 });
 
-export type Config = z.infer<typeof schema>;
+export type Config = z.infer<typeof schema> & {
+  /** A variable that only the catalog names, such as a partner's secret; undefined: not set, or not to be read. */
+  readonly variable: (name: string) => string | undefined;
+};
 export type Role = 'api' | 'worker' | 'migrate' | 'cli' | 'catalog' | 'plan';
 /** Roles that need a few options only: a job that checks the catalog knows no secret. */
 const NEEDS: Partial<Record<Role, Partial<Record<keyof typeof schema.shape, true>>>> = {
@@ -81,8 +84,7 @@ const NEEDS: Partial<Record<Role, Partial<Record<keyof typeof schema.shape, true
   catalog: { DATABASE_URL: true, LETHE_CATALOG: true, LOG_LEVEL: true },
 };
 
-/** A variable that only the catalog names, such as a partner's secret; it can be given as NAME_FILE, too. Undefined: not set, or not to be read. */
-export function readVariable(name: string, env: NodeJS.ProcessEnv = process.env): string | undefined {
+function readVariable(name: string, env: NodeJS.ProcessEnv): string | undefined {
   const file = env[`${name}_FILE`];
   try {
     return (file ? readFileSync(file, 'utf8').trim() : env[name]) || undefined;
@@ -136,7 +138,7 @@ export function loadConfig(role: Role, env: NodeJS.ProcessEnv = process.env): Co
   // What an unreadable file would have given is not missing as well.
   const named = [...new Set(problems)].filter((problem) => !unreadable.has(problem.split(':', 1)[0] as string));
   if (named.length > 0) throw new UsageError(named);
-  return parsed.data as Config;
+  return Object.assign(parsed.data as Config, { variable: (name: string) => readVariable(name, env) });
 }
 
 /** What parts of the addresses are left out because they change nothing here, a line for each address: not a value of them. */

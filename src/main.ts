@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
-import { type Config, readVariable } from './config.ts';
+import type { Config } from './config.ts';
 import { startPump } from './erasure/calls/pump.ts';
 import { missingVariables, Senders } from './erasure/calls/senders.ts';
 import type { Context } from './erasure/model/context.ts';
@@ -59,7 +59,7 @@ export async function startWorker(config: Config): Promise<Started> {
   const role = await openRole(config, 'worker', config.LETHE_CONCURRENCY + 6);
   const { ctx, log, producers, closables, metrics, metricsPort } = role;
   const { put } = createEnqueue(producers, log);
-  const missing = missingVariables(ctx, readVariable);
+  const missing = missingVariables(ctx, config.variable);
   if (missing.length > 0) {
     await closeAll(closables, log);
     throw new UsageError(missing);
@@ -117,7 +117,7 @@ export async function startWorker(config: Config): Promise<Started> {
 function openSenders(config: Config, ctx: Context, log: Logger): Senders {
   return new Senders(ctx.kinds, {
     log,
-    variable: readVariable,
+    variable: config.variable,
     redis: { url: config.REDIS_URL, prefix: config.LETHE_REDIS_PREFIX },
     privateHosts: [],
     publicUrl: config.LETHE_PUBLIC_URL,
