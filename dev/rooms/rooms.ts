@@ -177,7 +177,7 @@ export const ROOMS: readonly Room[] = [
   {
     name: 'erasure/progress',
     purpose: 'How far an erasure is; only reads.',
-    imports: ['store', 'erasure/model'],
+    imports: ['store', 'catalog/live', 'locations', 'locations/kinds', 'erasure/model'],
   },
   {
     name: 'erasure/revoke',
@@ -292,7 +292,7 @@ export const ROOMS: readonly Room[] = [
   {
     name: 'http/bodies',
     purpose: "The shapes of the API's bodies, and how an erasure is shown in them.",
-    imports: ['errors.ts', 'erasure/model', 'erasure/progress'],
+    imports: ['errors.ts', 'catalog/live', 'erasure/model', 'erasure/progress'],
   },
   {
     name: 'http/access',
@@ -307,12 +307,13 @@ export const ROOMS: readonly Room[] = [
       'erasure/model',
       'jobs/redis/producers.ts',
       'http/server',
+      'http/bodies',
     ],
   },
   {
     name: 'http/live',
     purpose: 'Event streams: one look a second for each watched erasure and process.',
-    imports: ['errors.ts', 'store', 'erasure/model', 'erasure/progress', 'http/server', 'http/bodies'],
+    imports: ['errors.ts', 'store', 'catalog/live', 'erasure/model', 'erasure/progress', 'http/server', 'http/bodies'],
   },
   {
     name: 'http/api',

@@ -75,6 +75,8 @@ function actionOf({ outcomes }: Kind) {
   return supported.includes('delete') ? action.default('delete').describe(words) : action.describe(words);
 }
 
+const DATA = 'expected a kind of data in 1 to 60 characters, such as files';
+
 /** An entry of `locations:` of one kind: its own keys between those that all kinds have. The digest depends on their order. */
 const entrySchema = (kind: Kind) =>
   z.strictObject({
@@ -89,6 +91,14 @@ const entrySchema = (kind: Kind) =>
       ? { at: z.literal('request').optional().describe('Deleted by the request itself: sessions.') }
       : {}),
     sla: duration.optional().describe('Time from the request to the end, such as 24h.'),
+    data: z
+      .string()
+      .trim()
+      .min(1, DATA)
+      .max(60, DATA)
+      .regex(/^\P{C}*$/u, DATA)
+      .optional()
+      .describe('What users are told that it is: files, payments. They are never told the name of a system.'),
   });
 
 /** An entry of any kind: the kind whose key it has judges it, so that its own errors are told and no other kind's. */

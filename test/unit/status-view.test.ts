@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Erasure } from '../../src/erasure/model/states.ts';
+import { DATA } from '../../src/erasure/progress/for-user.ts';
 import type { LocationProgress, Progress } from '../../src/erasure/progress/status.ts';
 import { barWords, leftWords } from '../../src/http/assets/live-view.js';
 import { confirmPage, inUtc, type Links, missingPage, type Site, statusPage } from '../../src/http/status/page.ts';
@@ -106,6 +107,33 @@ describe('what the page says', () => {
     const text = await page({ state: 'stalled', ...begun }, { locations, etaSeconds: null });
     expect(text).toContain('we are looking into it');
     expect(text).not.toMatch(/exhausted|fail|error|left</i);
+  });
+
+  it('when others have to confirm: that it is gone here, which kinds of data are not confirmed, and no system', async () => {
+    const locations = [
+      location({ state: 'done', rowsDeleted: 2500, rowsPlanned: 2500 }),
+      location({ name: 'accounts', kind: 'account', state: 'done', rowsDeleted: 1, rowsPlanned: 1 }),
+      location({ name: 'files', kind: DATA, owner: '', state: 'awaiting' }),
+      location({ name: 'payments', kind: DATA, owner: '', state: 'done' }),
+    ];
+    const shown = view({ state: 'awaiting', ...begun }, { locations });
+    expect(shown.lead.join('')).toMatch(/^Your account is gone here\. Other systems .* are being told/);
+    expect(shown.more.map((phrase) => phrase.join(''))).toEqual([
+      'Not confirmed yet: files.',
+      'There is nothing you need to do. We send you a mail when everything is confirmed.',
+    ]);
+    expect(shown.bars.slice(2)).toEqual([
+      { name: 'files', label: 'Files', value: 0, max: 1, words: 'Waiting for confirmation' },
+      { name: 'payments', label: 'Payments', value: 1, max: 1, words: 'Deleted' },
+    ]);
+    const text = await page({ state: 'awaiting', ...begun, email: null }, { locations });
+    expect(text).not.toMatch(/completed|has been deleted|mail/i);
+  });
+
+  it('when it is done elsewhere too: that it was deleted, and no count of what others had', () => {
+    const locations = [location({ name: 'files', kind: DATA, state: 'done' })];
+    const shown = view({ state: 'completed', completedAt: NOW, ...begun }, { locations });
+    expect(shown.counts).toEqual([{ label: 'Files', words: 'Deleted' }]);
   });
 
   it('when others have to confirm: almost done, and where it is not confirmed or kept', () => {

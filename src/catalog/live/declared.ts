@@ -20,6 +20,7 @@ export type DeclaredLocation = {
   action: Outcome;
   at?: 'request' | undefined;
   sla?: number | undefined;
+  data?: string | undefined;
 };
 
 /** An entry of kind `table`. `account`: the column that holds the account's key. */

@@ -29,6 +29,8 @@ export type Location = {
   readonly stage: number;
   /** Nothing new can come in once the account's row is locked; other locations are looked at again later. */
   readonly guarded: boolean;
+  /** What users are told that it is, where the catalog says so. */
+  readonly data?: string | undefined;
 };
 
 /** One table that holds an account's data, resolved against the live schema. */

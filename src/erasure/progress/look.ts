@@ -1,9 +1,8 @@
 import { eq, getTableColumns, sql } from 'drizzle-orm';
 import type { Database } from '../../store/client.ts';
 import { erasure } from '../../store/schema.ts';
-import type { Context } from '../model/context.ts';
 import type { Erasure } from '../model/states.ts';
-import { type Progress, type ProgressRow, progressOf } from './status.ts';
+import { type Progress, type ProgressRow, progressOf, type Reads, withAsked } from './status.ts';
 
 /** An erasure as it is at one moment. */
 export type Seen = { erasure: Erasure; progress: Progress };
@@ -22,11 +21,11 @@ const prepare = (db: Database) =>
     .prepare('look');
 
 /** Reads an erasure and its progress in one statement; null when there is none. */
-export async function look(ctx: Pick<Context, 'db' | 'settings'>, id: string): Promise<Seen | null> {
+export async function look(ctx: Reads, id: string): Promise<Seen | null> {
   const statement = statements.get(ctx.db) ?? prepare(ctx.db);
   statements.set(ctx.db, statement);
   const [row] = await statement.execute({ id });
   if (!row) return null;
   const { tasks, ...found } = row;
-  return { erasure: found, progress: progressOf(ctx, found, tasks ?? []) };
+  return { erasure: found, progress: await withAsked(ctx, found, progressOf(ctx, found, tasks ?? [])) };
 }

@@ -1,7 +1,12 @@
 import { sql } from 'drizzle-orm';
+import { insideNames } from '../../locations/kinds/ask.ts';
 import type { Context } from '../model/context.ts';
 import type { Erasure } from '../model/states.ts';
 import { predictMs } from '../model/throughput.ts';
+import { type Asked, readAsked } from './asked.ts';
+
+/** What reading progress needs. */
+export type Reads = Pick<Context, 'db' | 'settings' | 'kinds'>;
 
 export type LocationProgress = {
   name: string;
@@ -15,6 +20,8 @@ export type LocationProgress = {
   /** Null until planned. */
   rowsPlanned: number | null;
   lastError: string | null;
+  /** Where its answer is outstanding: how it stands with the partner. */
+  asked?: Asked;
 };
 export type Progress = {
   rowsDeleted: number;
@@ -48,17 +55,32 @@ export type ProgressRow = {
 };
 
 /** Progress from the ledger. */
-export async function readProgress(ctx: Pick<Context, 'db' | 'settings'>, of: Erasure): Promise<Progress> {
+export async function readProgress(ctx: Reads, of: Erasure): Promise<Progress> {
   const [row] = await ctx.db.execute<{ tasks: ProgressRow[] | null }>(sql`SELECT lethe.progress_of(${of.id}) AS tasks`);
-  return progressOf(ctx, of, row?.tasks ?? []);
+  return withAsked(ctx, of, progressOf(ctx, of, row?.tasks ?? []));
 }
+
+/** Adds how it stands with partners. It asks the database only where one is outstanding. */
+export async function withAsked({ db }: Pick<Context, 'db'>, { id }: Erasure, progress: Progress): Promise<Progress> {
+  if (!progress.locations.some((l) => l.state === 'awaiting')) return progress;
+  const asked = await readAsked(db, id);
+  const locations = progress.locations.map((l) => ({ ...l, ...only(asked.get(l.name)) }));
+  return { ...progress, locations };
+}
+
+const only = (asked: Asked | undefined) => (asked && asked.waiting > 0 ? { asked } : {});
 
 /**
  * Progress from the rows of its tasks. A finished chunk counts as whole, because rows may have moved away
  * between planning and deleting; `rowsDeleted` is what was really deleted.
  */
-export function progressOf(ctx: Pick<Context, 'settings'>, of: Erasure, rows: readonly ProgressRow[]): Progress {
+export function progressOf(
+  ctx: Pick<Context, 'settings' | 'kinds'>,
+  of: Erasure,
+  rows: readonly ProgressRow[],
+): Progress {
   const completed = of.state === 'completed';
+  const here = new Set(['account', ...insideNames(ctx.kinds)]);
   const locations = rows.map((row) => ({
     name: row.name,
     kind: row.kind,
@@ -66,12 +88,13 @@ export function progressOf(ctx: Pick<Context, 'settings'>, of: Erasure, rows: re
     owner: row.owner,
     state: row.state,
     rowsDeleted: row.deleted,
-    rowsPlanned: row.planned === null && !completed ? null : (row.planned ?? 0) + row.outside,
+    rowsPlanned: row.planned === null && !completed && row.state !== 'done' ? null : (row.planned ?? 0) + row.outside,
     lastError: row.lastError,
   }));
   const sum = (numbers: number[]) => numbers.reduce((a, b) => a + b, 0);
-  const known = locations.every((l) => l.rowsPlanned !== null);
-  const rowsPlanned = known ? sum(locations.map((l) => l.rowsPlanned as number)) : null;
+  // What outlives the account is planned when that is gone: until then it keeps nobody from counting the rest.
+  const known = locations.every((l) => l.rowsPlanned !== null || !here.has(l.kind));
+  const rowsPlanned = known ? sum(locations.map((l) => l.rowsPlanned ?? 0)) : null;
   const through = sum(rows.map((row) => row.through));
   return {
     rowsDeleted: sum(locations.map((l) => l.rowsDeleted)),
@@ -81,7 +104,13 @@ export function progressOf(ctx: Pick<Context, 'settings'>, of: Erasure, rows: re
       : rowsPlanned === null
         ? null
         : Math.min(99, Math.floor((100 * through) / Math.max(1, rowsPlanned))),
-    etaSeconds: estimateSeconds(ctx, of, rows, rowsPlanned, through),
+    etaSeconds: estimateSeconds(
+      ctx,
+      of,
+      rows.filter((row) => here.has(row.kind)),
+      rowsPlanned,
+      through,
+    ),
     locations,
   };
 }

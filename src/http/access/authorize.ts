@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { type Erasure, findErasure } from '../../erasure/model/states.ts';
 import { LetheError } from '../../errors.ts';
 import type { Scope } from '../../settings/access.ts';
+import type { Audience } from '../bodies/representation.ts';
 import { parse } from '../server/problem.ts';
 import { type Access, authenticate, requireOwn, requireRecentSignIn, requireScope } from './auth.ts';
 import { hasStatusToken, requireOpenLink } from './status-link.ts';
@@ -13,10 +14,10 @@ const id = z.uuid('expected the id of an erasure');
 export type Need = { scopes: Scope[]; account: boolean; token: boolean; recent: boolean };
 
 /**
- * Who was let in: `by` in words for the event log (`account`, `status link` or `key:<name>`), `admin` for a
- * key with that scope. `expires`: when the credential does, in milliseconds since 1970; absent where it does not.
+ * Who was let in: `by` in words for the event log (`account`, `status link` or `key:<name>`), `audience` for what they may
+ * see. `expires`: when the credential does, in milliseconds since 1970; absent where it does not.
  */
-export type Authorized = { erasure: Erasure; by: string; admin: boolean; expires?: number };
+export type Authorized = { erasure: Erasure; by: string; audience: Audience; expires?: number };
 
 /**
  * The erasure of the path's `id` as `find` reads it, for a caller who may do this with it. Throws `invalid_request`,
@@ -33,7 +34,7 @@ export async function authorize(
     const found = await find(erasureId);
     if (!found) throw new LetheError('not_found', 'there is no such erasure');
     requireOpenLink(found);
-    return { erasure: found, by: 'status link', admin: false };
+    return { erasure: found, by: 'status link', audience: 'user' };
   }
   const caller = await authenticate(c, auth, ctx);
   if (caller.kind === 'account' && !need.account)
@@ -42,6 +43,6 @@ export async function authorize(
   const erasure = await requireOwn(caller, await find(erasureId), ctx);
   if (need.recent) requireRecentSignIn(caller, auth);
   return caller.kind === 'key'
-    ? { erasure, by: `key:${caller.name}`, admin: caller.scopes.includes('admin') }
-    : { erasure, by: 'account', admin: false, expires: caller.expires };
+    ? { erasure, by: `key:${caller.name}`, audience: caller.scopes.includes('admin') ? 'admin' : 'key' }
+    : { erasure, by: 'account', audience: 'user', expires: caller.expires };
 }

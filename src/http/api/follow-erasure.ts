@@ -51,20 +51,20 @@ const HEADERS = {
 export function serveFollowErasure(app: ApiApp, { ctx, auth, viewers }: Parts): void {
   const need = { scopes: ['erasures:read' as const], account: true, token: true, recent: false };
   app.openapi(followErasureRoute, async (c) => {
-    const { id, first, admin, by, expires } = await withDeadline(
+    const { id, first, audience, by, expires } = await withDeadline(
       DEADLINE_MS,
       (async () => {
-        const { erasure, admin, by, expires } = await authorize(c, { ctx, auth }, need);
-        return { id: erasure.id, first: await viewers.look(erasure.id), admin, by, expires };
+        const { erasure, audience, by, expires } = await authorize(c, { ctx, auth }, need);
+        return { id: erasure.id, first: await viewers.look(erasure.id), audience, by, expires };
       })(),
     );
     // A client that has seen the end and comes back: 204 is the answer after which an EventSource stays away.
     if (first.final && c.req.header('Last-Event-ID') === END_ID)
       return c.body(null, 204, { 'Cache-Control': 'no-store' });
-    const { chunk } = first.since(undefined, admin);
+    const { chunk } = first.since(undefined, audience);
     if (first.final) return c.body(chunk, 200, HEADERS);
     // The stream is opened after the deadline was kept: a late one would have no reader.
-    const stream = viewers.open(id, first, { admin, by, expires, connection: c.env.outgoing });
+    const stream = viewers.open(id, first, { audience, by, expires, connection: c.env.outgoing });
     return c.body(stream ?? chunk, 200, HEADERS);
   });
 }

@@ -4,7 +4,7 @@ import { type Erasure, findErasure, isFinal } from '../../erasure/model/states.t
 import type { Seen } from '../../erasure/progress/look.ts';
 import { LetheError } from '../../errors.ts';
 import { type Authorized, authorize, type Need } from '../access/authorize.ts';
-import { erasureResource } from '../bodies/representation.ts';
+import { type Audience, erasureFor } from '../bodies/representation.ts';
 import { createSharedLook } from '../live/shared-look.ts';
 import { withDeadline } from '../server/deadline.ts';
 import type { ApiEnv, Parts } from './parts.ts';
@@ -29,10 +29,10 @@ export function knownErasures({ ctx, auth }: Pick<Parts, 'ctx' | 'auth'>) {
   const only = (need: Need) =>
     createMiddleware<{ Variables: Known }>(async (c, next) => {
       const begun = performance.now();
-      const { erasure, by, admin } = await withDeadline(DEADLINE_MS, authorize(c, { ctx, auth }, need));
+      const { erasure, by, audience } = await withDeadline(DEADLINE_MS, authorize(c, { ctx, auth }, need));
       c.set('erasure', erasure);
       c.set('by', by);
-      c.set('admin', admin);
+      c.set('audience', audience);
       c.set('leftMs', DEADLINE_MS - (performance.now() - begun));
       await next();
     });
@@ -47,17 +47,17 @@ export function knownErasures({ ctx, auth }: Pick<Parts, 'ctx' | 'auth'>) {
   /** The erasure and its progress as they are now. `now`: the erasure as a statement has just returned it. */
   const show = async (c: KnownContext, now?: Erasure) => {
     const { erasure, progress } = (await look(c.get('erasure').id)) as Seen;
-    return represent(c, { erasure: now ?? erasure, progress }, c.get('admin'));
+    return represent(c, { erasure: now ?? erasure, progress }, c.get('audience'));
   };
 
-  return { look, only, inTime, onlyInTime, find, show };
-}
+  /** The body of an answer that shows an erasure; sets the headers that go with it. */
+  const represent = (c: HonoContext, { erasure, progress }: Seen, audience: Audience) => {
+    if (!isFinal(erasure.state)) c.header('Retry-After', erasure.state === 'running' ? '2' : '30');
+    c.header('Cache-Control', 'no-store');
+    return erasureFor(audience, ctx.catalog, erasure, progress);
+  };
 
-/** The body of an answer that shows an erasure; sets the headers that go with it. `admin`: also who holds it and why. */
-export function represent(c: HonoContext, { erasure, progress }: Seen, admin: boolean) {
-  if (!isFinal(erasure.state)) c.header('Retry-After', erasure.state === 'running' ? '2' : '30');
-  c.header('Cache-Control', 'no-store');
-  return erasureResource(erasure, progress, admin);
+  return { look, only, inTime, onlyInTime, find, show, represent };
 }
 
 /** Throws `on_hold` for an erasure that is held. */

@@ -45,7 +45,10 @@ export function leftWords(seconds) {
  */
 export function barWords({ state, rowsDeleted, rowsPlanned }) {
   if (state === 'retained') return 'Kept';
-  if (state === 'done') return rowsDeleted === 0 ? 'Nothing to delete' : `${number(rowsDeleted)} deleted`;
+  if (state === 'done') {
+    if (rowsDeleted > 0) return `${number(rowsDeleted)} deleted`;
+    return rowsPlanned === null ? 'Deleted' : 'Nothing to delete';
+  }
   if (state === 'awaiting') return 'Waiting for confirmation';
   if (rowsPlanned === null || (state === 'pending' && rowsDeleted === 0)) return 'Waiting';
   return `${number(Math.min(rowsDeleted, rowsPlanned))} of ${number(rowsPlanned)}`;

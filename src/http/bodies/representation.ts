@@ -1,4 +1,6 @@
+import type { Catalog } from '../../catalog/live/types.ts';
 import { type Erasure, isDeletingSessions } from '../../erasure/model/states.ts';
+import { forUser } from '../../erasure/progress/for-user.ts';
 import type { LocationProgress, Progress } from '../../erasure/progress/status.ts';
 import type * as schemas from './schemas.ts';
 
@@ -28,7 +30,13 @@ export const erasureSummary = (e: Erasure, admin = false): schemas.ErasureSummar
   held: heldOf(e, admin),
 });
 
-/** An erasure with its progress. `admin`: also who holds it and why. */
+/**
+ * Who is shown an erasure. A `user` is told kinds of data and no systems; a `key` also how it stands with partners; an
+ * `admin` also who holds it and why.
+ */
+export type Audience = 'user' | 'key' | 'admin';
+
+/** An erasure with its progress, for whoever has a key. */
 export const erasureResource = (e: Erasure, progress: Progress, admin = false): schemas.Erasure => ({
   ...erasureSummary(e, admin),
   progress: {
@@ -37,10 +45,26 @@ export const erasureResource = (e: Erasure, progress: Progress, admin = false): 
   },
 });
 
+/** An erasure with its progress, as this audience may see it. */
+export const erasureFor = (
+  audience: Audience,
+  catalog: Pick<Catalog, 'locations'>,
+  e: Erasure,
+  progress: Progress,
+): schemas.Erasure =>
+  erasureResource(e, audience === 'user' ? forUser(catalog, progress) : progress, audience === 'admin');
+
 /** Kind and action are for our own pages: callers are told what is deleted, not how. */
-const locationResource = ({ kind: _, action: __, state, ...rest }: LocationProgress): schemas.LocationProgress => ({
+const locationResource = ({
+  kind: _,
+  action: __,
+  state,
+  asked,
+  ...rest
+}: LocationProgress): schemas.LocationProgress => ({
   ...rest,
   state: state as schemas.LocationProgress['state'],
+  ...(asked ? { lastAnswer: asked.lastAnswer, nextTryAt: isoOrNull(asked.nextTryAt) } : {}),
 });
 
 function heldOf(e: Erasure, admin: boolean): schemas.Hold | null {

@@ -69,8 +69,15 @@ export type AcceptedErasure = z.infer<typeof AcceptedErasure>;
 
 export const LocationProgress = z
   .object({
-    name: z.string().openapi({ description: 'A table, or another place that holds data.', examples: ['posts'] }),
-    owner: z.string().openapi({ description: 'The team that answers for it.', examples: ['reader'] }),
+    name: z.string().openapi({
+      description:
+        'A table, or another place that holds data. A user’s credential is told the kind of data instead where it is in another system, or the catalog has words for it.',
+      examples: ['posts'],
+    }),
+    owner: z.string().openapi({
+      description: 'The team that answers for it. Empty where a user’s credential is told a kind of data.',
+      examples: ['reader'],
+    }),
     state: z.enum(LOCATION_STATES),
     rowsDeleted: rows('Rows really deleted here.'),
     rowsPlanned: rows('Rows to delete here; null until counted.').nullable(),
@@ -78,6 +85,15 @@ export const LocationProgress = z
       .string()
       .nullable()
       .openapi({ description: 'Code and text of what went wrong last, without values of the data.' }),
+    lastAnswer: z.string().nullable().optional().openapi({
+      description:
+        'What its partner answered last, in words; null: nothing yet. Only for API keys, while the answer is outstanding.',
+    }),
+    nextTryAt: time(
+      'When its partner is asked again; null: it is not known. Only for API keys, while the answer is outstanding.',
+    )
+      .nullable()
+      .optional(),
   })
   .openapi('LocationProgress');
 export type LocationProgress = z.infer<typeof LocationProgress>;

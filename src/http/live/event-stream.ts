@@ -1,3 +1,4 @@
+import type { Audience } from '../bodies/representation.ts';
 import type { Reading } from './reading.ts';
 
 /** The response below a stream. `destroy` drops what the client has not taken yet. */
@@ -28,14 +29,14 @@ const HEARTBEAT = new TextEncoder().encode(': heartbeat\n\n');
  */
 export function openEventStream(options: {
   latest: () => Reading;
-  admin: boolean;
+  audience: Audience;
   /** When the viewer's credential ends, in milliseconds since 1970: from then on nothing is said. */
   expires?: number | undefined;
   times: StreamTimes;
   connection: Connection | undefined;
   left: () => void;
 }): EventStream {
-  const { latest, admin, expires = Number.POSITIVE_INFINITY, times, connection } = options;
+  const { latest, audience, expires = Number.POSITIVE_INFINITY, times, connection } = options;
   const opened = performance.now();
   // Viewers that came together, as after a restart, do not all leave together.
   const age = times.maxAgeMs * (0.9 + 0.1 * Math.random());
@@ -73,7 +74,7 @@ export function openEventStream(options: {
     if (!ready) return;
     const reading = latest();
     if (reading !== said) {
-      const { chunk, last } = reading.since(said, admin);
+      const { chunk, last } = reading.since(said, audience);
       said = reading;
       say(chunk);
       if (last) close();

@@ -1,6 +1,7 @@
-import { type Erasure, isFinal } from '../../erasure/model/states.ts';
-import type { Progress } from '../../erasure/progress/status.ts';
-import { erasureResource } from '../bodies/representation.ts';
+import type { Catalog } from '../../catalog/live/types.ts';
+import { isFinal } from '../../erasure/model/states.ts';
+import type { Seen } from '../../erasure/progress/look.ts';
+import { type Audience, erasureFor, erasureResource } from '../bodies/representation.ts';
 
 /** Milliseconds after which a browser comes back. */
 const RETRY_MS = 2_000;
@@ -17,23 +18,23 @@ export type Reading = {
   /** State and hold. */
   readonly mark: string;
   /** The event for a viewer that has seen `seen`; `last`: the stream ends with it. */
-  since: (seen: Reading | undefined, admin: boolean) => { chunk: Uint8Array<ArrayBuffer>; last: boolean };
+  since: (seen: Reading | undefined, audience: Audience) => { chunk: Uint8Array<ArrayBuffer>; last: boolean };
 };
 
-/** Makes a reading of what was read at `at`. */
-export function createReading(erasure: Erasure, progress: Progress, at: number): Reading {
+/** Makes a reading of what was read at `at`. The catalog says what users are told that their data is. */
+export function createReading({ erasure, progress }: Seen, at: number, catalog: Pick<Catalog, 'locations'>): Reading {
   const chunks = new Map<string, Uint8Array<ArrayBuffer>>();
   const final = isFinal(erasure.state);
   const mark = `${erasure.state} ${erasure.heldAt?.getTime() ?? ''}`;
   // It is the administrator's view. So a change that only administrators see makes an event for others that says nothing new.
   const resource = erasureResource(erasure, { ...progress, etaSeconds: null }, true);
   const id = Date.now();
-  const render = (event: string, admin: boolean) => {
+  const render = (event: string, audience: Audience) => {
     const lines = [
       ...(event === 'snapshot' ? [`retry: ${RETRY_MS}`] : []),
       `id: ${id}`,
       `event: ${event}`,
-      `data: ${JSON.stringify(erasureResource(erasure, progress, admin))}`,
+      `data: ${JSON.stringify(erasureFor(audience, catalog, erasure, progress))}`,
       '',
       ...(final ? [`id: ${END_ID}`, 'event: end', `data: ${JSON.stringify({ state: erasure.state })}`, ''] : []),
     ];
@@ -44,10 +45,10 @@ export function createReading(erasure: Erasure, progress: Progress, at: number):
     final,
     content: JSON.stringify(resource),
     mark,
-    since: (seen, admin) => {
+    since: (seen, audience) => {
       const event = seen === undefined ? 'snapshot' : seen.mark === mark ? 'progress' : 'state';
-      const key = `${event} ${admin}`;
-      const chunk = chunks.get(key) ?? render(event, admin);
+      const key = `${event} ${audience}`;
+      const chunk = chunks.get(key) ?? render(event, audience);
       chunks.set(key, chunk);
       return { chunk, last: final };
     },

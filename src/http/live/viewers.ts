@@ -2,6 +2,7 @@ import type { Context } from '../../erasure/model/context.ts';
 import { look } from '../../erasure/progress/look.ts';
 import { LetheError } from '../../errors.ts';
 import { sanitize } from '../../store/sql-errors.ts';
+import type { Audience } from '../bodies/representation.ts';
 import { withDeadline } from '../server/deadline.ts';
 import { type Connection, type EventStream, openEventStream, type StreamTimes } from './event-stream.ts';
 import { createReading, type Reading } from './reading.ts';
@@ -50,7 +51,12 @@ type Watch = {
 };
 
 /** What `open` needs besides the erasure. `by`: who was let in, as `authorize` names them. `expires`: until when. */
-export type Viewer = { admin: boolean; by: string; expires?: number | undefined; connection: Connection | undefined };
+export type Viewer = {
+  audience: Audience;
+  by: string;
+  expires?: number | undefined;
+  connection: Connection | undefined;
+};
 
 export type Viewers = ReturnType<typeof createViewers>;
 
@@ -82,7 +88,7 @@ export function createViewers(ctx: Context, options: Partial<ViewerLimits> = {})
       const at = performance.now();
       const seen = await look(ctx, id);
       if (!seen) throw new LetheError('not_found', 'there is no such erasure');
-      const reading = createReading(seen.erasure, seen.progress, at);
+      const reading = createReading(seen, at, ctx.catalog);
       const watch = watches.get(id);
       if (watch) publish(id, watch, reading);
       return reading;
@@ -173,7 +179,7 @@ export function createViewers(ctx: Context, options: Partial<ViewerLimits> = {})
       };
       const stream = openEventStream({
         latest: () => watch.latest,
-        admin: viewer.admin,
+        audience: viewer.audience,
         expires: viewer.expires,
         times: limits,
         connection: viewer.connection,

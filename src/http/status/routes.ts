@@ -4,6 +4,7 @@ import { cancelErasure } from '../../erasure/accept/cancel.ts';
 import { notHeld, startErasure } from '../../erasure/accept/start.ts';
 import type { Context } from '../../erasure/model/context.ts';
 import { type Erasure, findErasure } from '../../erasure/model/states.ts';
+import { forUser } from '../../erasure/progress/for-user.ts';
 import { look } from '../../erasure/progress/look.ts';
 import { type ErrorCode, LetheError } from '../../errors.ts';
 import type { Enqueue } from '../../jobs/enqueue.ts';
@@ -113,7 +114,7 @@ export function statusPages({ ctx, config, enqueue }: StatusParts, assets: Asset
     const seen = await withDeadline(DEADLINE_MS, look(ctx, id));
     if (!seen) throw noSuchPage();
     requireOpenLink(seen.erasure);
-    const view = viewStatus(seen.erasure, seen.progress, new Date());
+    const view = viewStatus(seen.erasure, forUser(ctx.catalog, seen.progress), new Date());
     const notice = c.req.query('notice');
     return c.html(statusPage(site, linksOf(id, token), view, id, isNotice(notice) ? notice : undefined));
   });

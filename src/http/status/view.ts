@@ -1,4 +1,5 @@
 import { type Erasure, isDeletingSessions } from '../../erasure/model/states.ts';
+import { DATA } from '../../erasure/progress/for-user.ts';
 import type { LocationProgress, Progress } from '../../erasure/progress/status.ts';
 import { type LiveBar, liveView, number, type Overall, type Shown } from '../assets/live-view.js';
 
@@ -32,6 +33,7 @@ const isAccount = ({ kind }: Pick<LocationProgress, 'kind'>) => kind === 'accoun
 /** `user_sessions` → `User sessions`; the account's own row → `Account`. */
 export function labelOf({ name, kind }: Pick<LocationProgress, 'name' | 'kind'>): string {
   if (isAccount({ kind })) return 'Account';
+  if (kind === DATA) return name.charAt(0).toUpperCase() + name.slice(1);
   const words = (name.split('.').at(-1) as string)
     .replace(/(?<=[a-z\d])[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`)
     .replace(/[\s_-]+/g, ' ')
@@ -39,7 +41,10 @@ export function labelOf({ name, kind }: Pick<LocationProgress, 'name' | 'kind'>)
   return words === '' ? name : words.charAt(0).toUpperCase() + words.slice(1);
 }
 
-/** An erasure in the words of the person whose account it is. `now` is the server's clock. */
+/**
+ * An erasure in the words of the person whose account it is. `progress`: as its user may see it (`forUser`). `now` is the
+ * server's clock.
+ */
 export function viewStatus(erasure: Erasure, progress: Progress, now: Date): StatusView {
   const { state, heldAt, startedAt } = erasure;
   const { shown, final, overall, bars } = liveView({ state, held: heldAt, startedAt, progress });
@@ -64,12 +69,27 @@ export function viewStatus(erasure: Erasure, progress: Progress, now: Date): Sta
 const isUntouched = ({ locations }: Progress) => locations.every((l) => l.rowsPlanned === null || isAccount(l));
 
 const isKept = ({ state }: LocationProgress) => state === 'retained';
-const countWords = (location: LocationProgress) => (isKept(location) ? 'Kept' : number(location.rowsDeleted));
+const countWords = (location: LocationProgress) => {
+  if (isKept(location)) return 'Kept';
+  return location.kind === DATA && location.rowsDeleted === 0 ? 'Deleted' : number(location.rowsDeleted);
+};
+
+const isOutstanding = ({ kind, state }: LocationProgress) => kind === DATA && state !== 'done' && state !== 'retained';
+
+/** Which kinds of data are not confirmed yet. */
+function outstandingWords({ locations }: Progress): Phrase[] {
+  const names = locations.filter(isOutstanding).map((l) => l.name);
+  return names.length === 0 ? [] : [[`Not confirmed yet: ${LIST.format(names)}.`]];
+}
+
+const LIST = new Intl.ListFormat('en-GB');
 
 /** `posts, feeds and sessions`: what an account is made of, besides itself. */
 function listOf({ locations }: Progress): string {
-  const names = locations.filter((l) => !isAccount(l)).map((l) => labelOf(l).toLowerCase());
-  return new Intl.ListFormat('en-GB').format(names);
+  const names = locations
+    .filter((l) => !isAccount(l))
+    .map((l) => (l.kind === DATA ? l.name : labelOf(l).toLowerCase()));
+  return LIST.format(names);
 }
 
 type Words = Pick<StatusView, 'heading' | 'lead' | 'more' | 'next'>;
@@ -125,10 +145,13 @@ function wordsOf(shown: Shown, { erasure, progress, now, canUndo }: Facts): Word
     case 'awaiting':
       return {
         heading: 'Almost done',
-        lead: [
-          'Your account has been deleted here. Other services that hold a part of your data are still confirming.',
+        lead: ['Your account is gone here. Other systems that have a part of your data are being told to delete it.'],
+        more: [
+          ...outstandingWords(progress),
+          [
+            `There is nothing you need to do.${erasure.email ? ' We send you a mail when everything is confirmed.' : ''}`,
+          ],
         ],
-        more: [['There is nothing you need to do.']],
         next: [],
       };
     case 'completed':

@@ -63,6 +63,7 @@ export async function resolvePartners<A>(
       action: entry.action,
       atRequest: false,
       slaMs: entry.sla,
+      data: entry.data,
       stage: 0,
       guarded: true,
       pacing: pacingOf(asks as unknown as Parameters<typeof pacingOf>[0]),

@@ -134,6 +134,7 @@ function locationFor(
     action: t.action,
     atRequest: t.at === 'request',
     slaMs: t.sla,
+    data: t.data,
     account: holder,
     key,
     stage: known.stage,
