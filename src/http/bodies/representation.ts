@@ -31,8 +31,8 @@ export const erasureSummary = (e: Erasure, admin = false): schemas.ErasureSummar
 });
 
 /**
- * Who is shown an erasure. A `user` is told kinds of data and no systems; a `key` also how it stands with partners; an
- * `admin` also who holds it and why.
+ * Who is shown an erasure. A `user` is told kinds of data and no systems. A `key` is also told how it stands with partners,
+ * an `admin` also who holds it and why.
  */
 export type Audience = 'user' | 'key' | 'admin';
 
