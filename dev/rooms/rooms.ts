@@ -73,19 +73,27 @@ export const ROOMS: readonly Room[] = [
     imports: ['errors.ts', 'logger.ts', 'settings'],
   },
   {
-    name: 'locations/account',
-    purpose: "The account's own row: find it, lock it, delete it.",
-    imports: ['store', 'keys', 'catalog/live'],
-  },
-  {
     name: 'locations',
     purpose: 'The contract of a kind: what it answers, and what it may ask.',
     imports: ['errors.ts', 'logger.ts', 'store', 'keys', 'catalog/live'],
   },
   {
+    name: 'locations/account',
+    purpose: "The account's own row: find it, lock it, delete it.",
+    imports: ['store', 'keys', 'catalog/live', 'locations/delete-rows.ts'],
+  },
+  {
     name: 'locations/table/rows',
     purpose: 'Statements about rows of tables: count, cut into ranges, lock, delete, prove.',
-    imports: ['errors.ts', 'store', 'keys', 'catalog/live', 'catalog/checks', 'locations/account'],
+    imports: [
+      'errors.ts',
+      'store',
+      'keys',
+      'catalog/live',
+      'catalog/checks',
+      'locations/delete-rows.ts',
+      'locations/account',
+    ],
   },
   {
     name: 'locations/table',

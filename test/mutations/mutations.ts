@@ -3,6 +3,7 @@ import { ACCOUNTS } from './accounts.ts';
 import { CATALOG } from './catalog.ts';
 import { ERASERS } from './erasers.ts';
 import { FINISH } from './finish.ts';
+import { GATHERING_MUTATIONS } from './gathering.ts';
 import { KEYS } from './keys.ts';
 import { LEDGER } from './ledger.ts';
 import { MAILS } from './mails.ts';
@@ -14,6 +15,7 @@ import { STEPS } from './steps.ts';
 /** Every mutation, in the order in which they are tried. */
 export const MUTATIONS: readonly Mutation[] = [
   ...ERASERS,
+  ...GATHERING_MUTATIONS,
   ...KEYS,
   ...LEDGER,
   ...STEPS,

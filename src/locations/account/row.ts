@@ -1,12 +1,12 @@
 import { type SQL, sql } from 'drizzle-orm';
 import { refuseIgnored } from '../../catalog/live/refuse-ignored.ts';
 import { about, relation } from '../../catalog/live/statement.ts';
-import type { AccountTable } from '../../catalog/live/types.ts';
+import type { AccountTable, Catalog } from '../../catalog/live/types.ts';
 import { asText, belongsTo } from '../../keys/sql.ts';
 import type { KeyValue } from '../../keys/types.ts';
-import { affected } from '../../store/affected.ts';
-import type { Executor } from '../../store/client.ts';
+import type { Executor, Transaction } from '../../store/client.ts';
 import { keptText } from '../../store/kept-text.ts';
+import { deleteRows, returning, textFor, toldOf } from '../delete-rows.ts';
 
 export type AccountRow = {
   key: string[];
@@ -63,12 +63,18 @@ export async function flagAccount(db: Executor, table: AccountTable, key: KeyVal
 }
 
 /** Deletes the account's own row and returns 1, or 0 when it was gone already. */
-export async function deleteAccountRow(db: Executor, table: AccountTable, key: KeyValue): Promise<number> {
+export async function deleteAccountRow(
+  tx: Transaction,
+  catalog: Pick<Catalog, 'account' | 'gathered'>,
+  key: KeyValue,
+): Promise<number> {
+  const { account: table } = catalog;
+  const told = toldOf(catalog, table.table);
   const statement = keptText(
     table,
-    'delete',
+    textFor('delete', told),
     { key },
-    (slots) => sql`DELETE FROM ${relation(table)} AS t WHERE ${belongsTo('t', table.key, slots.key)}`,
+    (slots) => sql`DELETE FROM ${relation(table)} AS t WHERE ${belongsTo('t', table.key, slots.key)}${returning(told)}`,
   );
-  return about(table, () => affected(db, statement));
+  return about(table, () => deleteRows(tx, told, statement));
 }

@@ -88,7 +88,7 @@ async function eraseAndProve(
     remaining = await findRemaining(tx, catalog.tables, account);
   }
   if (remaining.length > 0) await refuseLeft(tx, ctx, account, remaining);
-  gone.set(catalog.account.table, await deleteAccountRow(tx, catalog.account, account));
+  gone.set(catalog.account.table, await deleteAccountRow(tx, catalog, account));
   await eraseWritten(tx, ctx, account, limits, { left: await settle(), gone, settle });
   return settled(gone);
 }

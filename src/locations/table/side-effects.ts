@@ -95,6 +95,13 @@ function compare(catalog: Catalog, before: Tally, after: Tally, own: Rows): Map<
         `${qualified(catalog.account)}: a trigger or rule deletes rows of accounts (see ${namesOf(catalog)}), which only the last step may`,
       );
     }
+    if (more > 0 && catalog.gathered.has(name)) {
+      throw new LetheError(
+        'unexpected_changes',
+        `${name}: a trigger or rule deletes its rows (see ${namesOf(catalog)}), so partners cannot be told of them: let it leave out what Lethe's role deletes`,
+        { location: name },
+      );
+    }
     if (more > 0) besides.set(name, more);
   }
   return besides;

@@ -4,8 +4,8 @@ import { about, joins, relation } from '../../../catalog/live/statement.ts';
 import type { Catalog, TableLocation } from '../../../catalog/live/types.ts';
 import { asText, belongsTo, columns, inIndex, inList, inOrder, tuple, values, walks } from '../../../keys/sql.ts';
 import type { KeyValue } from '../../../keys/types.ts';
-import { affected } from '../../../store/affected.ts';
 import type { Transaction } from '../../../store/client.ts';
+import { deleteRows, returning, toldOf } from '../../delete-rows.ts';
 import { anyChild, type Below, belowEach, belowOf, refuseForeignRows } from './below.ts';
 import { isVetoed } from './hooks.ts';
 import { keysOf } from './keys-of.ts';
@@ -39,7 +39,7 @@ export async function eraseRows(
 ): Promise<Deleted> {
   const where = rowsBetween('t', location, account, pick.lower, pick.upper);
   const isLeaf = location.children.length === 0;
-  if (isLeaf && !isVetoed(catalog, location)) return eraseLeaf(tx, location, account, where, pick);
+  if (isLeaf && !isVetoed(catalog, location)) return eraseLeaf(tx, catalog, location, account, where, pick);
   const keys = await selectKeys(tx, location, where, pick, forUpdate(pick));
   return eraseParents(tx, catalog, account, { location, keys }, pick);
 }
@@ -124,6 +124,7 @@ async function selectKeys(
 
 async function eraseLeaf(
   tx: Transaction,
+  catalog: Catalog,
   location: TableLocation,
   account: KeyValue,
   where: SQL,
@@ -131,29 +132,36 @@ async function eraseLeaf(
 ): Promise<Deleted> {
   let count: number;
   if (pick.limit === undefined && !pick.skipLocked) {
-    count = await deleteFrom(tx, location, sql`${where} AND ${belongsTo('t', location.account, account)}`);
+    count = await deleteFrom(tx, catalog, location, sql`${where} AND ${belongsTo('t', location.account, account)}`);
   } else {
     const picked = sql`
       SELECT ${columns('t', location.key)} FROM ${relation(location)} AS t WHERE ${where}
        ${inOrder('t', location)} ${limited(pick.limit)} ${forUpdate(pick)}`;
-    count = await deletePicked(tx, location, account, picked);
+    count = await deletePicked(tx, catalog, location, account, picked);
   }
   return { rows: new Map([[location.name, count]]), more: pick.limit !== undefined && count >= pick.limit };
 }
 
 /** Deletes what `picked` has locked. The outer WHERE repeats the account: a row may have moved to another one before its lock. */
-const deletePicked = (tx: Transaction, location: TableLocation, account: KeyValue, picked: SQL): Promise<number> =>
-  about(location, () =>
-    affected(
-      tx,
-      sql`WITH picked AS MATERIALIZED (${picked})
+function deletePicked(
+  tx: Transaction,
+  catalog: Catalog,
+  location: TableLocation,
+  account: KeyValue,
+  picked: SQL,
+): Promise<number> {
+  const told = toldOf(catalog, location.name);
+  const statement = sql`WITH picked AS MATERIALIZED (${picked})
       DELETE FROM ${relation(location)} AS t USING picked AS p
-       WHERE ${tuple('t', location.key)} = ${tuple('p', location.key)} AND ${belongsTo('t', location.account, account)}`,
-    ),
-  );
+       WHERE ${tuple('t', location.key)} = ${tuple('p', location.key)} AND ${belongsTo('t', location.account, account)}${returning(told)}`;
+  return about(location, () => deleteRows(tx, told, statement));
+}
 
-const deleteFrom = (tx: Transaction, location: TableLocation, where: SQL): Promise<number> =>
-  about(location, () => affected(tx, sql`DELETE FROM ${relation(location)} AS t WHERE ${where}`));
+function deleteFrom(tx: Transaction, catalog: Catalog, location: TableLocation, where: SQL): Promise<number> {
+  const told = toldOf(catalog, location.name);
+  const statement = sql`DELETE FROM ${relation(location)} AS t WHERE ${where}${returning(told)}`;
+  return about(location, () => deleteRows(tx, told, statement));
+}
 
 /** Rows that this transaction has locked, by their keys. */
 type Locked = { location: TableLocation; keys: string[][] };
@@ -184,13 +192,14 @@ async function eraseParents(
     occupied.push(sql`NOT EXISTS (SELECT 1 FROM ${relation(below.child)} AS c
       WHERE ${joins('c', reference.columns, 't', reference.referenced)})`);
   }
-  deleted.rows.set(location.name, await deleteKeys(tx, location, account, keys, occupied));
+  deleted.rows.set(location.name, await deleteKeys(tx, catalog, location, account, keys, occupied));
   return deleted;
 }
 
 /** Deletes those of the locked rows that nothing references (`free`). */
 async function deleteKeys(
   tx: Transaction,
+  catalog: Catalog,
   location: TableLocation,
   account: KeyValue,
   keys: string[][],
@@ -198,7 +207,7 @@ async function deleteKeys(
 ): Promise<number> {
   const among = (list: string[][]) => sql.join([inList('t', location.key, list), ...free], sql` AND `);
   const own = belongsTo('t', location.account, account);
-  const count = await deleteFrom(tx, location, sql`${own} AND ${among(keys)}`);
+  const count = await deleteFrom(tx, catalog, location, sql`${own} AND ${among(keys)}`);
   if (count === keys.length) return count;
   // Occupied, or free by now; no new child comes while the row is locked. What is free must go.
   const stillThere = (list: string[][]) =>
@@ -209,7 +218,7 @@ async function deleteKeys(
     );
   const left = await stillThere(keys);
   if (left.length === 0) return count;
-  const more = await deleteFrom(tx, location, sql`${own} AND ${among(left)}`);
+  const more = await deleteFrom(tx, catalog, location, sql`${own} AND ${among(left)}`);
   if (more < left.length) {
     const ignored = await stillThere(left);
     if (ignored.length > 0) await refuseIgnored(tx, location, 'DELETE', ignored.length);
@@ -233,7 +242,7 @@ async function eraseChildren(
   const and = belongsTo('t', child.account, account);
   const picked = (list: SQL) => sql`${belowEach(below, { list, and, limit, lock: forUpdate(pick) })} LIMIT ${limit}`;
   if (child.children.length === 0 && !isVetoed(catalog, child)) {
-    const count = await deletePicked(tx, child, account, picked(columns('t', child.key)));
+    const count = await deletePicked(tx, catalog, child, account, picked(columns('t', child.key)));
     return { rows: new Map([[child.name, count]]), more: count >= limit };
   }
   const keys = await keysOf(tx, child, picked(sql`${asText('t', child.key)} AS key`));

@@ -4,11 +4,11 @@ import { about, joins, relation } from '../../../catalog/live/statement.ts';
 import type { Catalog, TableLocation } from '../../../catalog/live/types.ts';
 import { belongsTo, walks } from '../../../keys/sql.ts';
 import type { KeyValue } from '../../../keys/types.ts';
-import { affected } from '../../../store/affected.ts';
 import type { Transaction } from '../../../store/client.ts';
 import { keptText } from '../../../store/kept-text.ts';
 import { pipeline } from '../../../store/transaction.ts';
 import { deleteAccountRow } from '../../account/row.ts';
+import { deleteRows, returning, textFor, toldOf } from '../../delete-rows.ts';
 import { isVetoed } from './hooks.ts';
 import { findRemaining } from './probe.ts';
 
@@ -46,7 +46,7 @@ export async function eraseEverything<T>(
       remaining = await findRemaining(tx, catalog.tables, account);
     },
     async () => {
-      gone.set(catalog.account.table, await deleteAccountRow(tx, catalog.account, account));
+      gone.set(catalog.account.table, await deleteAccountRow(tx, catalog, account));
     },
     async () => {
       settled = await last();
@@ -74,7 +74,8 @@ function eraseUnreferenced(
   location: TableLocation,
   account: KeyValue,
 ): Promise<number> {
-  const statement = keptText(location, 'delete unreferenced', { account }, (slots) => {
+  const told = toldOf(catalog, location.name);
+  const statement = keptText(location, textFor('delete unreferenced', told), { account }, (slots) => {
     const free = location.children.map((reference) => {
       const child = locationOf(catalog.tables, reference.location);
       // Not EXISTS: the planner would make a join of it and may read the whole table.
@@ -82,7 +83,7 @@ function eraseUnreferenced(
         WHERE ${joins('c', reference.columns, 't', reference.referenced)} LIMIT 1) IS NULL`;
     });
     return sql`DELETE FROM ${relation(location)} AS t WHERE ${walks('t', location.account, slots.account)}
-      AND ${belongsTo('t', location.account, slots.account)}${sql.join(free)}`;
+      AND ${belongsTo('t', location.account, slots.account)}${sql.join(free)}${returning(told)}`;
   });
-  return about(location, () => affected(tx, statement));
+  return about(location, () => deleteRows(tx, told, statement));
 }
