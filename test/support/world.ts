@@ -7,6 +7,7 @@ import postgres, { type Sql } from 'postgres';
 import { inject } from 'vitest';
 import { start, stop } from '../../dev/process.ts';
 import { type Config, loadConfig, type Role } from '../../src/config.ts';
+import type { Kinds } from '../../src/locations/kinds/registry.ts';
 import { createLogger } from '../../src/logger.ts';
 import { type Started, startApi, startWorker } from '../../src/main.ts';
 import { closeAll, openResources, type Resources } from '../../src/resources.ts';
@@ -103,9 +104,14 @@ export async function createWorld(options: Options = {}) {
       return child;
     },
     /** The domain without jobs: its verbs are called by the test. */
-    domain: async (more: Record<string, string> = {}): Promise<Resources> => {
+    domain: async (more: Record<string, string> = {}, kinds?: Kinds): Promise<Resources> => {
       const loaded = config('worker', more);
-      const resources = await openResources(loaded, createLogger(loaded.LOG_LEVEL, 'test'), { max: 8, name: 'domain' });
+      const resources = await openResources(
+        loaded,
+        createLogger(loaded.LOG_LEVEL, 'test'),
+        { max: 8, name: 'domain' },
+        kinds,
+      );
       opened.push(resources);
       return resources;
     },

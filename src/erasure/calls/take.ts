@@ -26,6 +26,14 @@ const HOLDER_MS = 15_000;
 const ENDED = 'the worker that made the call ended without an answer: killed, or out of memory';
 
 /**
+ * Erasures whose calls are made. One that was closed since somebody new has the key goes on with its calls: they are about
+ * what is older.
+ */
+const MAY_BE_ASKED = sql.raw(
+  "e.held_at IS NULL AND (e.state IN ('running', 'awaiting', 'stalled') OR e.newer_account_at IS NOT NULL)",
+);
+
+/**
  * Takes due calls of a partner for this process, which must be its only one: `holder` is its name. At most `most` calls, and
  * one while the circuit is open and its next probe is due. A call that is taken is due again after `leaseMs`, should
  * this process die.
@@ -49,8 +57,7 @@ export async function takeCalls(
       WITH due AS MATERIALIZED (
         SELECT c.id, e.account_key, e.requested_at, e.catalog_digest
           FROM lethe.call c JOIN lethe.erasure e ON e.id = c.erasure_id
-         WHERE c.partner = ${name} AND c.next_at <= now() AND e.held_at IS NULL
-           AND (e.state IN ('running', 'awaiting', 'stalled') OR e.newer_account_at IS NOT NULL)
+         WHERE c.partner = ${name} AND c.next_at <= now() AND ${MAY_BE_ASKED}
          ORDER BY c.next_at LIMIT ${limit} FOR UPDATE OF c SKIP LOCKED)
       UPDATE lethe.call c
          SET leased_until = ${lease}, next_at = ${lease}, asked_at = coalesce(c.asked_at, now()), last_at = now(),
@@ -89,6 +96,7 @@ export async function partnersDue(ctx: Context, holder: string): Promise<string[
     SELECT p.name FROM lethe.partner p
      WHERE (p.holder IS NULL OR p.holder = ${holder} OR p.held_until <= now())
        AND (p.paused_until IS NULL OR p.paused_until <= now()) AND (p.opened_at IS NULL OR p.probe_at <= now())
-       AND EXISTS (SELECT FROM lethe.call c WHERE c.partner = p.name AND c.next_at <= now())`);
+       AND EXISTS (SELECT FROM lethe.call c JOIN lethe.erasure e ON e.id = c.erasure_id
+                    WHERE c.partner = p.name AND c.next_at <= now() AND ${MAY_BE_ASKED})`);
   return rows.map(({ name }) => name);
 }
