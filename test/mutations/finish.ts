@@ -199,7 +199,7 @@ export const FINISH: readonly Mutation[] = [
     edits: [
       {
         file: 'src/erasure/steps/advance.ts',
-        find: 'const closed = await closeIfNewerAccount(ctx, running);',
+        find: 'const closed = asksOn(ctx, running) ? null : await closeIfNewerAccount(ctx, running);',
         replace: 'const closed = null as Erasure | null;',
       },
     ],

@@ -3,6 +3,7 @@ import { refuseUnusable } from '../../catalog/live/refuse-unusable.ts';
 import { LetheError } from '../../errors.ts';
 import { decodeKey } from '../../keys/encode.ts';
 import type { KeyValue } from '../../keys/types.ts';
+import { isAsked } from '../../locations/asked.ts';
 import { outlives } from '../../locations/kinds/ask.ts';
 import { erasure } from '../../store/schema.ts';
 import { sanitize } from '../../store/sql-errors.ts';
@@ -49,8 +50,7 @@ export async function advanceErasure(current: Context, erasureId: string, step: 
   try {
     const ctx = await withCatalogOf(current, running);
     const account = decodeKey(ctx.catalog.account.key, running.accountKey as string);
-    // What is awaited is not the account's row any more: partners are asked on, for what is older than the request.
-    const closed = running.state === 'awaiting' ? null : await closeIfNewerAccount(ctx, running);
+    const closed = asksOn(ctx, running) ? null : await closeIfNewerAccount(ctx, running);
     if (closed) return { kind: closed.state === 'completed' ? 'completed' : 'cancelled' };
     if (running.state === 'awaiting') return await nextAnswer(ctx, running, account);
     if (running.state === 'scheduled') {
@@ -69,6 +69,13 @@ export async function advanceErasure(current: Context, erasureId: string, step: 
     throw clean;
   }
 }
+
+/**
+ * True where only partners are awaited: they are asked for what is older than the request, whoever has the key now. A call
+ * that would find what is somebody else's is dropped by whoever makes it.
+ */
+const asksOn = (ctx: Context, { state }: Erasure): boolean =>
+  state === 'awaiting' && ctx.catalog.locations.every((l) => isAsked(l) || !outlives(ctx.kinds, l));
 
 /** What outlives the account is asked for by steps of its own. */
 async function afterFinish(ctx: Context, running: Erasure, finished: Finished): Promise<Next> {
