@@ -5,7 +5,7 @@ import type { AskedLocation, Outside } from '../asked.ts';
 import type { Kind, KindName, Refused } from '../kind.ts';
 import { askToDelete } from './carrier.ts';
 import { type DeclaredPartner, partnerShape } from './declare.ts';
-import { resolvePartners } from './resolve.ts';
+import { type AccountFacts, resolvePartners } from './resolve.ts';
 
 /** What one kind of partner has of its own. `A`: its part of an entry, as it was parsed. */
 export type PartnerKind<A extends object> = {
@@ -17,9 +17,9 @@ export type PartnerKind<A extends object> = {
   /** What an outcome other than delete would be, in the words of its refusal. */
   readonly refused: string;
   /** True where what it deletes is found by the account's key alone. */
-  byKeyAlone(asks: A, entry: DeclaredPartner): boolean;
+  byKeyAlone(asks: A, entry: DeclaredPartner, account: AccountFacts): boolean;
   /** What is wrong with an entry, beside its shape; each in words without the partner's name. */
-  check?(asks: A, entry: DeclaredPartner): string[];
+  check?(asks: A, entry: DeclaredPartner, account: AccountFacts): string[];
   readonly outside: Outside<AskedLocation<A>>;
 };
 
@@ -37,8 +37,8 @@ export function partnerKind<A extends object>(of: PartnerKind<A>): Kind<AskedLoc
         kind: of.name,
         entries: entriesOf<DeclaredPartner>(declared, of.entry),
         asksOf,
-        byKeyAlone: (entry) => of.byKeyAlone(asksOf(entry), entry),
-        check: (entry) => of.check?.(asksOf(entry), entry) ?? [],
+        byKeyAlone: (entry, account) => of.byKeyAlone(asksOf(entry), entry, account),
+        check: (entry, account) => of.check?.(asksOf(entry), entry, account) ?? [],
       }),
     outcomes: { delete: askToDelete, set: refused, keep: refused, refuse: refused },
     inside: null,

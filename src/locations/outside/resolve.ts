@@ -11,8 +11,16 @@ export type PartnersOf<A> = {
   readonly kind: string;
   readonly entries: readonly DeclaredPartner[];
   asksOf(entry: DeclaredLocation): A;
-  byKeyAlone(entry: DeclaredPartner): boolean;
-  check(entry: DeclaredPartner): string[];
+  byKeyAlone(entry: DeclaredPartner, account: AccountFacts): boolean;
+  check(entry: DeclaredPartner, account: AccountFacts): string[];
+};
+
+/** What an entry may go by of the account's table. */
+export type AccountFacts = {
+  /** The column of the account's key. */
+  readonly key: string;
+  /** True for a column that may be null. */
+  readonly nullable: (column: string) => boolean;
 };
 
 /** `location.column` in its two parts, as they are compared. */
@@ -34,9 +42,11 @@ export async function resolvePartners<A>(
   const facts = await inspectTables(db, named);
   const columnsOf = (table: string): ReadonlySet<string> =>
     new Set(Object.keys(facts.get(fullName(table))?.columns ?? {}));
+  const { columns = {} } = facts.get(fullName(declared.account.table)) ?? {};
+  const account = { key: declared.account.key, nullable: (column: string) => columns[column]?.notNull === false };
   const locations: AskedLocation<A>[] = [];
   for (const entry of of.entries) {
-    const problems: string[] = of.check(entry).map((words) => `${entry.partner}: ${words}`);
+    const problems: string[] = of.check(entry, account).map((words) => `${entry.partner}: ${words}`);
     const select: Record<string, string> = {};
     for (const [name, written] of Object.entries(entry.select ?? {})) {
       const { of: table, column } = split(written);
@@ -72,7 +82,7 @@ export async function resolvePartners<A>(
       before: entry.before ?? [],
       each: each && { location: each.of, column: each.column },
       select,
-      byKeyAlone: of.byKeyAlone(entry),
+      byKeyAlone: of.byKeyAlone(entry, account),
       asks,
     });
   }
