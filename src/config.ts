@@ -7,7 +7,18 @@ import { isSender } from './settings/mail-address.ts';
 import { parsePaceSchedule } from './settings/pace-schedule.ts';
 import { parseRedisUrl } from './settings/redis-address.ts';
 import { startsTooLate } from './settings/sweep-times.ts';
-import { address, color, duration, integer, origins, pace, splitList, sweepCron, url } from './settings/values.ts';
+import {
+  address,
+  color,
+  duration,
+  hosts,
+  integer,
+  origins,
+  pace,
+  splitList,
+  sweepCron,
+  url,
+} from './settings/values.ts';
 
 const DAY = 86_400_000;
 const SECOND = 1000;
@@ -48,6 +59,7 @@ const schema = z.object({
   LETHE_MAX_AUTH_AGE: duration(SECOND, DAY).default(15 * 60 * SECOND),
   LETHE_DASHBOARD_USERS: dashboardUsers.default([]),
   LETHE_SWEEP_CRON: sweepCron.default('0 * * * *'),
+  LETHE_PRIVATE_HOSTS: hosts.default([]),
   LETHE_UNDO_WINDOW: duration(0, 31 * DAY).default(0),
   LETHE_SLA: duration(60 * SECOND, 31 * DAY).default(30 * DAY),
   LETHE_RECONCILE_INTERVAL: duration(SECOND, 60 * SECOND).default(30 * SECOND),

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import type { Config } from './config.ts';
 import { startPump } from './erasure/calls/pump.ts';
-import { missingVariables, Senders } from './erasure/calls/senders.ts';
+import { findUnaskable, Senders } from './erasure/calls/senders.ts';
 import type { Context } from './erasure/model/context.ts';
 import { type RevokeCall, revokeCall } from './erasure/revoke/revoke-call.ts';
 import { UsageError } from './errors.ts';
@@ -59,10 +59,10 @@ export async function startWorker(config: Config): Promise<Started> {
   const role = await openRole(config, 'worker', config.LETHE_CONCURRENCY + 6);
   const { ctx, log, producers, closables, metrics, metricsPort } = role;
   const { put } = createEnqueue(producers, log);
-  const missing = missingVariables(ctx, config.variable);
-  if (missing.length > 0) {
+  const unaskable = findUnaskable(ctx, { variable: config.variable, privateHosts: config.LETHE_PRIVATE_HOSTS });
+  if (unaskable.length > 0) {
     await closeAll(closables, log);
-    throw new UsageError(missing);
+    throw new UsageError(unaskable);
   }
   const senders = openSenders(config, ctx, log);
   const work = {
@@ -119,7 +119,7 @@ function openSenders(config: Config, ctx: Context, log: Logger): Senders {
     log,
     variable: config.variable,
     redis: { url: config.REDIS_URL, prefix: config.LETHE_REDIS_PREFIX },
-    privateHosts: [],
+    privateHosts: config.LETHE_PRIVATE_HOSTS,
     publicUrl: config.LETHE_PUBLIC_URL,
     tokenOf: (callId) => deriveToken(ctx.settings.secrets, 'ack', callId),
   });

@@ -106,6 +106,8 @@ export type Outside<L extends AskedLocation = AskedLocation> = {
   open(tools: SenderTools): Sender<L>;
   /** Variables of the environment that the calls of a location need. A worker does not start without them. */
   variablesOf(location: L): readonly string[];
+  /** What else of catalog and environment keeps a location from being asked, in words without values; the same for a worker. */
+  problemsOf?(location: L, tools: Pick<SenderTools, 'variable' | 'privateHosts'>): readonly string[];
 };
 
 /** The chunk that counts what calls have settled: one in a pass. */

@@ -1,3 +1,4 @@
+import { isIPv6 } from 'node:net';
 import { CronExpressionParser } from 'cron-parser';
 import ms, { type StringValue } from 'ms';
 import { z } from 'zod';
@@ -52,6 +53,16 @@ export const origins = z.string().transform((text, ctx) =>
     if (/^https?:$/.test(URL.canParse(entry) ? new URL(entry).protocol : '') && new URL(entry).origin === entry)
       return entry;
     ctx.addIssue('expected origins such as https://app.example.com, comma-separated, without a path');
+    return z.NEVER;
+  }),
+);
+
+/** A list of host names and addresses, in lower case. `*.internal` stands for all names that end so. */
+export const hosts = z.string().transform((text, ctx) =>
+  splitList(text).map((entry) => {
+    const host = entry.replace(/^\*\./, '').replace(/^\[(.*)\]$/, '$1');
+    if (/^[\w.-]+$/.test(host) || isIPv6(host)) return entry.toLowerCase();
+    ctx.addIssue('expected host names or addresses such as search.internal, 10.0.0.7 or *.internal, comma-separated');
     return z.NEVER;
   }),
 );

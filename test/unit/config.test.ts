@@ -62,10 +62,12 @@ describe('loadConfig', () => {
       LETHE_API_KEYS: `app=erasures:write+erasures:read=${HASH}, ops=admin=${HASH}`,
       LETHE_DASHBOARD_USERS: `ada=ops=${SCRYPT},bob=support=${SCRYPT}`,
       LETHE_UNDO_WINDOW: '2h',
+      LETHE_PRIVATE_HOSTS: 'Search.internal, 10.0.0.7,*.internal,[::1],fd00::7',
       LETHE_CONCURRENCY: '4',
       PORT: '0',
     });
     expect(config.LETHE_SECRET).toEqual(['n'.repeat(32), 'o'.repeat(32)]);
+    expect(config.LETHE_PRIVATE_HOSTS).toEqual(['search.internal', '10.0.0.7', '*.internal', '[::1]', 'fd00::7']);
     expect(config.LETHE_API_KEYS).toEqual([
       { name: 'app', scopes: ['erasures:write', 'erasures:read'], hash: HASH },
       { name: 'ops', scopes: ['admin'], hash: HASH },
@@ -114,6 +116,9 @@ describe('loadConfig', () => {
     ['LETHE_SLA', '32d', /to 31d/],
     ['LETHE_SLA', '0', /from 1m/],
     ['LETHE_RECONCILE_INTERVAL', '2m', /to 1m/],
+    ['LETHE_PRIVATE_HOSTS', 'https://search.internal', /expected host names/],
+    ['LETHE_PRIVATE_HOSTS', 'search.internal:8080', /expected host names/],
+    ['LETHE_PRIVATE_HOSTS', '10.0.0.0/8', /expected host names/],
     ['LETHE_CONCURRENCY', '0', /from 1 to 64/],
     ['LETHE_GLOBAL_CONCURRENCY', '257', /from 1 to 256/],
     [

@@ -32,14 +32,15 @@ export class Senders {
   }
 }
 
-/** Variables of the environment that calls need and that are not set, a line for each partner. */
-export function missingVariables(
+/** What keeps partners from being asked, a line for each: variables that are not set, or what their kind finds. */
+export function findUnaskable(
   { catalog, kinds }: Pick<Context, 'catalog' | 'kinds'>,
-  variable: SenderTools['variable'],
-) {
+  tools: Pick<SenderTools, 'variable' | 'privateHosts'>,
+): string[] {
   return catalog.locations.filter(isAsked).flatMap((location) => {
-    const names = kindOf(kinds, location).outside?.variablesOf(location) ?? [];
-    const missing = names.filter((name) => variable(name) === undefined);
-    return missing.length > 0 ? [`${missing.join(', ')}: required by the partner ${location.name}`] : [];
+    const { outside } = kindOf(kinds, location);
+    const missing = (outside?.variablesOf(location) ?? []).filter((name) => tools.variable(name) === undefined);
+    if (missing.length > 0) return [`${missing.join(', ')}: required by the partner ${location.name}`];
+    return (outside?.problemsOf?.(location, tools) ?? []).map((words) => `${location.name}: ${words}`);
   });
 }

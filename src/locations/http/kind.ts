@@ -1,24 +1,19 @@
-import { z } from 'zod';
-import { pacingShape } from '../outside/declare.ts';
 import { partnerKind } from '../outside/kind.ts';
+import { asks, type HttpAsks, secretOf } from './declare.ts';
+import { problemsOf } from './problems.ts';
+import { HttpSender } from './send.ts';
 
-const asks = z.strictObject({
-  url: z.string(),
-  secret: z.string(),
-  ...pacingShape,
-});
-
-/** A service that speaks the contract of partners. */
-export const http = partnerKind<z.infer<typeof asks>>({
+/** A service that speaks the contract of partners: docs/partners.md. */
+export const http = partnerKind<HttpAsks>({
   name: 'http',
   entry: 'http',
   asks,
   refused: 'a partner is told to delete: what else becomes of its data is its own affair',
+  // The message says since when: the partner itself leaves what is newer.
   byKeyAlone: () => false,
   outside: {
-    open: () => {
-      throw new Error('not built yet');
-    },
-    variablesOf: () => [],
+    open: (tools) => new HttpSender(tools),
+    variablesOf: (location) => [secretOf(location)],
+    problemsOf,
   },
 });

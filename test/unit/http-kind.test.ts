@@ -1,0 +1,68 @@
+import { describe, expect, it } from 'vitest';
+import { parseCatalog } from '../../src/catalog/load.ts';
+import { asks, type HttpLocation } from '../../src/locations/http/declare.ts';
+import { http } from '../../src/locations/http/kind.ts';
+import { problemsOf } from '../../src/locations/http/problems.ts';
+
+const SECRET = 'a secret of more than 24 bytes'.replaceAll(' ', '-');
+const GOOD = { url: 'https://search.internal/erasures', secret: 'env:SEARCH_SECRET' };
+
+describe('an entry of a partner that speaks the contract', () => {
+  it('has an address and a secret, and is paced by itself', () => {
+    expect(asks.parse(GOOD)).toEqual({ ...GOOD, timeout: 10_000, concurrency: 4, ackTimeout: 86_400_000 });
+    expect(asks.parse({ ...GOOD, timeout: '2s', concurrency: 8, rate: '20/s', ackTimeout: '1h' })).toMatchObject({
+      timeout: 2000,
+      rate: 20,
+      ackTimeout: 3_600_000,
+    });
+  });
+
+  it.each([
+    [{ url: 'search.internal' }, /begins with https/],
+    [{ url: 'ftp://search.internal/' }, /begins with https/],
+    [{ url: 'https://user:password@search.internal/' }, /without user and password/],
+    [{ url: 'https://search.internal/#here' }, /without #/],
+    [{ secret: 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw' }, /env: and the name of a variable/],
+    [{ secret: 'env:' }, /env: and the name/],
+    [{ retries: 3 }, /[Uu]nrecognized key/],
+  ])('is refused with %j', (wrong, words) => {
+    const { success, error } = asks.safeParse({ ...GOOD, ...wrong });
+    expect(success).toBe(false);
+    expect(error?.message).toMatch(words);
+    // Whoever writes the secret itself does not find it in a log.
+    expect(error?.message).not.toContain('MfKQ9r8');
+  });
+
+  it('names the file and the key to whoever writes a catalog', () => {
+    const entry = 'partner: search, owner: search, http: { url: "https://a.example/", secret: plain }';
+    expect(() => parseCatalog(`account: { table: users, key: id }\nlocations:\n  - { ${entry} }\n`)).toThrow(
+      /secret.*env: and the name of a variable/s,
+    );
+  });
+});
+
+describe('a partner as catalog and environment are now', () => {
+  const problems = (url: string, secret: string | undefined = SECRET, privateHosts: string[] = []) =>
+    problemsOf({ asks: { ...GOOD, url } } as HttpLocation, {
+      variable: (name) => (name === 'SEARCH_SECRET' ? secret : undefined),
+      privateHosts,
+    });
+
+  it('can be asked over https, and at a listed host over http', () => {
+    expect(problems('https://search.example/erasures')).toEqual([]);
+    expect(problems('http://search.internal:8080/', SECRET, ['search.internal'])).toEqual([]);
+    expect(problems('http://127.0.0.1:8080/', SECRET, ['127.0.0.1'])).toEqual([]);
+  });
+
+  it('cannot be asked over http, at a private address, or without a good secret', () => {
+    expect(problems('http://search.example/')).toEqual([expect.stringContaining('expected https://')]);
+    expect(problems('https://169.254.169.254/')).toEqual([expect.stringContaining('its address is private')]);
+    expect(problems('http://[::ffff:10.0.0.1]/')).toHaveLength(2);
+    expect(problems('https://a.example/', 'short')).toEqual(['SEARCH_SECRET: has fewer than 24 bytes']);
+    expect(problems('https://a.example/', '')).toEqual(['SEARCH_SECRET: is empty']);
+  });
+
+  it('needs the variable of its secret', () => {
+    expect(http.outside?.variablesOf({ asks: GOOD } as HttpLocation)).toEqual(['SEARCH_SECRET']);
+  });
+});
