@@ -40,7 +40,7 @@ export async function readErasure(sql: Sql, id: string) {
 }
 
 /**
- * Problems of an erasure that should be at its end: something is left, a call is not settled or still keeps what it said,
+ * Problems of an erasure that should be at its end: something is left, or a call is not settled or keeps what it said. Or
  * the ledger has something else than what went. `times`: passes that asked.
  */
 export async function findUnfinishedCalls(

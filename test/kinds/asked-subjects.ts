@@ -1,11 +1,19 @@
+import { BROKEN_ASKED } from './asked-broken.ts';
 import { httpSubject } from './asked-http.ts';
+import { plainKind } from './asked-plain.ts';
 import type { AskedSubject } from './asked-subject.ts';
 
 const WHOLE = {
   'a service that answers at once': httpSubject(false),
   'a service that acknowledges later': httpSubject(true),
+  'a service that is asked in few words': httpSubject(false, plainKind()),
 } as const satisfies Record<string, AskedSubject>;
 export type AskedName = keyof typeof WHOLE;
 
 /** By name, so that another process finds them. */
-export const ASKED_SUBJECTS: Record<AskedName, AskedSubject> & Record<string, AskedSubject | undefined> = WHOLE;
+export const ASKED_SUBJECTS: Record<AskedName, AskedSubject> & Record<string, AskedSubject | undefined> = {
+  ...WHOLE,
+  ...Object.fromEntries(
+    Object.entries(BROKEN_ASKED).map(([name, { kind, late }]) => [name, httpSubject(late ?? false, kind)]),
+  ),
+};
