@@ -1,24 +1,15 @@
-import { z } from 'zod';
-import { pacingShape } from '../outside/declare.ts';
 import { partnerKind } from '../outside/kind.ts';
-
-const asks = z.strictObject({
-  bucket: z.string(),
-  prefix: z.string().optional(),
-  ...pacingShape,
-});
+import { asks, problemsOf, type S3, variablesOf } from './declare.ts';
+import { openSender } from './sender.ts';
 
 /** Files in an S3 bucket. */
-export const objectStore = partnerKind<z.infer<typeof asks>>({
+export const objectStore = partnerKind<S3>({
   name: 'object-store',
   entry: 's3',
   asks,
   refused: 'files can only be deleted: move them elsewhere before, if they must stay',
-  byKeyAlone: (_asks, entry) => !entry.each,
-  outside: {
-    open: () => {
-      throw new Error('not built yet');
-    },
-    variablesOf: () => [],
-  },
+  // Whoever has the key now has files below the same prefix. Those that rows have named are the account's.
+  byKeyAlone: (_asks, entry) => entry.each === undefined,
+  check: problemsOf,
+  outside: { open: openSender, variablesOf: ({ asks: s3 }) => variablesOf(s3) },
 });
