@@ -6,6 +6,7 @@ import { settleCalls } from '../../src/erasure/calls/settle.ts';
 import { takeCalls } from '../../src/erasure/calls/take.ts';
 import type { Context } from '../../src/erasure/model/context.ts';
 import { holdErasure, releaseErasure } from '../../src/erasure/model/hold.ts';
+import { scrubExpired } from '../../src/erasure/upkeep/scrub.ts';
 import type { Answer, Call } from '../../src/locations/asked.ts';
 import { KINDS } from '../../src/locations/kinds/registry.ts';
 import { pacingShape } from '../../src/locations/outside/declare.ts';
@@ -243,6 +244,22 @@ describe('calls to partners', () => {
     await pump();
     expect(heard).toHaveLength(1);
     expect((await callsOf(other))[0]?.attempts).toBe(0);
+  });
+});
+
+describe('the scrub', () => {
+  it('destroys what was sealed and said, and drops what could not be asked', async () => {
+    const id = await gone();
+    await pump();
+    await world.sql`UPDATE lethe.erasure SET state = 'cancelled', cancelled_at = now() - interval '1 year' WHERE id = ${id}`;
+    await scrubExpired(ctx);
+    const calls =
+      await world.sql`SELECT partner, state, sealed, last_words, next_at FROM lethe.call WHERE erasure_id = ${id} ORDER BY 1`;
+    const empty = { sealed: null, last_words: null, next_at: null };
+    expect(calls).toEqual([
+      { partner: 'billing', state: 'dropped', ...empty },
+      { partner: 'search', state: 'done', ...empty },
+    ]);
   });
 });
 

@@ -52,14 +52,23 @@ export async function settleCalls(
     return rows;
   });
   const awaited = [...new Set(done.flatMap((row) => row.erasure ?? []))];
-  const woken = awaited.length === 0 ? [] : await ctx.db.select().from(erasure).where(inArray(erasure.id, awaited));
+  return { dispatches: await wake(ctx, awaited), settled: new Set(done.map((row) => row.id)) };
+}
+
+/** The next step of each erasure. Should this process die before it is out, reconcile finds it. */
+async function wake(ctx: Context, ids: readonly string[], again = true): Promise<Dispatch[]> {
+  if (ids.length === 0) return [];
   const dispatches: Dispatch[] = [];
-  for (const of of woken) {
-    // Should this process die before the step is out, reconcile finds it.
+  for (const of of await ctx.db
+    .select()
+    .from(erasure)
+    .where(inArray(erasure.id, [...ids]))) {
     const dispatch = await dispatchWindow(ctx, of);
     if (dispatch) dispatches.push(dispatch);
+    // A step that has ended just now has another one out, which waits.
+    else if (again) dispatches.push(...(await wake(ctx, [of.id], false)));
   }
-  return { dispatches, settled: new Set(done.map((row) => row.id)) };
+  return dispatches;
 }
 
 /** Locks are taken in one order: erasures, then calls, then tasks. A step that ends meanwhile waits, and sees what was settled. */
