@@ -300,7 +300,7 @@ export const ROOMS: readonly Room[] = [
   {
     name: 'http/bodies',
     purpose: "The shapes of the API's bodies, and how an erasure is shown in them.",
-    imports: ['errors.ts', 'catalog/live', 'erasure/model', 'erasure/progress'],
+    imports: ['errors.ts', 'catalog/live', 'partners/message.ts', 'erasure/model', 'erasure/progress'],
   },
   {
     name: 'http/access',
@@ -334,6 +334,7 @@ export const ROOMS: readonly Room[] = [
       'keys',
       'erasure/model',
       'erasure/progress',
+      'erasure/calls',
       'erasure/accept',
       'jobs/redis/producers.ts',
       'jobs/enqueue.ts',

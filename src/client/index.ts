@@ -1,9 +1,18 @@
-import type { AcceptedErasure, Erasure, ErasureList, State } from '../http/bodies/schemas.ts';
+import type {
+  AcceptedErasure,
+  Acknowledged,
+  Acknowledgement,
+  Erasure,
+  ErasureList,
+  State,
+} from '../http/bodies/schemas.ts';
 import { type FollowOptions, follow } from './follow.ts';
 import { type BearerToken, type Door, sendForJson } from './send.ts';
 
 export type {
   AcceptedErasure,
+  Acknowledged,
+  Acknowledgement,
   Erasure,
   ErasureList,
   ErasureSummary,
@@ -105,6 +114,25 @@ export function openStatusLink(statusUrl: string | URL, options: Partial<Omit<Cl
   };
 }
 export type StatusLink = ReturnType<typeof openStatusLink>;
+
+/**
+ * Acknowledges what a message asked of a partner: `to` is `data.acknowledge` of the message, and opens that alone. Safe
+ * to repeat. Throws `LetheProblem` for what Lethe refuses, and what `fetch` throws when nobody answers.
+ */
+export const acknowledge = (
+  to: { url: string | URL; token: string },
+  said: Acknowledgement,
+  options: Pick<ClientOptions, 'fetch'> & Cancellable = {},
+): Promise<Acknowledged> =>
+  sendForJson(
+    { baseUrl: addressOf(to.url), bearer: to.token, fetch: options.fetch ?? ((input, init) => fetch(input, init)) },
+    'POST',
+    '',
+    {
+      body: said,
+      signal: options.signal,
+    },
+  );
 
 const pathOf = (id: string) => `/v1/erasures/${encodeURIComponent(id)}`;
 

@@ -1,6 +1,8 @@
+import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { hashPassword } from '../../src/http/sign-in/password.ts';
+import { signMessage } from '../../src/partners/sign.ts';
 import type { Resources } from '../../src/resources.ts';
 import { deriveToken } from '../../src/tokens.ts';
 import { cookieOf } from '../support/dashboard.ts';
@@ -28,11 +30,13 @@ function tableOf(title: string): { endpoint: string; caller: string; status: num
   );
 }
 
-type Someone = { account: string; erasure: string; other: string; otherErasure: string };
-type Credential = { auth: string | null; token?: string };
+type Someone = { account: string; erasure: string; other: string; otherErasure: string; task: string };
+type Credential = { auth: string | null; token?: string; headers?: Record<string, string> };
+/** What the request says, for who signs it. */
+type Body = string | undefined;
 
 /** How each column's caller shows who it is. */
-const CALLERS: Record<string, (s: Someone) => Credential | Promise<Credential>> = {
+const CALLERS: Record<string, (s: Someone, body: Body) => Credential | Promise<Credential>> = {
   nobody: () => ({ auth: null }),
   JWT: async (s) => ({ auth: await jwt({ sub: s.account }) }),
   'JWT, old': async (s) => ({ auth: await jwt({ sub: s.account, authTime: Date.now() / 1000 - 3_600 }) }),
@@ -42,29 +46,62 @@ const CALLERS: Record<string, (s: Someone) => Credential | Promise<Credential>> 
   'erasures:write': () => ({ auth: `Bearer ${KEYS.write}` }),
   'erasures:read': () => ({ auth: `Bearer ${KEYS.read}` }),
   admin: () => ({ auth: `Bearer ${KEYS.admin}` }),
+  'task token': (s) => ({ auth: `Bearer ${deriveToken([SECRET], 'ack', s.task)}` }),
+  'task token, other': () => ({ auth: `Bearer ${deriveToken([SECRET], 'ack', randomUUID())}` }),
+  signature: (s, body = '') => ({
+    auth: null,
+    headers: signMessage(PARTNER_SECRET, { id: s.task, at: new Date(), body }),
+  }),
+  dashboard: async () => ({ auth: null, headers: { Cookie: await opsCookie(), 'Sec-Fetch-Site': 'same-origin' } }),
 };
+const PARTNER_SECRET = `whsec_${Buffer.from('p'.repeat(32)).toString('base64')}`;
 
 let world: World;
 let domain: Resources;
 let base: string;
+let opsCookie: () => Promise<string>;
+let cookie: Promise<string> | undefined;
 
 beforeAll(async () => {
   // Ten posts are many here: every cell has accounts of its own.
   world = await createWorld({ catalog: READER_CATALOG.replace('threshold: 1000', 'threshold: 5') });
   domain = await world.domain();
-  base = (await world.api()).base;
+  const hash = await hashPassword('a long password');
+  const api = await world.api({
+    LETHE_DASHBOARD_USERS: `support=support=${hash},ops=ops=${hash}`,
+    LETHE_PARTNER_SECRET: PARTNER_SECRET,
+  });
+  base = api.base;
+  opsCookie = () => (cookie ??= cookieOf(api, 'ops', 'a long password'));
 });
 afterAll(() => world.close());
 
 const erasures = async (account: string) =>
-  JSON.stringify(await world.sql`SELECT * FROM lethe.erasure WHERE account_key = ${account} ORDER BY id`);
+  JSON.stringify([
+    await world.sql`SELECT * FROM lethe.erasure WHERE account_key = ${account} ORDER BY id`,
+    await world.sql`SELECT c.* FROM lethe.call c JOIN lethe.erasure e ON e.id = c.erasure_id
+                     WHERE e.account_key = ${account} ORDER BY c.id`,
+  ]);
 
 async function someone(endpoint: string): Promise<Someone> {
   const { account, bystander: other } = await subject(world.sql, 10);
   const otherErasure = await request(domain.ctx, other);
   const erasure = endpoint.startsWith('POST /v1/accounts') ? otherErasure : await request(domain.ctx, account);
   if (endpoint.endsWith('/replay')) await world.sql`UPDATE lethe.erasure SET state = 'stalled' WHERE id = ${erasure}`;
-  return { account, erasure, other, otherErasure };
+  const task = randomUUID();
+  if (endpoint.endsWith('/ack')) {
+    const [of] = await world.sql`SELECT id FROM lethe.task WHERE erasure_id = ${erasure} LIMIT 1`;
+    await world.sql`INSERT INTO lethe.call (id, erasure_id, task_id, partner, pass, state, items, next_at)
+      VALUES (${task}, ${erasure}, ${of?.id}, 'search', 1, 'accepted', 1, now())`;
+  }
+  return { account, erasure, other, otherErasure, task };
+}
+
+/** What a request of this endpoint says. */
+function bodyOf(endpoint: string): Body {
+  if (endpoint === 'POST /v1/erasures/{id}/hold') return JSON.stringify({ reason: 'test' });
+  if (endpoint === 'POST /v1/tasks/{id}/ack') return JSON.stringify({ status: 'erased' });
+  return undefined;
 }
 
 describe('who may what', () => {
@@ -83,17 +120,22 @@ describe('who may what', () => {
 
   it.each(cells)('$endpoint by $caller: $status', async ({ endpoint, caller, status }) => {
     const s = await someone(endpoint);
-    const { auth, token } = await (CALLERS[caller] as (s: Someone) => Promise<Credential>)(s);
+    const body = bodyOf(endpoint);
+    const { auth, token, headers } = await (CALLERS[caller] as (s: Someone, body: Body) => Promise<Credential>)(
+      s,
+      body,
+    );
     const [method, path] = endpoint.split(' ') as [string, string];
-    const url = new URL(base + path.replace('{id}', path.startsWith('/v1/accounts') ? s.account : s.erasure));
+    const id = path.startsWith('/v1/accounts') ? s.account : path.startsWith('/v1/tasks') ? s.task : s.erasure;
+    const url = new URL(base + path.replace('{id}', id));
     if (token) url.searchParams.set('token', token);
-    const body = endpoint === 'POST /v1/erasures/{id}/hold' ? JSON.stringify({ reason: 'test' }) : undefined;
     const form = path.startsWith('/status') && method === 'POST';
     const before = await erasures(s.account);
     const response = await fetch(url, {
       method,
       redirect: 'manual',
       headers: {
+        ...headers,
         ...(auth ? { Authorization: auth } : {}),
         ...(body ? { 'Content-Type': 'application/json' } : {}),
         ...(form ? { 'Content-Type': 'application/x-www-form-urlencoded', 'Sec-Fetch-Site': 'same-origin' } : {}),

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -5,6 +6,7 @@ import type { z } from '@hono/zod-openapi';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { freePort } from '../../dev/free-port.ts';
 import {
+  acknowledge,
   type ClientOptions,
   createClient,
   type Erasure,
@@ -13,10 +15,11 @@ import {
 } from '../../src/client/index.ts';
 import { ROUTES } from '../../src/http/api/openapi.ts';
 import { startApi } from '../../src/main.ts';
+import { deriveToken } from '../../src/tokens.ts';
 import { expectErased } from '../support/evidence.ts';
 import { isFlagged, LARGE, SMALL, subject } from '../support/subject.ts';
 import { until } from '../support/until.ts';
-import { type Call, createWorld, jwt, KEYS, type World } from '../support/world.ts';
+import { type Call, createWorld, jwt, KEYS, SECRET, type World } from '../support/world.ts';
 
 let world: World;
 let call: Call & { base: string };
@@ -442,6 +445,28 @@ describe('following', () => {
     controller.abort();
     await expect(next).rejects.toThrow('abort');
     await until('nobody is connected', () => api.viewers.counts().viewers === 0);
+  });
+});
+
+describe('acknowledging for a partner', () => {
+  it('settles the task of the message, and throws what is refused', async () => {
+    const { account } = await subject(world.sql, SMALL);
+    const { id: erasure } = await withKey(KEYS.write).requestErasure(account);
+    const [of] = await world.sql`SELECT id FROM lethe.task WHERE erasure_id = ${erasure} LIMIT 1`;
+    const id = randomUUID();
+    await world.sql`INSERT INTO lethe.call (id, erasure_id, task_id, partner, pass, state, items, next_at)
+      VALUES (${id}, ${erasure}, ${of?.id}, 'search', 1, 'accepted', 1, now())`;
+    const to = { url: `${call.base}/v1/tasks/${id}/ack`, token: deriveToken([SECRET], 'ack', id) };
+    const options = { fetch: checkedFetch };
+    expect(await acknowledge(to, { status: 'failed', reason: 'no index' }, options)).toEqual({
+      task: id,
+      settled: false,
+    });
+    expect(await acknowledge(to, { task: id, status: 'erased' }, options)).toEqual({ task: id, settled: true });
+    expect(await refusal(acknowledge({ ...to, token: 'wrong' }, { status: 'erased' }, options))).toMatchObject({
+      code: 'unauthenticated',
+    });
+    expect(() => acknowledge({ ...to, url: 'lethe' }, { status: 'erased' })).toThrow(TypeError);
   });
 });
 

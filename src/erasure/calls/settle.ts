@@ -41,7 +41,10 @@ export async function settleCalls(
   const done = await transaction(ctx.db, OWN_TABLES, async (tx) => {
     await lockErasures(tx, settlements);
     const rows = await tx.execute<{ id: string; erasure: string | null }>(
-      settling(settlements.map((s) => asRow(s, asked ?? ACKNOWLEDGED))),
+      settling(
+        settlements.map((s) => asRow(s, asked ?? ACKNOWLEDGED)),
+        asked !== undefined,
+      ),
     );
     if (asked)
       await recordCircuit(
@@ -109,13 +112,15 @@ function asRow({ id, answer }: Settlement, asked: Omit<Asked, 'partner'>): Row {
   };
 }
 
-const settling = (rows: readonly Row[]) => sql`
+/** `ofTry`: the answers are those of tries. What a failure that was acknowledged meanwhile has ended, they do not begin again. */
+const settling = (rows: readonly Row[], ofTry: boolean) => sql`
   WITH v AS MATERIALIZED (
          SELECT * FROM jsonb_to_recordset(${JSON.stringify(rows)}::jsonb)
              AS v (id uuid, kind text, words text, rows bigint, cursor text[], after numeric, spends int)),
        settled AS (
          UPDATE lethe.call c
-            SET state = CASE WHEN v.kind IN ('done', 'dropped', 'accepted') THEN v.kind ELSE c.state END,
+            SET state = CASE WHEN v.kind IN ('done', 'dropped', 'accepted') THEN v.kind
+                             WHEN v.kind = 'later' THEN 'open' ELSE c.state END,
                 sealed = CASE WHEN v.kind IN ('done', 'dropped') THEN NULL ELSE c.sealed END,
                 cursor = CASE v.kind WHEN 'more' THEN v.cursor ELSE c.cursor END,
                 attempts = CASE v.kind WHEN 'later' THEN c.attempts + v.spends ELSE 0 END,
@@ -123,6 +128,7 @@ const settling = (rows: readonly Row[]) => sql`
                 settled_at = CASE WHEN v.kind IN ('done', 'dropped') THEN now() END,
                 leased_until = NULL, last_at = now(), last_words = v.words
            FROM v WHERE c.id = v.id AND c.state IN ('open', 'accepted')
+            AND (v.kind IN ('done', 'dropped') OR NOT ${ofTry} OR c.leased_until IS NOT NULL)
       RETURNING c.id, c.task_id, c.pass, v.kind, v.kind IN ('done', 'dropped') AS over,
                 coalesce(v.rows, CASE v.kind WHEN 'done' THEN c.items ELSE 0 END) AS rows),
        -- What this statement has changed it still sees as it was: calls that it settles are left out by their ids.

@@ -11,12 +11,12 @@ export type Counter = { points: number; count: (key: string, deadline: number) =
 /**
  * Counts in Redis, for all processes together, and in this process as well. Where Redis does not answer in time, the
  * process's own count decides. A flooded process is late itself: without its own count the limit would be off when it
- * is needed. Redis is not asked about a key that has used up its points.
+ * is needed. Redis is not asked about a key that has used up its points. Without `shared` each process counts by itself.
  */
 export function createCounter(options: {
   points: number;
   windowMs: number;
-  shared: RateLimiterAbstract;
+  shared?: RateLimiterAbstract;
   askRedis: AskRedis;
 }): Counter {
   const { points, windowMs, shared, askRedis } = options;
@@ -48,6 +48,7 @@ export function createCounter(options: {
     count: async (key, deadline) => {
       const here = countHere(key);
       if (here.consumed > points) return usedOf(here);
+      if (!shared) return usedOf(here);
       const there = await askRedis(() => shared.penalty(key), deadline);
       if (!there) return usedOf(here);
       here.consumed = Math.max(here.consumed, there.consumedPoints);

@@ -13,10 +13,12 @@ import { type Counter, createCounter, type Used } from './counter.ts';
 import { NotOurs } from './jwt.ts';
 import { createAskRedis, deadlineFromNow } from './patience.ts';
 import { hasStatusToken } from './status-link.ts';
+import { hasTaskToken } from './task-token.ts';
 
 const WINDOW_SECONDS = 60;
 /** An address may present a tenth as many false credentials as it may send requests. */
 const FAILED_SHARE = 10;
+const TASK = /^\/v1\/tasks\/([\da-f-]{36})\/ack$/i;
 const ERASURE = /^\/(?:v1\/erasures|status)\/([\da-f-]{36})(?:\/|$)/i;
 
 type Log = { log: Pick<Logger, 'warn' | 'info'> };
@@ -53,9 +55,19 @@ export const countedAs = (config: Pick<Config, 'LETHE_SECRET'>, ...who: string[]
  * A key counts by its name, an account by its `sub`, a status link by its erasure; everybody else by their address.
  * False credentials count against the address a second time, with less room. Every credential is verified, which costs
  * less than the rest of an answer. So a false one never blocks a good one from the same address.
+ *
+ * An acknowledgement counts by its task, and what a message of another Lethe asks for by that message: nobody else can
+ * use up either. They come by the thousand from one address, so that each process counts them by itself.
  */
-export function rateLimit(api: Counted, { requests, failures }: Limiter): MiddlewareHandler {
+export function rateLimit(api: Counted, { requests, failures, things }: Limiter): MiddlewareHandler {
   return async (c, next) => {
+    const thing = thingOf(c, api.auth);
+    if (thing) {
+      const used = await things.count(thing, 0);
+      if (used.consumed > things.points) return refuse(c, things, used);
+      await next();
+      return show(c.res.headers, things, used);
+    }
     const deadline = deadlineFromNow();
     const address = addressOf(c, api);
     const { verified, guessed } = await verifyEach(presentedBy(c, api.auth));
@@ -83,7 +95,8 @@ export function limitPage(api: Counted, { requests }: Limiter): MiddlewareHandle
   };
 }
 
-export type Limiter = { requests: Counter; failures: Counter };
+/** `things`: what a token or a message is about, where that is counted and not the caller. */
+export type Limiter = { requests: Counter; failures: Counter; things: Counter };
 
 /** The counters of `rateLimit` and `limitPage`. */
 export function createLimiter(api: Counted): Limiter {
@@ -101,7 +114,17 @@ export function createLimiter(api: Counted): Limiter {
         duration: WINDOW_SECONDS,
       }),
     });
-  return { requests: counter('requests', limit), failures: counter('failures', Math.ceil(limit / FAILED_SHARE)) };
+  return {
+    requests: counter('requests', limit),
+    failures: counter('failures', Math.ceil(limit / FAILED_SHARE)),
+    things: createCounter({ points: limit, windowMs: WINDOW_SECONDS * 1000, askRedis }),
+  };
+}
+
+/** What the request is about, where its credential is genuine and opens that alone. */
+function thingOf(c: HonoContext, auth: AuthConfig): string | undefined {
+  const taskId = TASK.exec(c.req.path)?.[1];
+  return taskId !== undefined && hasTaskToken(c, auth, taskId) ? `task:${taskId.toLowerCase()}` : undefined;
 }
 
 /** Every credential of the request, whichever its route looks at. Each function verifies one and gives the caller's name. */

@@ -7,6 +7,7 @@ import { Erasure, ErasureId, Problem } from '../bodies/schemas.ts';
 export const JWT = { jwt: [] };
 export const API_KEY = { apiKey: [] };
 export const STATUS_TOKEN = { statusToken: [] };
+export const TASK_TOKEN = { taskToken: [] };
 
 export const erasureParams = z.object({
   id: ErasureId.openapi({ param: { name: 'id', in: 'path' } }),

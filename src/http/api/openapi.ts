@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
 import { ERRORS } from '../../errors.ts';
+import { acknowledgeTaskRoute } from './acknowledge-task.ts';
 import { cancelErasureRoute } from './cancel-erasure.ts';
 import { named, problemExample, rateLimited, tooLargeHeaders } from './contract.ts';
 import { followErasureRoute } from './follow-erasure.ts';
@@ -53,6 +54,7 @@ export const ROUTES = [
   replayErasureRoute,
   holdErasureRoute,
   releaseErasureRoute,
+  acknowledgeTaskRoute,
   healthRoute,
   readinessRoute,
   documentRoute,
@@ -82,6 +84,11 @@ export function createDocument(base = '') {
     name: 'token',
     description: 'The token of a `statusUrl`: opens exactly that erasure, also after sign-out.',
   });
+  openAPIRegistry.registerComponent('securitySchemes', 'taskToken', {
+    type: 'http',
+    scheme: 'bearer',
+    description: 'The token that a message to a partner carries: acknowledges exactly that message.',
+  });
   for (const code of named)
     openAPIRegistry.registerComponent('examples', code, { summary: ERRORS[code].title, value: problemExample(code) });
   return getOpenAPI31Document({
@@ -99,6 +106,7 @@ export function createDocument(base = '') {
     tags: [
       { name: 'erasures', description: 'What an application and its users do.' },
       { name: 'operations', description: 'What operators do, with a key of the scope `admin`.' },
+      { name: 'partners', description: 'What other systems that erase do.' },
       { name: 'process', description: 'The process itself; open to everybody.' },
     ],
   });

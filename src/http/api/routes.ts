@@ -1,6 +1,7 @@
 import { OpenAPIHono } from '@hono/zod-openapi';
 import { basePath } from '../server/base-path.ts';
 import { refuseInvalid } from '../server/problem.ts';
+import { serveAcknowledgeTask } from './acknowledge-task.ts';
 import { serveCancelErasure } from './cancel-erasure.ts';
 import { serveFollowErasure } from './follow-erasure.ts';
 import { serveHealth } from './health.ts';
@@ -30,5 +31,6 @@ export function apiRoutes(parts: Parts): ApiApp {
   serveReplayErasure(app, parts, known);
   serveHoldErasure(app, parts, known);
   serveReleaseErasure(app, parts, known);
+  serveAcknowledgeTask(app, parts);
   return app;
 }

@@ -2,6 +2,7 @@ import { z } from '@hono/zod-openapi';
 import { isReason, REASON_EXPECTED } from '../../erasure/model/hold-reason.ts';
 import { STATES } from '../../erasure/model/states.ts';
 import { ERRORS, type ErrorCode } from '../../errors.ts';
+import { acknowledgementSchema } from '../../partners/message.ts';
 
 // The bodies of the API, in one place. Validators read requests with them and the document describes them. The
 // representations and the client take their types from them.
@@ -194,6 +195,27 @@ export const HoldRequest = z
       }),
   })
   .openapi('HoldRequest');
+
+/** The id of a task as a partner knows it: that of its message. */
+export const TaskId = z.uuid('expected the id of a task').openapi({
+  description: 'The id of the message: `id`, `webhook-id`, and `data.task`.',
+  examples: ['019a9f3e-7c11-7b52-8d03-4f9f0f3a6f21'],
+});
+
+export const Acknowledgement = acknowledgementSchema
+  .extend({ task: z.string().max(200).optional().openapi({ description: 'The id of the message, as in the path.' }) })
+  .openapi('Acknowledgement');
+export type Acknowledgement = z.infer<typeof Acknowledgement>;
+
+export const Acknowledged = z
+  .object({
+    task: TaskId,
+    settled: z.boolean().openapi({
+      description: 'Nothing more is asked under this id. False: it failed, and is asked again later.',
+    }),
+  })
+  .openapi('Acknowledged');
+export type Acknowledged = z.infer<typeof Acknowledged>;
 
 export const ERROR_CODES = Object.keys(ERRORS) as [ErrorCode, ...ErrorCode[]];
 
