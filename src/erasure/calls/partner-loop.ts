@@ -26,6 +26,8 @@ const AHEAD_MS = 500;
 const MOST_AHEAD = 16;
 /** Between two looks whether a partner whose calls are under way has become unable to take more. */
 const LOOK_MS = 250;
+/** The partner is kept by a word that often, also while all calls are under way. */
+const KEEP_MS = 5_000;
 const UNKNOWN: Pacing = { concurrency: 1, perSecond: 1, timeoutMs: 10_000, ackTimeoutMs: 86_400_000 };
 
 /** Makes the due calls of one partner until none is left. Only one process has a partner at a time. */
@@ -41,6 +43,7 @@ export class PartnerLoop {
   #probing = false;
   #callMs = 50;
   #nextStart = 0;
+  #heldAt = 0;
   #pacing: Pacing = UNKNOWN;
   #batch = 1;
 
@@ -56,12 +59,12 @@ export class PartnerLoop {
       await this.#learn();
       let dry = false;
       while (!signal.aborted) {
-        if (!dry && this.#room() > 0) {
+        if ((!dry && this.#room() > 0) || performance.now() - this.#heldAt > KEEP_MS) {
           const taken = await this.#take();
           if (!taken) break;
           dry = taken === 'nothing';
         }
-        await this.#start();
+        this.#start();
         if (this.#underWay.size === 0 && this.#answered.length === 0 && this.#waiting.length === 0) {
           if (this.#settling) await this.#settling;
           else if (dry) break;
@@ -114,6 +117,7 @@ export class PartnerLoop {
     const { ctx, holder } = this.#of;
     const { timeoutMs } = this.#pacing;
     const room = Math.min(this.#room(), this.#roomOf ? await this.#roomOf() : Number.POSITIVE_INFINITY);
+    this.#heldAt = performance.now();
     const held = await takeCalls(ctx, this.#name, { holder, most: Math.floor(room), leaseMs: 2 * timeoutMs + 30_000 });
     if (!held) return null;
     this.#probing = held.probing;
@@ -128,17 +132,10 @@ export class PartnerLoop {
     else this.#waiting.push(prepared);
   }
 
-  /** Begins as many as concurrency and rate allow now. Waits for the rate where nothing else is under way. */
-  async #start(): Promise<void> {
+  /** Begins as many as concurrency and rate allow now. */
+  #start(): void {
     const { concurrency, perSecond } = this.#pacing;
-    while (this.#waiting.length > 0 && this.#underWay.size < concurrency) {
-      const wait = this.#nextStart - performance.now();
-      if (wait > 0) {
-        if (this.#underWay.size > 0 || this.#answered.length > 0) return;
-        await pause(Math.min(wait, 1_000), undefined, { signal: this.#of.signal }).catch(() => {});
-        if (this.#of.signal.aborted) return;
-        continue;
-      }
+    while (this.#waiting.length > 0 && this.#underWay.size < concurrency && this.#nextStart <= performance.now()) {
       const [first] = this.#waiting;
       const location = (first as { location: AskedLocation }).location;
       const alike = this.#waiting.findIndex((w) => w.location !== location);
@@ -205,10 +202,12 @@ export class PartnerLoop {
     }
   }
 
-  /** Resolves when a call or the writing has ended, or it is time to look for more. */
+  /** Resolves when a call or the writing has ended, or it is time to begin the next call or to look for more. */
   async #something(): Promise<void> {
     const look = new AbortController();
-    const timer = pause(LOOK_MS, undefined, { signal: look.signal }).catch(() => {});
+    const mayBegin = this.#waiting.length > 0 && this.#underWay.size < this.#pacing.concurrency;
+    const wait = mayBegin ? Math.min(LOOK_MS, Math.max(0, this.#nextStart - performance.now())) : LOOK_MS;
+    const timer = pause(wait, undefined, { signal: look.signal }).catch(() => {});
     await Promise.race([...this.#underWay, ...(this.#settling ? [this.#settling] : []), timer]);
     look.abort();
   }

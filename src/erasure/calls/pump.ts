@@ -10,10 +10,15 @@ const OUTAGE_MS = 5_000;
 
 /** Makes calls once, until nothing is due. For whoever has no process that pumps. */
 export async function pumpOnce(of: Omit<Pumping, 'signal'>): Promise<void> {
-  const pumping = { ...of, signal: new AbortController().signal };
-  for (;;) {
+  let heard = 0;
+  const onAnswer: Pumping['onAnswer'] = (...answer) => {
+    heard += 1;
+    of.onAnswer?.(...answer);
+  };
+  const pumping = { ...of, onAnswer, signal: new AbortController().signal };
+  for (let before = -1; heard > before; ) {
+    before = heard;
     const due = await partnersDue(of.ctx, of.holder);
-    if (due.length === 0) return;
     await Promise.all(due.map((name) => new PartnerLoop(pumping, name).run()));
   }
 }
