@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Answer } from '../../src/locations/asked.ts';
+import { KINDS } from '../../src/locations/kinds/registry.ts';
 import { filesAt, LOOPBACK, openS3, tryOn, tryOnce } from '../support/ask-bucket.ts';
 import { type BucketServer, type Fault, startBucket } from '../support/bucket-server.ts';
 
@@ -312,7 +313,7 @@ describe('a store that does not answer as it should', () => {
 });
 
 describe('a store at a private address', () => {
-  it.each(['http://127.0.0.1:9', 'http://169.254.169.254', 'http://[::1]:9', 'http://localhost:9'])(
+  it.each(['https://127.0.0.1:9', 'https://169.254.169.254', 'https://[::1]:9', 'https://localhost:9'])(
     '%s is not asked unless it may be',
     async (url) => {
       const sender = openS3({ ...LOOPBACK, privateHosts: [] });
@@ -321,10 +322,19 @@ describe('a store at a private address', () => {
       expect(answer).toMatchObject({
         kind: 'later',
         down: true,
-        words: expect.stringMatching(/private address|PRIVATE_ADDRESS/),
+        words: expect.stringMatching(/address is private|PRIVATE_ADDRESS/),
       });
     },
   );
+
+  it('or without encryption is refused at the start', () => {
+    const tools = { variable: () => 'x', privateHosts: ['10.0.0.5'] };
+    const of = (endpoint: string) => KINDS['object-store'].outside?.problemsOf?.(filesAt(endpoint, PREFIX), tools);
+    expect(of('https://s3.example.com')).toEqual([]);
+    expect(of('http://10.0.0.5:9000')).toEqual([]);
+    expect(of('http://s3.example.com')).toEqual([expect.stringContaining('s3.endpoint: expected https://')]);
+    expect(of('https://10.0.0.6')).toEqual([expect.stringContaining('s3.endpoint: its address is private')]);
+  });
 
   it('is asked where the list of private hosts has it', async () => {
     const bucket = await startBucket();
@@ -343,7 +353,7 @@ describe('credentials', () => {
     const sender = openS3({ ...LOOPBACK, variables });
     closing.push(sender.close);
     const location = filesAt(bucket.url);
-    expect(await tryOnce(sender, location, { keys: ['a'] })).toMatchObject({ kind: 'later', words: 'S is not set' });
+    expect(await tryOnce(sender, location, { keys: ['a'] })).toMatchObject({ kind: 'later', words: 'S: is not set' });
     variables.S = 's';
     expect(await tryOnce(sender, location, { keys: ['a'] })).toMatchObject({ kind: 'done' });
   });

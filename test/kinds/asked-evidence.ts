@@ -48,7 +48,7 @@ export async function findUnfinishedCalls(
   of: { id: string; account: string; things: number; ended: string; times?: number },
 ): Promise<string[]> {
   const { sql, subject, system } = place;
-  const expected = subject.counted(of.things) + ((of.times ?? 1) - 1) * subject.counted(0);
+  const expected = (of.times ?? 1) * subject.counted(of.things);
   const calls = await readCalls(place, of.id);
   const ledger = await readLedger(sql, of.id);
   const chunks = await sql<{ number: number; open: boolean }[]>`

@@ -1,4 +1,5 @@
 import { BROKEN_ASKED } from './asked-broken.ts';
+import { filesSubject } from './asked-files.ts';
 import { httpSubject } from './asked-http.ts';
 import { plainKind } from './asked-plain.ts';
 import type { AskedSubject } from './asked-subject.ts';
@@ -7,6 +8,8 @@ const WHOLE = {
   'a service that answers at once': httpSubject(false),
   'a service that acknowledges later': httpSubject(true),
   'a service that is asked in few words': httpSubject(false, plainKind()),
+  'files below a prefix': filesSubject(false),
+  'files below a prefix, with versions': filesSubject(true),
 } as const satisfies Record<string, AskedSubject>;
 export type AskedName = keyof typeof WHOLE;
 

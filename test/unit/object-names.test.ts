@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { isAnswer } from '../../src/locations/object-store/client.ts';
-import { asks, problemsOf, type S3, variablesOf } from '../../src/locations/object-store/declare.ts';
+import { asks, entryProblems, type S3, variablesOf } from '../../src/locations/object-store/declare.ts';
 import {
   accountPart,
   fileKey,
@@ -114,12 +114,12 @@ describe('an entry', () => {
   const prefix = 'avatars/{account}/';
 
   it('finds files by a prefix or by rows', () => {
-    expect(problemsOf(s3({ prefix }), {})).toEqual([]);
-    expect(problemsOf(s3({}), { each: 'media.file_key' })).toEqual([]);
-    expect(problemsOf(s3({}), {})).toEqual([expect.stringContaining("say which files are the account's")]);
-    expect(problemsOf(s3({ prefix }), { each: 'media.file_key' })).toEqual([expect.stringContaining('not by both')]);
-    expect(problemsOf(s3({ prefix, key: '{key}' }), {})).toEqual([expect.stringContaining('s3.key needs each')]);
-    expect(problemsOf(s3({ prefix }), { select: { a: 'users.a' } })).toEqual([expect.stringContaining('select:')]);
+    expect(entryProblems(s3({ prefix }), {})).toEqual([]);
+    expect(entryProblems(s3({}), { each: 'media.file_key' })).toEqual([]);
+    expect(entryProblems(s3({}), {})).toEqual([expect.stringContaining("say which files are the account's")]);
+    expect(entryProblems(s3({ prefix }), { each: 'media.file_key' })).toEqual([expect.stringContaining('not by both')]);
+    expect(entryProblems(s3({ prefix, key: '{key}' }), {})).toEqual([expect.stringContaining('s3.key needs each')]);
+    expect(entryProblems(s3({ prefix }), { select: { a: 'users.a' } })).toEqual([expect.stringContaining('select:')]);
   });
 
   it.each([

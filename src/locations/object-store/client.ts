@@ -3,9 +3,10 @@ import { Agent } from 'node:http';
 import { Agent as SecureAgent } from 'node:https';
 import { addAbortSignal, Readable } from 'node:stream';
 import type { S3Client, S3ClientConfig } from '@aws-sdk/client-s3';
-import { checkedLookup, isRefusedHost, mayBePrivate, PrivateAddress } from '../../partners/addresses.ts';
+import { checkedLookup, mayBePrivate } from '../../partners/addresses.ts';
 import type { SenderTools } from '../asked.ts';
-import { nameOf, type S3, variablesOf } from './declare.ts';
+import { nameOf, type S3 } from './declare.ts';
+import { problemsOf } from './problems.ts';
 import { Trouble } from './troubles.ts';
 
 /** A list of 1,000 keys, each of the longest, takes less. Bytes. */
@@ -20,20 +21,19 @@ type Handler = S3Client['config']['requestHandler'];
  * `Trouble` where a variable is missing, or the host may not be asked.
  */
 export async function openClient(s3: S3, tools: Tools): Promise<S3Client> {
-  const missing = variablesOf(s3).find((name) => !tools.variable(name));
-  if (missing) throw new Trouble(`${missing} is not set`, { down: true });
-  const host = s3.endpoint && new URL(s3.endpoint).hostname;
-  if (host && isRefusedHost(tools.privateHosts, host)) throw new Trouble(new PrivateAddress().message, { down: true });
+  const [problem] = problemsOf(s3, tools);
+  if (problem) throw new Trouble(problem, { down: true });
   // It takes a tenth of a second to load, and most processes never ask a store.
   const { S3Client } = await import('@aws-sdk/client-s3');
-  const client = new S3Client(configOf(s3, tools, host));
+  const client = new S3Client(configOf(s3, tools));
   client.config.requestHandler = checked(client.config.requestHandler);
   addMd5(client);
   return client;
 }
 
-function configOf(s3: S3, { variable, privateHosts }: Tools, host: string | undefined): S3ClientConfig {
+function configOf(s3: S3, { variable, privateHosts }: Tools): S3ClientConfig {
   const set = (written: string) => variable(nameOf(written)) as string;
+  const host = s3.endpoint && new URL(s3.endpoint).hostname;
   // A store of AWS may well have an address of the own network there: its host is not of the catalog's making.
   const lookup = host && !mayBePrivate(privateHosts, host) ? { lookup: checkedLookup(privateHosts) } : {};
   const agent = { keepAlive: true, maxSockets: MOST_SOCKETS, ...lookup };

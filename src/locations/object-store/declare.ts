@@ -59,7 +59,7 @@ export const asks = z.strictObject({
 export type S3 = z.infer<typeof asks>;
 
 /** What is wrong with an entry as a whole, in words. */
-export function problemsOf(s3: S3, { each, select }: Pick<DeclaredPartner, 'each' | 'select'>): string[] {
+export function entryProblems(s3: S3, { each, select }: Pick<DeclaredPartner, 'each' | 'select'>): string[] {
   const problems: string[] = [];
   if (each === undefined && s3.prefix === undefined)
     problems.push('say which files are the account\'s: s3: { prefix: "avatars/{account}/" }, or each: media.file_key');

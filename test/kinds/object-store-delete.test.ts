@@ -1,0 +1,4 @@
+import { exerciseAsked } from './exercise-asked.ts';
+
+exerciseAsked('files below a prefix');
+exerciseAsked('files below a prefix, with versions');
