@@ -111,14 +111,11 @@ const toleratesRepeats: Check = async (place) => {
   };
   await Promise.all(
     [1, 2].map(() =>
-      pump(place, (sender) => ({
-        ...sender,
-        send: async (...of) => {
-          const answers = await sender.send(...of);
-          await between();
-          return answers;
-        },
-      })),
+      pump(place, (send) => async (...of) => {
+        const answers = await send(...of);
+        await between();
+        return answers;
+      }),
     ),
   );
   const ids = await toldSince(place, told);

@@ -19,10 +19,10 @@ export type Worker = Pick<AskedPlace, 'ctx' | 'config'>;
 let pumps = 0;
 
 /** Wraps what makes the calls, as to stop in the middle of one. */
-export type Wrap = (sender: Sender) => Sender;
+export type Wrap = (send: Sender['send']) => Sender['send'];
 
 /** One round of what each worker does: takes the calls that are due, makes them, settles the answers. */
-export async function pump({ ctx, config }: Worker, wrap: Wrap = (sender) => sender): Promise<void> {
+export async function pump({ ctx, config }: Worker, wrap: Wrap = (send) => send): Promise<void> {
   const tools: SenderTools = {
     log: ctx.log,
     variable: config.variable,
@@ -42,11 +42,21 @@ export async function pump({ ctx, config }: Worker, wrap: Wrap = (sender) => sen
   }
 }
 
+const wrapped = (sender: Sender, wrap: Wrap): Sender => ({
+  batch: sender.batch,
+  ...(sender.room ? { room: (location) => sender.room?.(location) as Promise<number> } : {}),
+  send: wrap((...of) => sender.send(...of)),
+  close: () => sender.close(),
+});
+
 const withWrapped = (kinds: Kinds, wrap: Wrap): Kinds =>
   Object.fromEntries(
     Object.entries(kinds).map(([name, kind]) => {
       const { outside } = kind;
-      return [name, outside ? { ...kind, outside: { ...outside, open: (tools) => wrap(outside.open(tools)) } } : kind];
+      return [
+        name,
+        outside ? { ...kind, outside: { ...outside, open: (tools) => wrapped(outside.open(tools), wrap) } } : kind,
+      ];
     }),
   );
 

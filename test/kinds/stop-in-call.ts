@@ -16,11 +16,8 @@ if (!subject) throw new Error(`no subject is called ${name}`);
 const config = loadConfig('worker');
 const opened = await openResources(config, createLogger('silent', 'test'), { max: 4, name: STOPPED });
 
-await pump({ ctx: contextFor(subject, opened), config }, (sender) => ({
-  ...sender,
-  send: async (...of) => {
-    await sender.send(...of);
-    process.stdout.write(ANSWERED);
-    return new Promise(() => setInterval(() => {}, 60_000));
-  },
-}));
+await pump({ ctx: contextFor(subject, opened), config }, (send) => async (...of) => {
+  await send(...of);
+  process.stdout.write(ANSWERED);
+  return new Promise(() => setInterval(() => {}, 60_000));
+});
