@@ -87,6 +87,7 @@ export async function startPartner(options: Options = {}) {
     }),
     /** Nobody listens any more, and connections are cut. */
     down: async () => {
+      if (!server.listening) return;
       const closed = once(server, 'close');
       server.close();
       for (const socket of sockets) socket.destroy();
@@ -94,12 +95,11 @@ export async function startPartner(options: Options = {}) {
     },
     /** It listens again, at the same port. */
     up: async () => {
+      if (server.listening) return;
       server.listen(partner.port, '127.0.0.1');
       await once(server, 'listening');
     },
-    close: async () => {
-      if (server.listening) await partner.down();
-    },
+    close: () => partner.down(),
   };
 
   async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
