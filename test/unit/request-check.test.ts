@@ -49,6 +49,11 @@ describe('a request of the catalog', () => {
       'url: leave out the user in front of the host: write basic: { user, password }',
     ],
     [
+      "Lethe's own secret",
+      { headers: { A: '{env:LETHE_SECRET}' } },
+      "headers.A: {env:LETHE_SECRET} is Lethe's own, and nobody else is told it: name a variable of the service's",
+    ],
+    [
       'no https',
       { url: 'http://a.example/{account}' },
       'url: expected https://: without it a value, and the credential, can be read on the way',
@@ -141,7 +146,11 @@ describe('a request of the catalog', () => {
       { body: { query: 'mutation { x' } },
       'body.query: { stands alone: a brace that is meant is written twice: {{',
     ],
-    ['batch without {keys}', { batch: 10 }, 'batch counts what {keys} names, and the request has no {keys}'],
+    [
+      'keysAtOnce without {keys}',
+      { keysAtOnce: 10 },
+      'keysAtOnce counts what {keys} names, and the request has no {keys}',
+    ],
     [
       'a refused credential as success',
       { done: [200, 401] },

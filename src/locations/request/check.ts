@@ -7,6 +7,9 @@ import { OWN_NAMES, variableOf } from './values.ts';
 
 type Entry = Pick<DeclaredPartner, 'select' | 'each'>;
 
+/** Variables that Lethe itself is configured with. */
+const OWN_VARIABLE = /^(LETHE_|(DATABASE|REDIS)_URL$)/i;
+
 /** A token (RFC 9110), as names of headers are. */
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 
@@ -49,7 +52,9 @@ function nameProblem(
   const { name, written, filters } = slot;
   const [own, ...rest] = name.split('.');
   const column = rest.join('.');
-  const variable = variableOf(name) !== undefined;
+  const variable = variableOf(name);
+  if (variable !== undefined && OWN_VARIABLE.test(variable))
+    return `${place}: ${written} is Lethe's own, and nobody else is told it: name a variable of the service's`;
   if (own === 'answer') {
     if (position !== 'job' || column === '')
       return `${place}: ${written}: what an answer said stands in follow: alone, as {answer.place.in.its.json}`;
@@ -60,12 +65,17 @@ function nameProblem(
     if (!entry.each) return `${place}: ${written} needs each: a column of a location, whose rows the request is about`;
     if (own === 'keys' && !(position === 'body' && alone && place.startsWith('body')))
       return `${place}: ${written} is a list: it stands in body: as a text of its own`;
-    if (own === 'key' && read.batch > 1) return `${place}: ${written}: with {keys} a request is about many`;
-  } else if (!variable && name !== 'id' && name !== 'requestedAt' && !Object.hasOwn(entry.select ?? {}, name))
+    if (own === 'key' && read.keysAtOnce > 1) return `${place}: ${written}: with {keys} a request is about many`;
+  } else if (
+    variable === undefined &&
+    name !== 'id' &&
+    name !== 'requestedAt' &&
+    !Object.hasOwn(entry.select ?? {}, name)
+  )
     return `${place}: unknown name ${written}; known are ${knownNames(entry).join(', ')}`;
   if (
     position === 'header' &&
-    !variable &&
+    variable === undefined &&
     name !== 'id' &&
     name !== 'requestedAt' &&
     !place.startsWith('basic') &&
@@ -112,12 +122,12 @@ function problemsOf(place: string, headers: Readonly<Record<string, string>>, ba
   });
 }
 
-function bodyProblems({ method, body, form, batch }: Asks, read: Compiled): string[] {
+function bodyProblems({ method, body, form, keysAtOnce }: Asks, read: Compiled): string[] {
   const problems: string[] = [];
   if (body !== undefined && form) problems.push('body and form are two ways to say the same: leave out one of them');
   if (method === 'GET' && (body !== undefined || form)) problems.push('a GET has no body: name another method');
-  if (batch !== undefined && !read.found.some(({ slot }) => slot.name === 'keys'))
-    problems.push('batch counts what {keys} names, and the request has no {keys}');
+  if (keysAtOnce !== undefined && !read.found.some(({ slot }) => slot.name === 'keys'))
+    problems.push('keysAtOnce counts what {keys} names, and the request has no {keys}');
   return problems;
 }
 

@@ -39,7 +39,7 @@ export type Compiled = {
   } | null;
   readonly skip: readonly Condition[];
   /** Keys that one request is about. */
-  readonly batch: number;
+  readonly keysAtOnce: number;
   readonly found: readonly Found[];
   /** All that is wrong, whatever else the catalog says; each begins with its place. */
   readonly problems: readonly string[];
@@ -117,7 +117,7 @@ function read(asks: Asks): Compiled {
       const [, name, , is] = written.split(' ') as [string, string, string, Condition['is']];
       return { name, is, written };
     }),
-    batch: found.some(({ slot }) => slot.name === 'keys') ? (asks.batch ?? 1_000) : 1,
+    keysAtOnce: found.some(({ slot }) => slot.name === 'keys') ? (asks.keysAtOnce ?? 1_000) : 1,
     found,
     problems,
   };

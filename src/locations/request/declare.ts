@@ -63,7 +63,7 @@ export const asks = z.strictObject({
   )
     .optional()
     .describe('There is nothing to ask for: when customer is null.'),
-  batch: z
+  keysAtOnce: z
     .int()
     .min(1)
     .max(1_000)

@@ -12,8 +12,13 @@ export type Rule = {
   readonly has: readonly string[];
 };
 
-/** An answer as it was received. `body`: as far as it was read; `whole`: that is all of it. */
-export type Received = { readonly status: number; readonly body: string; readonly whole: boolean };
+/** An answer as it was received. `body`: as far as it was read; `whole`: that is all of it. `coded`: it was compressed. */
+export type Received = {
+  readonly status: number;
+  readonly body: string;
+  readonly whole: boolean;
+  readonly coded?: boolean;
+};
 
 /** Statuses that say nothing about the data: who asks, how often, where else, or that something broke. */
 const NEVER = new Set([401, 403, 407, 408, 425, 429]);
@@ -49,7 +54,8 @@ const isPage = (body: string) => /^\s*<(!doctype\s+html|html)\b/i.test(body);
  * not declared. The words hold no value of the answer.
  */
 export function whyNot(rules: readonly Rule[], received: Received, told: Telling): string | null {
-  const { status, body, whole } = received;
+  const { status, body, whole, coded = false } = received;
+  if (coded && body !== '') return `answered ${status}, compressed, which was not asked for`;
   if (isPage(body)) return `answered ${status} with a page in HTML`;
   const meant = rules.filter(({ statuses }) => statuses.includes(status));
   if (meant.length === 0) return `answered ${status}, which the catalog does not list as done`;

@@ -40,7 +40,7 @@ export async function sendCall(
   let words = '';
   const total = call.keys?.length ?? 1;
   while (keys < total) {
-    const of = call.keys?.slice(keys, keys + compiled.batch) ?? [];
+    const of = call.keys?.slice(keys, keys + compiled.keysAtOnce) ?? [];
     const telling = tellingOf(sending, call, of, keys);
     const step = await doStep(sending, timeoutMs, compiled, telling, job, call.attempts);
     if (step.kind === 'later' || step.kind === 'accepted')
@@ -118,12 +118,17 @@ async function ask(
   return judged(answered);
 }
 
-const received = ({ status, body, cut }: Answered) => ({ status, body, whole: !cut });
+const received = ({ status, body, cut, headers }: Answered) => ({
+  status,
+  body,
+  whole: !cut,
+  coded: !['identity', undefined].includes(headers['content-encoding']),
+});
 
-function judge({ done, follow, batch }: Compiled, answered: Answered, telling: Telling): Step {
+function judge({ done, follow, keysAtOnce }: Compiled, answered: Answered, telling: Telling): Step {
   const why = whyNot(done, received(answered), telling);
   if (why !== null) return later(why);
-  const rows = batch > 1 ? telling.keys.length : 1;
+  const rows = keysAtOnce > 1 ? telling.keys.length : 1;
   if (!follow) return { kind: 'done', words: `answered ${answered.status}`, rows };
   const read = readJson(answered.body, !answered.cut);
   if (typeof read === 'string') return later(`answered ${answered.status} ${read}`);
