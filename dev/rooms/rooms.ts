@@ -161,6 +161,7 @@ export const ROOMS: readonly Room[] = [
       'catalog/live',
       'catalog/checks',
       'locations',
+      'locations/outside/declare.ts',
       'locations/kinds',
     ],
   },

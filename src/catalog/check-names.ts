@@ -1,6 +1,6 @@
 import type { Kinds } from '../locations/kinds/registry.ts';
 import { columnName, splitColumn } from './checks/ignored.ts';
-import { entryOf } from './entries.ts';
+import { entryOf, partnerOf } from './entries.ts';
 import { type Declaration, tablesOf } from './live/declared.ts';
 import { fullName, tableName } from './live/names.ts';
 
@@ -13,16 +13,20 @@ export function checkNames(data: Parsed, file: string, kinds: Kinds): string[] {
   const account = fullName(data.account.table);
   for (const [index, location] of data.locations.entries()) {
     const { name, written, unique: place } = entryOf(kinds, location);
-    for (const unique of [place, `name ${name}`]) {
-      const first = seen.get(unique);
-      if (first) problems.push(`${file}: locations.${index}: ${unique} is listed twice, first at ${first}`);
-      else seen.set(unique, `locations.${index}`);
-    }
+    const isPartner = partnerOf(location) !== undefined;
+    const all = [place, `name ${name}`];
+    // A partner's place is its name, and would be said twice.
+    const twice = all.filter((unique) => seen.has(unique)).slice(0, isPartner ? 1 : 2);
+    for (const unique of twice)
+      problems.push(`${file}: locations.${index}: ${unique} is listed twice, first at ${seen.get(unique)}`);
+    for (const unique of all) if (!seen.has(unique)) seen.set(unique, `locations.${index}`);
     if (place === `table ${account}`) {
       problems.push(`${file}: locations.${index}: ${written} is the account table; list only what it owns`);
     } else if (name === tableName(data.account.table).table) {
       // The task of the account's own row has that name, and an erasure has one task of each name.
-      problems.push(`${file}: locations.${index}: the name ${name} is the account's own: give the location another`);
+      problems.push(
+        `${file}: locations.${index}: the name ${name} is the account's own: give the ${isPartner ? 'partner' : 'location'} another`,
+      );
     }
   }
   return [...problems, ...checkIgnored(data, seen, file)];

@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import { nearest } from './live/nearest.ts';
 
 type Issue = z.core.$ZodIssue;
 
@@ -64,24 +65,4 @@ const kindOf = (type: string) => KINDS[type] ?? type;
 function found(value: unknown): string {
   if (value === undefined || value === null) return 'nothing';
   return kindOf(Array.isArray(value) ? 'array' : typeof value);
-}
-
-/** The word that was probably meant: at most two letters are wrong, and fewer than half. */
-export function nearest(word: string, known: readonly string[]): string | undefined {
-  const [best] = known.map((k) => ({ k, wrong: distance(word, k) })).sort((a, b) => a.wrong - b.wrong);
-  return best && best.wrong <= 2 && best.wrong * 2 < Math.max(word.length, 3) ? best.k : undefined;
-}
-
-/** Letters to add, take out or replace. */
-function distance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, i) => i);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++)
-      next.push(
-        Math.min(Number(row[j]) + 1, Number(next[j - 1]) + 1, Number(row[j - 1]) + Number(a[i - 1] !== b[j - 1])),
-      );
-    row = next;
-  }
-  return Number(row[b.length]);
 }

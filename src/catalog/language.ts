@@ -3,6 +3,7 @@ import { z } from 'zod';
 import type { Kind } from '../locations/kind.ts';
 import { KINDS, type Kinds } from '../locations/kinds/registry.ts';
 import { kindOfEntry } from './entries.ts';
+import { findSecrets, NO_SECRET } from './find-secrets.ts';
 import { nameParts } from './live/names.ts';
 import { OUTCOMES } from './live/types.ts';
 import { writtenName, writtenTable } from './live/written.ts';
@@ -101,6 +102,13 @@ const entrySchema = (kind: Kind) =>
       .describe('What users are told that it is: files, payments. They are never told the name of a system.'),
   });
 
+/** Why an entry of a partner that has a name instead is refused; undefined for others. */
+function namedLikeTable(written: unknown): string | undefined {
+  const { name, partner } = written as { name?: unknown; partner?: unknown };
+  if (partner !== undefined || typeof name !== 'string') return undefined;
+  return `a partner's name stands under partner: write partner: ${name} in the place of name`;
+}
+
 /** An entry of any kind: the kind whose key it has judges it, so that its own errors are told and no other kind's. */
 function anyEntry(kinds: Kinds): z.ZodType {
   const schemas = new Map(Object.values(kinds).map((kind) => [kind, entrySchema(kind)]));
@@ -110,9 +118,18 @@ function anyEntry(kinds: Kinds): z.ZodType {
       context.addIssue(kind);
       return z.NEVER;
     }
+    const misnamed = kind.outside ? namedLikeTable(written) : undefined;
+    if (misnamed) {
+      context.issues.push({ code: 'custom', path: ['partner'], message: misnamed, input: written });
+      return z.NEVER;
+    }
+    const secrets = kind.outside ? findSecrets(written) : [];
+    for (const path of secrets) context.issues.push({ code: 'custom', path, message: NO_SECRET, input: written });
     const parsed = schemas.get(kind)?.safeParse(written);
+    const said = new Set(secrets.map((path) => path.join('.')));
     for (const issue of parsed?.error?.issues ?? [])
-      context.issues.push({ ...issue, input: written } as z.core.$ZodRawIssue);
+      if (!said.has(issue.path.join('.'))) context.issues.push({ ...issue, input: written } as z.core.$ZodRawIssue);
+    if (secrets.length > 0) return z.NEVER;
     return parsed?.data ?? z.NEVER;
   });
 }

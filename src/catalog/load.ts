@@ -5,9 +5,11 @@ import type { z } from 'zod';
 import { UsageError } from '../errors.ts';
 import { KINDS, type Kinds } from '../locations/kinds/registry.ts';
 import { checkNames } from './check-names.ts';
-import { issueWords, type Known, nearest, partOf, valueAt } from './issue-words.ts';
+import { checkPartners } from './check-partners.ts';
+import { issueWords, type Known, partOf, valueAt } from './issue-words.ts';
 import { declarationOf, knownKeys } from './language.ts';
 import type { Declaration } from './live/declared.ts';
+import { nearest } from './live/nearest.ts';
 
 /** Parses catalog text. Throws a UsageError that lists every problem with its path in the file. */
 export function parseCatalog(text: string, file = 'catalog', kinds: Kinds = KINDS): Declaration {
@@ -44,7 +46,7 @@ function readDeclaration(written: unknown, file: string, kinds: Kinds): Reading 
   const known: Known = (path) => knownKeys(kinds, partOf(path), valueAt(written, path));
   const misspelt = new Set(issues.flatMap((issue) => meantPaths(issue, known)));
   const told = issues.filter((issue) => !misspelt.has(issue.path.join('.')));
-  const places = Object.values(kinds).map(({ entry }) => entry);
+  const places = ['partner', ...Object.values(kinds).map(({ entry }) => entry)];
   const problems = told.flatMap((issue) =>
     issueWords(issue, written, known, places).map(
       (words) => `${file}: ${issue.path.join('.') || 'the file'}: ${words}`,
@@ -54,7 +56,7 @@ function readDeclaration(written: unknown, file: string, kinds: Kinds): Reading 
   // Each entry has been judged by the schema of its kind.
   const data = found as Omit<Declaration, 'digest' | 'source'> | undefined;
   if (!data) return { problems };
-  problems.push(...checkNames(data, file, kinds));
+  problems.push(...checkNames(data, file, kinds), ...checkPartners(data, file));
   // Without what only the check reads: that changes no erasure, and those under way need not keep another catalog for it.
   const { ignore: _, account, ...rest } = data;
   const erased = { account: { ...account, unreferenced: undefined }, ...rest };

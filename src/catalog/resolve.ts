@@ -33,10 +33,7 @@ export async function resolveCatalog(
   const fits = all.errors.length === 0 || how.leaveOutMisfits;
   if (!kept || !fits || locations.length === 0) return { ...all, unusable: all.errors };
   const ordered = orderPartners(locations, kept.account.table);
-  all.errors.push(...ordered.errors);
-  all.unusable.push(...ordered.errors);
-  if (ordered.errors.length > 0 && !how.leaveOutMisfits) return { ...all, unusable: all.errors };
-  const sorted = [...ordered.locations].sort((a, b) => a.stage - b.stage || a.name.localeCompare(b.name));
+  const sorted = [...ordered].sort((a, b) => a.stage - b.stage || a.name.localeCompare(b.name));
   return {
     ...all,
     catalog: {

@@ -376,12 +376,27 @@ it('lethe catalog schema describes every field for an editor, and needs nothing'
   const schema = JSON.parse(out);
   expect(schema).toMatchObject({ $schema: 'http://json-schema.org/draft-07/schema#', additionalProperties: false });
   expect(schema.required).toEqual(['account', 'locations']);
-  const location = schema.properties.locations.items;
-  expect(location.required).toEqual(['table', 'account', 'owner']);
-  for (const fields of [schema.properties.account, location, schema.properties.ignore.items])
-    for (const [name, field] of Object.entries<{ description?: string }>(fields.properties))
-      expect(field.description, name).toMatch(/\.$/);
+  const entries: { required: string[]; properties: Fields }[] = schema.properties.locations.items.anyOf;
+  expect(entries.map(({ required }) => required)).toEqual([
+    ['table', 'account', 'owner'],
+    ['partner', 'http', 'owner'],
+    ['partner', 'request', 'owner'],
+    ['partner', 'event', 'owner'],
+    ['partner', 's3', 'owner'],
+  ]);
+  for (const { properties } of [schema.properties.account, ...entries, schema.properties.ignore.items])
+    expectDescribed(properties);
 });
+
+type Fields = Record<string, { description?: string; properties?: Fields }>;
+
+/** Each field has a sentence, also within the part of a kind. */
+function expectDescribed(fields: Fields): void {
+  for (const [name, field] of Object.entries(fields)) {
+    expect(field.description, name).toMatch(/\.$/);
+    expectDescribed(field.properties ?? {});
+  }
+}
 
 describe('what an erasure sets off', () => {
   const on = (event: string, table: string, name: string) =>

@@ -54,7 +54,7 @@ describe('a catalog of two kinds', () => {
       'a key of the other kind, and a misspelt one',
       [SMITH.replace('}', ', account: account_id, steet: x }'), POSTS.replace('account:', 'acount:')],
       [
-        'cat: locations.0: Smith: unknown key account; known are name, letterbox, street, owner, action, sla',
+        'cat: locations.0: Smith: unknown key account; known are name, letterbox, street, owner, action, sla, data',
         'cat: locations.0: Smith: unknown key steet: street?',
         'cat: locations.1: posts: unknown key acount: account?',
       ],
@@ -62,12 +62,14 @@ describe('a catalog of two kinds', () => {
     [
       'a deletion by the request, of what takes no part in it',
       [SMITH.replace('}', ', at: request }')],
-      ['cat: locations.0: Smith: unknown key at; known are name, letterbox, street, owner, action, sla'],
+      ['cat: locations.0: Smith: unknown key at; known are name, letterbox, street, owner, action, sla, data'],
     ],
     [
       'the key of no kind',
       [POSTS, '{ bottle: message, owner: sea }'],
-      ['cat: locations.1: say what kind of place it is, by one of these keys: table, letterbox'],
+      [
+        'cat: locations.1: say what kind of place it is, by one of these keys: table, http, request, event, s3, letterbox',
+      ],
     ],
     [
       'the keys of two kinds',
@@ -116,12 +118,16 @@ describe('a catalog of two kinds', () => {
     ]);
   });
 
-  it('has a JSON Schema in which an entry is of either kind', () => {
+  it('has a JSON Schema in which an entry is of one of the kinds', () => {
     const { properties } = catalogSchema(KINDS) as {
       properties?: { locations?: { items?: { anyOf?: { required: string[] }[] } } };
     };
     expect(properties?.locations?.items?.anyOf?.map(({ required }) => required)).toEqual([
       ['table', 'account', 'owner'],
+      ['partner', 'http', 'owner'],
+      ['partner', 'request', 'owner'],
+      ['partner', 'event', 'owner'],
+      ['partner', 's3', 'owner'],
       ['letterbox', 'owner'],
     ]);
   });

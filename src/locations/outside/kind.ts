@@ -32,8 +32,8 @@ export function partnerKind<A extends object>(of: PartnerKind<A>): Kind<AskedLoc
     declare: declareWith(of),
     // Its name is what it is: where it is asked may change while erasures are under way.
     placeOf: (entry) => (entry as DeclaredPartner).partner,
-    resolve: (db, declared, how) =>
-      resolvePartners(db, declared, how, {
+    resolve: (db, declared) =>
+      resolvePartners(db, declared, {
         kind: of.name,
         entries: entriesOf<DeclaredPartner>(declared, of.entry),
         asksOf,

@@ -1,6 +1,8 @@
 import { type Declaration, type DeclaredLocation, tablesOf } from '../../catalog/live/declared.ts';
 import { inspectTables } from '../../catalog/live/inspect.ts';
-import { fullName, identifier, locationName, nameParts, tableName } from '../../catalog/live/names.ts';
+import { fullName, locationName, tableName } from '../../catalog/live/names.ts';
+import { orMeant } from '../../catalog/live/nearest.ts';
+import { splitTold, toldTable } from '../../catalog/live/told.ts';
 import type { Database } from '../../store/client.ts';
 import type { AskedLocation } from '../asked.ts';
 import type { Resolved } from '../kind.ts';
@@ -23,17 +25,13 @@ export type AccountFacts = {
   readonly nullable: (column: string) => boolean;
 };
 
-/** `location.column` in its two parts, as they are compared. */
-const split = (written: string): { of: string; column: string } => {
-  const parts = nameParts(written, 3) ?? [];
-  return { of: parts.slice(0, -1).join('.'), column: parts.at(-1) as string };
-};
-
-/** Compares the partners of a catalog with the live schema: columns that they are told of must be there. */
+/**
+ * Compares the partners of a catalog with the live schema: columns that they are told of must be there. One whose column is
+ * gone stays, also where misfits are left out: then rows whose values cannot be kept for it are not deleted.
+ */
 export async function resolvePartners<A>(
   db: Database,
   declared: Declaration,
-  { leaveOutMisfits }: { leaveOutMisfits: boolean },
   of: PartnersOf<A>,
 ): Promise<Resolved<AskedLocation<A>>> {
   const errors: string[] = [];
@@ -46,25 +44,22 @@ export async function resolvePartners<A>(
   const account = { key: declared.account.key, nullable: (column: string) => columns[column]?.notNull === false };
   const locations: AskedLocation<A>[] = [];
   for (const entry of of.entries) {
-    const problems: string[] = of.check(entry, account).map((words) => `${entry.partner}: ${words}`);
-    const select: Record<string, string> = {};
-    for (const [name, written] of Object.entries(entry.select ?? {})) {
-      const { of: table, column } = split(written);
-      if (fullName(table.split('.').map(identifier).join('.')) !== fullName(declared.account.table))
-        problems.push(
-          `${entry.partner}: select.${name}: ${table} is not the account's table; with each: the partner is told of a location's rows`,
-        );
-      else if (!columnsOf(declared.account.table).has(column))
-        problems.push(`${entry.partner}: select.${name}: ${declared.account.table} has no column ${column}`);
-      select[name] = column;
-    }
-    const each = entry.each === undefined ? null : split(entry.each);
-    const told = each && tables.find((t) => locationName(t) === each.of);
-    if (each && !told) problems.push(`${entry.partner}: each: ${each.of} is not a location that is a table`);
-    else if (each && told && !columnsOf(told.table).has(each.column))
-      problems.push(`${entry.partner}: each: ${told.table} has no column ${each.column}`);
-    errors.push(...problems);
-    if (problems.length > 0 && leaveOutMisfits) continue;
+    const gone = (key: string, table: string, column: string): string[] => {
+      const known = [...columnsOf(table)];
+      return known.includes(column) ? [] : [`${key}: ${table} has no column ${column}${orMeant(column, known)}`];
+    };
+    const select = Object.fromEntries(
+      Object.entries(entry.select ?? {}).map(([name, written]) => [name, splitTold(written).column]),
+    );
+    const each = entry.each === undefined ? null : splitTold(entry.each);
+    // The language refuses what is no table.
+    const told = each && toldTable(tables, each);
+    const problems = [
+      ...of.check(entry, account),
+      ...Object.entries(select).flatMap(([name, column]) => gone(`select.${name}`, declared.account.table, column)),
+      ...(told ? gone('each', told.table, each.column) : []),
+    ];
+    errors.push(...problems.map((words) => `${entry.partner}: ${words}`));
     const asks = of.asksOf(entry);
     locations.push({
       kind: of.kind,
@@ -80,7 +75,7 @@ export async function resolvePartners<A>(
       early: false,
       after: entry.after ?? [],
       before: entry.before ?? [],
-      each: each && { location: each.of, column: each.column },
+      each: each && told ? { location: locationName(told), column: each.column } : null,
       select,
       byKeyAlone: of.byKeyAlone(entry, account),
       asks,
