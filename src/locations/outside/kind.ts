@@ -50,4 +50,4 @@ export function partnerKind<A extends object>(of: PartnerKind<A>): Kind<AskedLoc
 }
 
 const declareWith = <A extends object>({ entry, asks }: PartnerKind<A>) =>
-  z.strictObject({ ...partnerShape, [entry]: asks });
+  z.strictObject({ ...partnerShape, [entry]: asks.describe(`How it is asked, by the kind ${entry}.`) });
