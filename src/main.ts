@@ -87,6 +87,7 @@ export async function startWorker(config: Config): Promise<Started> {
     senders,
     holder: `${hostname()}-${process.pid}-${randomUUID()}`,
     dispatch: (d) => put(windowOrder(d)),
+    onAnswer: metrics.observeCall,
   });
   closables.push({ name: 'partners', close: () => senders.close() });
   const reconciling = startReconciling(

@@ -6,6 +6,7 @@ export type Metrics = ReturnType<typeof createMetrics>;
 const PREFIX = 'lethe_';
 const SLICE_SECONDS = [0.01, 0.025, 0.05, 0.1, 0.2, 0.4, 0.7, 1, 2, 5];
 const CHUNK_SECONDS = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300];
+const CALL_SECONDS = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300];
 const REQUEST_SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 5, 15];
 
 /** What a caller can send as a method is open-ended; a label must not be. */
@@ -47,6 +48,16 @@ export function createMetrics(options: { defaults: boolean }) {
   const mails = counter('mails_total', 'Attempts to send a mail, by outcome', ['outcome']);
   // Exists from the start, at 0: an alert that waits for an increase would not see one from nothing to one.
   for (const outcome of ['sent', 'deferred', 'blocked', 'failed', 'uncertain', 'skipped']) mails.inc({ outcome }, 0);
+  const calls = counter('partner_calls_total', 'Tries of calls to partners, by what came of them', [
+    'partner',
+    'outcome',
+  ]);
+  const callSeconds = histogram(
+    'partner_call_seconds',
+    'One try of a call to a partner, from its begin to its answer',
+    ['partner'],
+    CALL_SECONDS,
+  );
   let exportedUntil = 0;
 
   return {
@@ -102,11 +113,31 @@ export function createMetrics(options: { defaults: boolean }) {
       'What the database says, over its limit; absent when it cannot be seen',
       ['signal'],
     ),
+    circuitOpen: gauge(cluster, 'partner_circuit_open', '1 while a partner is taken to be away and only probed', [
+      'partner',
+    ]),
+    outstandingCalls: gauge(
+      cluster,
+      'partner_calls_outstanding',
+      'Calls that are not settled, by partner; counted up to 10,000',
+      ['partner'],
+    ),
+    oldestCall: gauge(
+      cluster,
+      'partner_oldest_call_age_seconds',
+      'How long ago the oldest outstanding call was made for the first time, by partner; 0 without any',
+      ['partner'],
+    ),
     queueJobs: gauge(cluster, 'queue_jobs', 'Jobs in Redis by queue and state', ['queue', 'state']),
 
     /** Counts one HTTP request; `route` is the pattern, never the path. */
     observeRequest: (method: string, route: string, status: number, ms: number) =>
       requests.observe({ method: METHODS.has(method) ? method : 'other', route, status: String(status) }, ms / 1000),
+    /** Counts one try of a call to a partner; `partner` is its name in the catalog. */
+    observeCall: (partner: string, outcome: string, ms: number) => {
+      calls.inc({ partner, outcome });
+      callSeconds.observe({ partner }, ms / 1000);
+    },
     /** Counts rows whose deletion has committed. */
     countRows: (rows: ReadonlyMap<string, number>) => {
       for (const [location, count] of rows) if (count > 0) rowsDeleted.inc({ location }, count);

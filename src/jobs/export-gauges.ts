@@ -1,5 +1,6 @@
 import type { Context } from '../erasure/model/context.ts';
 import { measureBacklog } from '../erasure/progress/measure.ts';
+import { measureCalls } from '../erasure/progress/measure-calls.ts';
 import type { Metrics } from '../metrics.ts';
 import { readPace } from '../pace/current-pace.ts';
 import { ratioOf } from '../pace/pace.ts';
@@ -35,6 +36,7 @@ export function startExporting(
   const measure = async () => {
     measured = false;
     await setBacklog(ctx, metrics);
+    await setPartners(ctx, metrics);
     measured = true;
   };
   const tick = async () => {
@@ -76,6 +78,17 @@ async function setBacklog(ctx: Pick<Context, 'db'>, metrics: Metrics): Promise<v
   metrics.oldestMail.set(now.oldestMail);
   if (now.sweepDoneAt === null) metrics.sweepDoneAt.remove();
   else metrics.sweepDoneAt.set(now.sweepDoneAt);
+}
+
+/** A partner that is in no catalog any more stays as long as its calls do. */
+async function setPartners(ctx: Pick<Context, 'db'>, metrics: Metrics): Promise<void> {
+  const partners = await measureCalls(ctx.db);
+  for (const gauge of [metrics.circuitOpen, metrics.outstandingCalls, metrics.oldestCall]) gauge.reset();
+  for (const { name: partner, open, outstanding, oldest } of partners) {
+    metrics.circuitOpen.set({ partner }, open ? 1 : 0);
+    metrics.outstandingCalls.set({ partner }, outstanding);
+    metrics.oldestCall.set({ partner }, oldest);
+  }
 }
 
 /** Absent while no worker decides the pace. */

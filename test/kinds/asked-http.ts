@@ -9,7 +9,7 @@ import { Things } from './asked-things.ts';
 export const ELSEWHERE = 'elsewhere';
 
 /** A service that speaks the contract. `late`: it says that it will acknowledge, and erases when it works. */
-async function startService(late: boolean): Promise<System> {
+export async function startService(late: boolean): Promise<System> {
   const things = new Things();
   const told: string[] = [];
   let requests = 0;
