@@ -73,5 +73,14 @@ export function judge({ idle, contenders, extras }: Omit<Result, 'bars' | 'faile
     over(row('lethe-full-2')?.rowsPerSecond, full?.rowsPerSecond),
     0.95,
   );
+  const { calls, hanging, recovery } = extras.partners ?? {};
+  least('partner calls, ledger committed / a bare loop', over(calls?.callsPerSecond, calls?.barePerSecond), 0.4);
+  least('partner calls beside one that hangs / alone', over(hanging?.besidePerSecond, hanging?.alonePerSecond), 0.95);
+  if (recovery)
+    most(
+      `${recovery.tasks.toLocaleString('en-US')} waiting tasks after the partner's recovery (s)`,
+      recovery.seconds,
+      1.2 * (recovery.tasks / recovery.perSecond) + 30,
+    );
   return bars;
 }

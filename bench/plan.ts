@@ -10,13 +10,22 @@ export type Plan = {
   /** Accounts of 2,000 posts that are due at once. */
   crowd: number;
   large: boolean;
+  /** Calls to partners: not measured, measured too, or nothing else. */
+  partners: 'not' | 'too' | 'only';
   idleSeconds: number;
 };
 
-export type Options = { quick: boolean; large: boolean; posts?: number; bystanders?: number; repeats?: number };
+export type Options = {
+  quick: boolean;
+  large: boolean;
+  partners?: boolean;
+  posts?: number;
+  bystanders?: number;
+  repeats?: number;
+};
 
 /** What a run measures. `posts` and `bystanders` make it as small as a test wants it. */
-export function planOf({ quick, large, posts, bystanders, repeats }: Options): Plan {
+export function planOf({ quick, large, partners = false, posts, bystanders, repeats }: Options): Plan {
   const sizes = posts !== undefined ? [posts] : quick ? [100_000] : [10_000, 100_000, 1_000_000];
   return {
     sizes,
@@ -24,6 +33,7 @@ export function planOf({ quick, large, posts, bystanders, repeats }: Options): P
     bystanders: bystanders ?? 3_000_000,
     crowd: posts !== undefined ? 20 : quick ? 200 : 2_000,
     large,
+    partners: partners ? 'only' : quick || posts !== undefined ? 'not' : 'too',
     idleSeconds: quick || posts !== undefined ? 4 : 10,
   };
 }
@@ -46,6 +56,12 @@ export const mainAccounts = (plan: Plan): Population[] => [
   ...plan.sizes.map((posts) => ({ email: `${victim(posts)}@example.com`, posts, feeds: 300 })),
   ...several('tiny', TINY, 12),
   ...several('small', SMALL, 12),
+];
+
+/** Accounts of nobody, and small ones. */
+export const partnersAccounts = (): Population[] => [
+  ...background(ACCOUNTS, 20_000),
+  ...several('tiny', { ...TINY, posts: 20 }, 2),
 ];
 
 export const largeAccounts = (plan: Plan): Population[] => [

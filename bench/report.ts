@@ -51,7 +51,8 @@ const cells = (row: Row): string[] => [
 ];
 
 function extraLines(extras: Extras): string[] {
-  const { immediate, statusReads, crowd, beside, idleWorker, queueMsPerChunk } = extras;
+  const { immediate, statusReads, crowd, beside, idleWorker, queueMsPerChunk, partners = {} } = extras;
+  const { calls, hanging, recovery, three } = partners;
   return [
     immediate &&
       `500 posts inside the request: ${fixed(immediate.requestMs)} ms, the bare transaction ${fixed(immediate.bareMs)} ms`,
@@ -65,6 +66,13 @@ function extraLines(extras: Extras): string[] {
       `accepted POSTs at 200/s: p50 ${fixed(crowd.accept.p50)}, p95 ${fixed(crowd.accept.p95)}, p99 ${fixed(crowd.accept.p99)}, max ${fixed(crowd.accept.max)} ms; ${crowd.accept.refused} of ${crowd.accept.n + crowd.accept.refused} refused`,
     idleWorker &&
       `an idle worker: ${fixed(idleWorker.cpuPercent)} % of a processor, ${fixed(idleWorker.memory, 0)} MiB`,
+    calls &&
+      `calls to a partner: ${fixed(calls.callsPerSecond, 0)}/s, ledger committed; a bare loop ${fixed(calls.barePerSecond, 0)}/s`,
+    hanging &&
+      `calls to a partner: ${fixed(hanging.alonePerSecond, 0)}/s alone, ${fixed(hanging.besidePerSecond, 0)}/s beside one that hangs`,
+    recovery &&
+      `${recovery.tasks.toLocaleString('en-US')} tasks that wait for a partner of ${recovery.perSecond}/s: done ${fixed(recovery.seconds)} s after its recovery`,
+    three && `erasures of small accounts through three partners: ${fixed(three.perSecond)}/s`,
     queueMsPerChunk !== undefined && `BullMQ itself: ${fixed(queueMsPerChunk, 2)} ms a chunk`,
   ].filter((line): line is string => typeof line === 'string');
 }
@@ -83,8 +91,9 @@ export function render(result: Result): string {
       .join(', ')}`,
     `the application alone: p50 ${fixed(p50)}, p95 ${fixed(p95)}, p99 ${fixed(p99)}, max ${fixed(max)} ms`,
     '',
-    table([HEAD, ...[...result.contenders].sort((a, b) => a.posts - b.posts).map(cells)]),
-    '',
+    ...(result.contenders.length === 0
+      ? []
+      : [table([HEAD, ...[...result.contenders].sort((a, b) => a.posts - b.posts).map(cells)]), '']),
     ...extraLines(result.extras),
     '',
     bars.length > 0 ? table(bars) : 'no bar was measured',

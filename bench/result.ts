@@ -30,6 +30,14 @@ export type Extras = {
   beside?: { aloneSeconds: number; besideSeconds: number; largePosts: number };
   idleWorker?: { cpuPercent: number; memory: number };
   queueMsPerChunk?: number;
+  /** Calls to partners; rates are calls a second. */
+  partners?: {
+    calls?: { callsPerSecond: number; barePerSecond: number };
+    hanging?: { alonePerSecond: number; besidePerSecond: number };
+    /** `seconds`: from the recovery of the partner until every task that had waited was done. */
+    recovery?: { tasks: number; perSecond: number; seconds: number };
+    three?: { erasures: number; perSecond: number };
+  };
 };
 
 export type Bar = { name: string; value: number; limit: number; holds: boolean };

@@ -7,7 +7,8 @@ import { measureBeside, measureCrowd } from './crowd.ts';
 import { createTemplate, startServer, withSql } from './database.ts';
 import { measureIdleWorker, measureQueueCost } from './idle.ts';
 import { measure, measureIdle, type Run } from './measure.ts';
-import { crowdAccounts, LARGE, largeAccounts, mainAccounts, type Plan, victim } from './plan.ts';
+import { measureCalls, measureHanging, measureRecovery, measureThree } from './partner-calls.ts';
+import { crowdAccounts, LARGE, largeAccounts, mainAccounts, type Plan, partnersAccounts, victim } from './plan.ts';
 import { measureImmediate, measureStatusReads } from './requests.ts';
 import type { Extras, Result, Row } from './result.ts';
 import { latencyOf, median, spread } from './statistics.ts';
@@ -18,11 +19,13 @@ export type Say = (line: string) => void;
 export async function run(plan: Plan, contenders: readonly Contender[], say: Say): Promise<Result> {
   const server = await startServer();
   try {
-    say(`loading ${plan.bystanders.toLocaleString('en-US')} posts of bystanders and the victims`);
-    await createTemplate(server, 'base', mainAccounts(plan));
     const idle: number[] = [];
     const runs = new Map<string, Run[]>();
-    for (let repeat = 0; repeat < plan.repeats; repeat++) {
+    if (plan.partners !== 'only') {
+      say(`loading ${plan.bystanders.toLocaleString('en-US')} posts of bystanders and the victims`);
+      await createTemplate(server, 'base', mainAccounts(plan));
+    }
+    for (let repeat = 0; repeat < plan.repeats && plan.partners !== 'only'; repeat++) {
       idle.push(...(await measureIdle(server, 'base', plan.idleSeconds * 1000)));
       for (const posts of plan.sizes) await round(server, 'base', posts, contenders, runs, say);
     }
@@ -35,8 +38,9 @@ export async function run(plan: Plan, contenders: readonly Contender[], say: Say
         say(`FAILED ${name}: ${error.message}`);
       });
     };
-    const extras = await measureExtras(server, plan, part);
-    if (plan.large)
+    const extras = plan.partners === 'only' ? {} : await measureExtras(server, plan, part);
+    if (plan.partners !== 'not') extras.partners = await measurePartners(server, plan, part);
+    if (plan.large && plan.partners !== 'only')
       await part('10 million posts', async () => {
         await createTemplate(server, 'large', largeAccounts(plan));
         await round(server, 'large', LARGE, contenders, runs, say);
@@ -105,6 +109,29 @@ async function measureExtras(
     await withSql(server.url(), (sql) => sql.unsafe('DROP DATABASE crowd'));
   });
   return extras;
+}
+
+async function measurePartners(
+  server: PostgresServer,
+  plan: Plan,
+  part: (name: string, work: () => Promise<void>) => Promise<void>,
+): Promise<NonNullable<Extras['partners']>> {
+  const partners: NonNullable<Extras['partners']> = {};
+  const rounds = Math.max(3, plan.repeats);
+  await createTemplate(server, 'partners', partnersAccounts());
+  await part('calls to a partner, and the bare loop', async () => {
+    partners.calls = await measureCalls(server, rounds);
+  });
+  await part('a partner beside one that hangs', async () => {
+    partners.hanging = await measureHanging(server, rounds);
+  });
+  await part('a partner that comes back', async () => {
+    partners.recovery = await measureRecovery(server);
+  });
+  await part('erasures through three partners', async () => {
+    partners.three = await measureThree(server);
+  });
+  return partners;
 }
 
 function summarize(key: string, runs: readonly Run[]): Row {

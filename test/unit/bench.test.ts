@@ -77,9 +77,15 @@ const extras: Extras = {
   statusReads: { status: 500, spread: 200, bare: 1000 },
   crowd: { rowsPerSecond: 0.8 * (M / 8.5), seconds: 1, accounts: 2000, accept: { ...flat(5), refused: 0 } },
   beside: { aloneSeconds: 0.1, besideSeconds: 0.3, largePosts: 10 * M },
+  partners: {
+    calls: { callsPerSecond: 400, barePerSecond: 1000 },
+    hanging: { alonePerSecond: 100, besidePerSecond: 95 },
+    recovery: { tasks: 1_000, perSecond: 50, seconds: 54 },
+    three: { erasures: 300, perSecond: 10 },
+  },
 };
 const run = { commit: 'abc', machine: { cores: 2 }, idle: flat(1), contenders, extras };
-const NAMES = 14;
+const NAMES = 17;
 
 describe('the bars', () => {
   it('hold at their limits, each of them', () => {
@@ -110,6 +116,18 @@ describe('the bars', () => {
     [
       'rows/s of 2,000 accounts',
       { extras: { ...extras, crowd: { ...(extras.crowd as NonNullable<Extras['crowd']>), rowsPerSecond: 1 } } },
+    ],
+    [
+      'partner calls, ledger committed',
+      { extras: { ...extras, partners: { calls: { callsPerSecond: 399, barePerSecond: 1000 } } } },
+    ],
+    [
+      'partner calls beside one that hangs',
+      { extras: { ...extras, partners: { hanging: { alonePerSecond: 100, besidePerSecond: 94 } } } },
+    ],
+    [
+      "1,000 waiting tasks after the partner's recovery",
+      { extras: { ...extras, partners: { recovery: { tasks: 1_000, perSecond: 50, seconds: 55 } } } },
     ],
     ['status reads', { extras: { ...extras, statusReads: { status: 499, spread: 200, bare: 1000 } } }],
     [
