@@ -48,4 +48,58 @@ export const GATHERING_MUTATIONS: readonly Mutation[] = [
     ],
     tests: [GATHERING],
   },
+  {
+    name: 'gone-column-refuses-the-request',
+    breaks: 'to accept comes first: sessions whose keys cannot be kept are left to the workers',
+    edits: [
+      {
+        file: 'src/locations/table/erase-at-request.ts',
+        find: 'told ? await findGone(tx, ctx.catalog) : []',
+        replace: '[]',
+      },
+    ],
+    tests: ['test/integration/partner-drift.test.ts'],
+  },
+  {
+    name: 'gone-column-in-no-words',
+    breaks: 'what keeps rows from going is said in words: the column that is gone',
+    edits: [{ file: 'src/locations/table/refuse-new-references.ts', find: "=== '42703'", replace: "=== 'none'" }],
+    tests: ['test/integration/partner-drift.test.ts'],
+  },
+  {
+    name: 'partners-in-a-circle',
+    breaks: 'an order of partners has a beginning: a circle is refused in the words of the catalog',
+    edits: [
+      {
+        file: 'src/catalog/check-partners.ts',
+        find: 'for (const cycle of cycles)',
+        replace: 'for (const cycle of [])',
+      },
+    ],
+    tests: ['test/unit/partner-entries.test.ts'],
+  },
+  {
+    name: 'secret-in-the-catalog',
+    breaks: 'no secret stands in the catalog, which the database keeps',
+    edits: [
+      {
+        file: 'src/catalog/language.ts',
+        find: 'kind.outside ? findSecrets(written) : []',
+        replace: '[] as string[][]',
+      },
+    ],
+    tests: ['test/unit/partner-entries.test.ts'],
+  },
+  {
+    name: 'merged-partner-of-the-past',
+    breaks: 'a partner is asked where it is now, also for erasures that were accepted before it moved',
+    edits: [
+      {
+        file: 'src/catalog/merge.ts',
+        find: 'again.get(known[i]?.unique as string) ?? entry',
+        replace: 'entry',
+      },
+    ],
+    tests: ['test/unit/partner-entries.test.ts'],
+  },
 ];

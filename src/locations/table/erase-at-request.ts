@@ -3,13 +3,14 @@ import type { KeyValue } from '../../keys/types.ts';
 import type { Transaction } from '../../store/client.ts';
 import { afterCommit } from '../../store/transaction.ts';
 import type { Inside, KindContext } from '../kind.ts';
+import { findGone } from './gone-columns.ts';
 import { refuseNewReferences } from './refuse-new-references.ts';
 import { eraseRows } from './rows/erase-rows.ts';
 import { add, withSideEffects } from './side-effects.ts';
 
 /**
  * Deletes at most `most` rows of each location `at: request`. To accept comes first: a table that a foreign key points at
- * which the catalog does not know is left to the workers, who stall.
+ * which the catalog does not know is left to the workers, who stall. So is one that lacks a column that partners are told of.
  */
 export const eraseAtRequest: Inside['eraseAtRequest'] = async (
   tx: Transaction,
@@ -21,6 +22,8 @@ export const eraseAtRequest: Inside['eraseAtRequest'] = async (
   const kept = new Set<string>();
   const keep = (table: string) => void kept.add(table);
   if (tables.length > 0) await refuseNewReferences(tx, ctx.catalog, { tables, concerns: keep });
+  const told = tables.some(({ name }) => ctx.catalog.gathered.has(name));
+  for (const { table } of told ? await findGone(tx, ctx.catalog) : []) keep(qualified(table));
   let left = false;
   for (const table of tables.filter((l) => !kept.has(qualified(l)))) {
     const pick = { lower: null, upper: null, limit: most, skipLocked: false };

@@ -9,6 +9,7 @@ import { keptText } from '../../store/kept-text.ts';
 import { quoted } from '../../store/quoted.ts';
 import { sanitize, sqlState } from '../../store/sql-errors.ts';
 import { Again } from '../../store/transaction.ts';
+import { findGone, goneError } from './gone-columns.ts';
 import { findHooks, learnHooks, wentByOthers } from './rows/hooks.ts';
 import { findRemaining } from './rows/probe.ts';
 
@@ -62,8 +63,15 @@ async function look(db: Executor, catalog: Catalog, tables: readonly TableName[]
   return found;
 }
 
-/** The cause of a failed transaction: a foreign key that nobody knew of is named, instead of the row that it refused. */
+/**
+ * The cause of a failed transaction: a foreign key that nobody knew of is named, instead of the row that it refused; and a
+ * column that is gone and that partners are told of.
+ */
 export async function causeOf(db: Database, catalog: Catalog, error: unknown): Promise<LetheError> {
+  if (sqlState(error) === '42703') {
+    const [gone] = await findGone(db, catalog);
+    if (gone) return goneError(gone);
+  }
   if (sqlState(error) !== '23503') return sanitize(error);
   return refuseNewReferences(db, catalog).then(() => sanitize(error), sanitize);
 }
