@@ -21,7 +21,7 @@ beforeEach(async () => {
   world = await createWorld({
     catalog: CATALOG,
     // So long that no process sees the change by itself: it is met when rows are to go.
-    env: { LETHE_CHUNK_ROWS: '500', LETHE_RECONCILE_INTERVAL: '1h', PARTNER_SECRET: 'p'.repeat(40) },
+    env: { LETHE_CHUNK_ROWS: '500', LETHE_RECONCILE_INTERVAL: '60s', PARTNER_SECRET: 'p'.repeat(40) },
   });
   await world.sql.unsafe(`ALTER TABLE accounts ADD stripe_id text; ALTER TABLE sessions ADD device text`);
   domain = await world.domain();
