@@ -14,7 +14,7 @@ export const KEYS_OF_A_CALL = 1_000;
 type Content = { keys: string[] } | { values: Record<string, string | null> };
 
 /**
- * Writes down whom to tell of the rows that this transaction has deleted, in the same transaction: calls that are asked
+ * Writes down whom to tell of the rows that this transaction has deleted, in the same transaction. These calls are asked
  * when their task is planned. Whoever deletes rows calls it once they are gone.
  */
 export async function recordGathered(tx: Transaction, ctx: Context, erasureId: string): Promise<void> {
@@ -56,13 +56,13 @@ function contentsFor(location: AskedLocation, gone: ReadonlyMap<string, Gathered
   const { each, select, early } = location;
   if (each) {
     const keys = new Set((gone.get(each.location) ?? []).flatMap((row) => row[each.column] ?? []));
-    return batches([...keys]).map((batch) => ({ keys: batch }));
+    return inPieces([...keys]).map((piece) => ({ keys: piece }));
   }
   const [row] = early || Object.keys(select).length === 0 ? [] : (gone.get(account) ?? []);
   return row ? [{ values: valuesOf(select, row) }] : [];
 }
 
-const batches = (keys: readonly string[]): string[][] =>
+const inPieces = (keys: readonly string[]): string[][] =>
   Array.from({ length: Math.ceil(keys.length / KEYS_OF_A_CALL) }, (_, n) =>
     keys.slice(n * KEYS_OF_A_CALL, (n + 1) * KEYS_OF_A_CALL),
   );

@@ -22,7 +22,7 @@ export type Pumping = {
 
 /** Calls are taken for about so long ahead: what is taken is not seen by a hold that comes meanwhile. */
 const AHEAD_MS = 500;
-/** Batches that are taken ahead at most, for each that may be under way. */
+/** Sendings that are taken ahead at most, for each that may be under way. */
 const MOST_AHEAD = 16;
 /** Between two looks whether a partner whose calls are under way has become unable to take more. */
 const LOOK_MS = 250;

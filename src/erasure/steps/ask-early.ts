@@ -14,8 +14,8 @@ export const earlyNames = ({ catalog }: Pick<Context, 'catalog'>): ReadonlySet<s
   new Set(catalog.locations.filter((l) => isAsked(l) && l.early).map((l) => l.name));
 
 /**
- * Asks the partners that a table or the account waits for. Returns the step that looks again while answers are outstanding
- * (`dispatch`: null when somebody else goes on); undefined when there are none, and deleting may begin.
+ * Asks the partners that a table or the account waits for. Returns the step that looks again while answers are outstanding.
+ * `dispatch` is null when somebody else goes on. Undefined: none is outstanding, and deleting may begin.
  */
 export async function askEarly(
   ctx: Context,
