@@ -2,6 +2,7 @@ import { BROKEN_ASKED } from './asked-broken.ts';
 import { filesSubject } from './asked-files.ts';
 import { httpSubject } from './asked-http.ts';
 import { plainKind } from './asked-plain.ts';
+import { requestSubject } from './asked-requests.ts';
 import type { AskedSubject } from './asked-subject.ts';
 
 const WHOLE = {
@@ -10,6 +11,7 @@ const WHOLE = {
   'a service that is asked in few words': httpSubject(false, plainKind()),
   'files below a prefix': filesSubject(false),
   'files below a prefix, with versions': filesSubject(true),
+  'a service with an interface of its own': requestSubject(),
 } as const satisfies Record<string, AskedSubject>;
 export type AskedName = keyof typeof WHOLE;
 

@@ -18,12 +18,12 @@ export type SeenCall = {
 
 /** What of a worker makes calls, without jobs: each round is the test's. */
 export function byHand(world: World, ctx: Context, log = ctx.log) {
-  const { variable } = world.config('worker');
+  const config = world.config('worker', { LETHE_PRIVATE_HOSTS: '127.0.0.1' });
   const senders = new Senders(ctx.kinds, {
     log,
-    variable: (name) => variable(name),
+    variable: config.variable,
     redis: { url: '', prefix: '' },
-    privateHosts: ['127.0.0.1'],
+    privateHosts: config.LETHE_PRIVATE_HOSTS,
     publicUrl: 'http://lethe.test',
     tokenOf: (id) => `token of ${id}`,
   });
