@@ -83,7 +83,8 @@ export const mayBePrivate = (hosts: readonly string[], host: string): boolean =>
 export const isRefusedHost = (hosts: readonly string[], host: string): boolean =>
   isIP(bare(host)) !== 0 && isPrivateAddress(bare(host)) && !mayBePrivate(hosts, host);
 
-type Resolve = (host: string, done: (error: Error | null, addresses: LookupAddress[]) => void) => void;
+/** Gives every address of a name. */
+export type Resolve = (host: string, done: (error: Error | null, addresses: LookupAddress[]) => void) => void;
 
 /**
  * The look-up of one connection. It refuses private addresses where the connection gets them, so that a name which

@@ -1,5 +1,5 @@
 import { Agent, type Dispatcher } from 'undici';
-import { checkedLookup, isRefusedHost, PrivateAddress } from './addresses.ts';
+import { checkedLookup, isRefusedHost, PrivateAddress, type Resolve } from './addresses.ts';
 import { readFailure } from './failure.ts';
 
 /** What of an answer is read; the rest is cut off, and the connection with it. */
@@ -34,21 +34,17 @@ export type Connections = {
   close(): Promise<void>;
 };
 
+type Opening = { privateHosts: readonly string[]; most: number; resolve?: Resolve };
+
 /**
  * Opens connections with one partner, as many as `most` at once. `privateHosts`: hosts that may have a private address;
- * others are refused when they are connected.
+ * others are refused when they are connected. `resolve`: in the place of the system's look-up of names.
  */
-export function openConnections({
-  privateHosts,
-  most,
-}: {
-  privateHosts: readonly string[];
-  most: number;
-}): Connections {
+export function openConnections({ privateHosts, most, resolve }: Opening): Connections {
   const agent = new Agent({
     connections: most,
     pipelining: 1,
-    connect: { lookup: checkedLookup(privateHosts), timeout: 0 },
+    connect: { lookup: checkedLookup(privateHosts, resolve), timeout: 0 },
     // The deadline of each request is its own timer: these would only round it.
     headersTimeout: 0,
     bodyTimeout: 0,

@@ -189,4 +189,26 @@ describe('a host with a private address', () => {
     expect(await ask({ url })).toMatchObject({ kind: 'answered' });
     await own.close();
   });
+
+  it('is not connected when its name has a public address at first, and a private one at the next look-up', async () => {
+    let looked = 0;
+    const own = openConnections({
+      privateHosts: [],
+      most: 1,
+      // 2000::1 is of the internet, and nobody has it.
+      resolve: (_, done) =>
+        done(null, [looked++ === 0 ? { address: '2000::1', family: 6 } : { address: '127.0.0.1', family: 4 }]),
+    });
+    const before = partner.figures().connections;
+    const url = `http://rebinds.example:${partner.port}/`;
+    const get = () =>
+      own.request({ method: 'GET', url, headers: {}, timeoutMs: 500, signal: new AbortController().signal });
+    expect((await get()).kind).toBe('unanswered');
+    // Checked and connected is the same answer: nobody looks again in between.
+    expect(looked).toBe(1);
+    expect(await get()).toMatchObject({ words: expect.stringContaining('private address') });
+    expect(looked).toBe(2);
+    expect(partner.figures().connections).toBe(before);
+    await own.close();
+  });
 });
