@@ -60,6 +60,7 @@ const schema = z.object({
   LETHE_DASHBOARD_USERS: dashboardUsers.default([]),
   LETHE_SWEEP_CRON: sweepCron.default('0 * * * *'),
   LETHE_PRIVATE_HOSTS: hosts.default([]),
+  LETHE_PARTNER_SECRET: z.string().optional(),
   LETHE_UNDO_WINDOW: duration(0, 31 * DAY).default(0),
   LETHE_SLA: duration(60 * SECOND, 31 * DAY).default(30 * DAY),
   LETHE_RECONCILE_INTERVAL: duration(SECOND, 60 * SECOND).default(30 * SECOND),

@@ -19,6 +19,7 @@ import type { Logger } from './logger.ts';
 import { openProvider } from './mail/open-provider.ts';
 import { openRole } from './open-role.ts';
 import { SliceSize } from './pace/slice-size.ts';
+import { openTell } from './partners/tell.ts';
 import { closeAll } from './resources.ts';
 import { deriveToken } from './tokens.ts';
 
@@ -65,12 +66,15 @@ export async function startWorker(config: Config): Promise<Started> {
     throw new UsageError(unaskable);
   }
   const senders = openSenders(config, ctx, log);
+  const { tell, close: closeTell } = openTell(config.LETHE_PRIVATE_HOSTS);
+  closables.push({ name: 'acknowledgements', close: closeTell });
   const work = {
     ctx,
     put,
     metrics,
     mail: { db: ctx.db, log, provider: openProvider(config), statusUrl: statusUrl(config) },
     revoke: revokeOf(config),
+    tell,
     sliceSize: new SliceSize(ctx.settings.sliceMs),
     showProgress: createShowProgress(ctx, producers),
   };

@@ -11,6 +11,7 @@ import type { Producers } from '../jobs/redis/producers.ts';
 import type { Metrics } from '../metrics.ts';
 import type { AuthConfig } from './access/auth.ts';
 import { allowOrigins } from './access/cors.ts';
+import { checkPartnerSecret, PARTNER_PATH } from './access/partner-signature.ts';
 import { createLimiter, limitPage, rateLimit } from './access/rate-limit.ts';
 import { apiRoutes } from './api/routes.ts';
 import { createAssets } from './assets/assets.ts';
@@ -67,6 +68,7 @@ const isShort = (request: HonoRequest): boolean =>
 
 /** The HTTP application. Composes only: every route has its own file. */
 export function createApp(api: Api): Hono {
+  checkPartnerSecret(api.config);
   const app = new Hono();
   const assets = createAssets(api.config);
   const pages = statusPages(api, assets);
@@ -94,6 +96,14 @@ export function createApp(api: Api): Hono {
   });
   const origins = allowOrigins(api.config.LETHE_CORS_ORIGINS);
   for (const path of ['/v1/*', '/openapi.json']) app.use(path, origins);
+  const limited = bodyLimit({
+    maxSize: BODY_LIMIT,
+    onError: () => {
+      throw new LetheError('payload_too_large', `the body may have ${BODY_LIMIT} bytes`);
+    },
+  });
+  // The limits below read this one's body: its signature says who sends it.
+  app.use(PARTNER_PATH, limited);
   if (api.config.LETHE_RATE_LIMIT > 0) {
     const limiter = createLimiter(api);
     const counted = rateLimit(api, limiter);
@@ -101,12 +111,6 @@ export function createApp(api: Api): Hono {
     const page = limitPage(api, limiter);
     for (const path of ['/openapi.json', '/admin/login']) app.use(path, page);
   }
-  const limited = bodyLimit({
-    maxSize: BODY_LIMIT,
-    onError: () => {
-      throw new LetheError('payload_too_large', `the body may have ${BODY_LIMIT} bytes`);
-    },
-  });
   // Looking for a body costs as much as the rest of a short answer, so it is left out where it is no use. No route
   // reads the body of a GET, and the server reads no more than what is announced.
   app.use((c, next) =>

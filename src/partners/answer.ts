@@ -27,17 +27,24 @@ export function classify(answer: Answered, task: string, now = new Date()): Outc
   if (status === 202) return { kind: 'accepted', words: 'accepted (202): an acknowledgement is awaited' };
   if (status === 409) return { kind: 'accepted', words: 'scheduled already (409): an acknowledgement is awaited' };
   if (status === 429 || status === 503) return readPause(answer, now);
-  return wordsOf(status);
+  return wordsOf(status, status === 422 ? fieldOf(answer) : '');
 }
 
-function wordsOf(status: number): Outcome {
+function wordsOf(status: number, field: string): Outcome {
   if (status < 300) return later(`answered ${status}, which does not say that it is erased`, true);
   if (status < 400) return later(`answered with a redirect (${status}), which is not followed`, true);
   if (status === 401 || status === 403) return later(`refused the signature or the caller (${status})`, true);
   if (status === 404 || status === 405 || status === 410)
     return later(`answered ${status}: the route may be wrong, and nothing says that it is erased`, true);
-  if (status < 500) return later(`refused the message (${status})`, false);
+  if (status < 500) return later(`refused the message (${status}${field})`, false);
   return later(`failed (${status})`, true);
+}
+
+/** Which member was refused, where a problem (RFC 9457) of Lethe's form names it: a name, and never a value. */
+function fieldOf({ headers, body }: Answered): string {
+  if (!headers['content-type']?.startsWith('application/problem+json')) return '';
+  const { field } = (parse(body) ?? {}) as { field?: unknown };
+  return typeof field === 'string' && /^[a-z][\w.]{0,60}$/i.test(field) ? `: ${field}` : '';
 }
 
 /** A `200` counts when its JSON echoes the task, and says nothing but that it is gone. */

@@ -1,10 +1,10 @@
 import { and, inArray, lte, type SQL, sql } from 'drizzle-orm';
 import type { PgColumn } from 'drizzle-orm/pg-core';
 import type { Database } from './client.ts';
-import type { erasure, notification } from './schema.ts';
+import type { erasure, notification, partnerRequest } from './schema.ts';
 
 /** Rows that must be delivered when a time of theirs has come: which table, which time, and which of its rows. */
-export type DueRows = { table: typeof erasure | typeof notification; at: PgColumn; where: SQL };
+export type DueRows = { table: typeof erasure | typeof notification | typeof partnerRequest; at: PgColumn; where: SQL };
 
 /** Rows that one call takes at most. */
 export const MOST_TAKEN = 200;

@@ -188,7 +188,14 @@ describe('Redis only delivers', () => {
   it('a request waits for no answer of Redis', async () => {
     const { victim, expectDone } = await victimOf(2_000);
     const never = () => new Promise<never>(() => {});
-    const silent = { dispatch: never, mail: never, revokeTokens: never, put: never, settled: never };
+    const silent = {
+      dispatch: never,
+      mail: never,
+      revokeTokens: never,
+      acknowledge: never,
+      put: never,
+      settled: never,
+    };
     const accepted = await requestErasure(domain.ctx, { accountKey: [victim], requestedBy: 'test' });
     const { id, state } = await beginErasure(domain.ctx, silent, accepted, { by: 'test', startNow: true });
     expect(state).toBe('running');

@@ -6,6 +6,7 @@ import { signMessage } from '../../src/partners/sign.ts';
 import type { Resources } from '../../src/resources.ts';
 import { deriveToken } from '../../src/tokens.ts';
 import { cookieOf } from '../support/dashboard.ts';
+import { messageOf, PARTNER_SECRET } from '../support/partner-message.ts';
 import { request } from '../support/run-by-hand.ts';
 import { subject } from '../support/subject.ts';
 import { type Call, createWorld, jwt, KEYS, READER_CATALOG, SECRET, type World } from '../support/world.ts';
@@ -54,7 +55,6 @@ const CALLERS: Record<string, (s: Someone, body: Body) => Credential | Promise<C
   }),
   dashboard: async () => ({ auth: null, headers: { Cookie: await opsCookie(), 'Sec-Fetch-Site': 'same-origin' } }),
 };
-const PARTNER_SECRET = `whsec_${Buffer.from('p'.repeat(32)).toString('base64')}`;
 
 let world: World;
 let domain: Resources;
@@ -86,7 +86,7 @@ const erasures = async (account: string) =>
 async function someone(endpoint: string): Promise<Someone> {
   const { account, bystander: other } = await subject(world.sql, 10);
   const otherErasure = await request(domain.ctx, other);
-  const erasure = endpoint.startsWith('POST /v1/accounts') ? otherErasure : await request(domain.ctx, account);
+  const erasure = /^POST \/v1\/(accounts|partner)/.test(endpoint) ? otherErasure : await request(domain.ctx, account);
   if (endpoint.endsWith('/replay')) await world.sql`UPDATE lethe.erasure SET state = 'stalled' WHERE id = ${erasure}`;
   const task = randomUUID();
   if (endpoint.endsWith('/ack')) {
@@ -98,9 +98,10 @@ async function someone(endpoint: string): Promise<Someone> {
 }
 
 /** What a request of this endpoint says. */
-function bodyOf(endpoint: string): Body {
+function bodyOf(endpoint: string, { account, task: id }: Someone): Body {
   if (endpoint === 'POST /v1/erasures/{id}/hold') return JSON.stringify({ reason: 'test' });
   if (endpoint === 'POST /v1/tasks/{id}/ack') return JSON.stringify({ status: 'erased' });
+  if (endpoint === 'POST /v1/partner/erasures') return JSON.stringify(messageOf({ id, account }));
   return undefined;
 }
 
@@ -120,7 +121,7 @@ describe('who may what', () => {
 
   it.each(cells)('$endpoint by $caller: $status', async ({ endpoint, caller, status }) => {
     const s = await someone(endpoint);
-    const body = bodyOf(endpoint);
+    const body = bodyOf(endpoint, s);
     const { auth, token, headers } = await (CALLERS[caller] as (s: Someone, body: Body) => Promise<Credential>)(
       s,
       body,

@@ -15,8 +15,10 @@ import {
 } from '../../src/client/index.ts';
 import { ROUTES } from '../../src/http/api/openapi.ts';
 import { startApi } from '../../src/main.ts';
+import { signMessage } from '../../src/partners/sign.ts';
 import { deriveToken } from '../../src/tokens.ts';
 import { expectErased } from '../support/evidence.ts';
+import { messageOf, PARTNER_SECRET } from '../support/partner-message.ts';
 import { isFlagged, LARGE, SMALL, subject } from '../support/subject.ts';
 import { until } from '../support/until.ts';
 import { type Call, createWorld, jwt, KEYS, SECRET, type World } from '../support/world.ts';
@@ -51,7 +53,7 @@ const checkedFetch: typeof fetch = async (input, init) => {
 };
 
 beforeAll(async () => {
-  world = await createWorld();
+  world = await createWorld({ env: { LETHE_PARTNER_SECRET: PARTNER_SECRET } });
   call = await world.api();
 });
 afterEach(() => Promise.all(running.splice(0).map((api) => api.stop())));
@@ -466,6 +468,16 @@ describe('acknowledging for a partner', () => {
     expect(await refusal(acknowledge({ ...to, token: 'wrong' }, { status: 'erased' }, options))).toMatchObject({
       code: 'unauthenticated',
     });
+    const asked = messageOf({ account: '987654' });
+    const answer = await checkedFetch(`${call.base}/v1/partner/erasures`, {
+      method: 'POST',
+      headers: {
+        'Content-Type': 'application/cloudevents+json',
+        ...signMessage(PARTNER_SECRET, { id: asked.id, at: new Date(), body: JSON.stringify(asked) }),
+      },
+      body: JSON.stringify(asked),
+    });
+    expect(await answer.json()).toEqual({ task: asked.id, status: 'not_found' });
     expect(() => acknowledge({ ...to, url: 'lethe' }, { status: 'erased' })).toThrow(TypeError);
   });
 });

@@ -38,6 +38,7 @@ async function startLateWorker() {
     mail: { db: ctx.db, log: ctx.log, provider: outboxProvider(world.outbox), statusUrl: () => 'http://lethe.test' },
     sliceSize: new SliceSize(ctx.settings.sliceMs),
     showProgress: async () => {},
+    tell: async () => ({ kind: 'later' as const, words: 'nobody is there' }),
     metrics: createMetrics({ defaults: false }),
   };
   const redis = { url: config.REDIS_URL, prefix: config.LETHE_REDIS_PREFIX };

@@ -50,6 +50,7 @@ const SECRETS: Record<string, string[]> = {
   LETHE_JWT_SECRET: ['api'],
   LETHE_DASHBOARD_USERS: ['api'],
   LETHE_SIGN_OUT_SECRET: ['worker'],
+  LETHE_PARTNER_SECRET: ['api'],
   RESEND_API_KEY: ['worker'],
   POSTGRES_PASSWORD: ['postgres'],
   DATABASE_PASSWORD: ['postgres'],

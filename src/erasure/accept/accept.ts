@@ -24,6 +24,8 @@ export type Request = {
   requestedBy: string;
   /** Key hash of the Idempotency-Key that this request answers to. */
   idempotencyKeyHash?: string | undefined;
+  /** An account that has existed for a shorter time is not meant. In milliseconds. */
+  olderThanMs?: number | undefined;
 };
 
 /**
@@ -56,6 +58,8 @@ export async function accept(tx: Transaction, ctx: Context, request: Request, wa
     async () => (way.probe ? countIfSmall(tx, ctx, request.accountKey) : null),
   ]);
   if (!account) return { erasure: await findFinished(tx, ctx, request.accountKey), created: false };
+  if (request.olderThanMs !== undefined && isYounger(account, now, request.olderThanMs))
+    throw new LetheError('not_found', 'the account that has this key is younger than the request');
   const earlier = live ? await closeEarlier(tx, ctx, live) : null;
   if (live && !earlier) {
     if (request.idempotencyKeyHash) await tx.execute(linkOf(request.idempotencyKeyHash, live));
@@ -82,6 +86,10 @@ export async function accept(tx: Transaction, ctx: Context, request: Request, wa
   const more = await deleteSessions(tx, ctx, wanted.id, account.key, most);
   return more && wanted.state === 'scheduled' ? { ...accepted, ...(await leaveRest(tx, accepted.erasure)) } : accepted;
 }
+
+/** Where nothing says when the account was created, it is taken for the one that is meant. */
+const isYounger = ({ created }: { created: string | null }, now: Date, ms: number): boolean =>
+  created !== null && now.getTime() - Number(created) * 1000 < ms;
 
 /** The live erasure of an account that had this key before, closed: it must not keep its owner of now from one. Null: it is this account's. */
 async function closeEarlier(tx: Transaction, ctx: Context, live: string): Promise<Erasure | null> {

@@ -15,7 +15,10 @@ export type Caller =
   | { kind: 'account'; accountKey: string; authTime: number | undefined; expires: number }
   | { kind: 'key'; name: string; scopes: readonly Scope[] };
 
-export type AuthConfig = Pick<Config, 'LETHE_API_KEYS' | 'LETHE_MAX_AUTH_AGE' | 'LETHE_SECRET'> & {
+export type AuthConfig = Pick<
+  Config,
+  'LETHE_API_KEYS' | 'LETHE_MAX_AUTH_AGE' | 'LETHE_SECRET' | 'LETHE_PARTNER_SECRET'
+> & {
   verifyJwt: VerifyJwt;
 };
 

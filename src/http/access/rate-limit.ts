@@ -11,6 +11,7 @@ import { problem } from '../server/problem.ts';
 import { type AuthConfig, bearerOf, readCredential } from './auth.ts';
 import { type Counter, createCounter, type Used } from './counter.ts';
 import { NotOurs } from './jwt.ts';
+import { PARTNER_PATH, readSigned } from './partner-signature.ts';
 import { createAskRedis, deadlineFromNow } from './patience.ts';
 import { hasStatusToken } from './status-link.ts';
 import { hasTaskToken } from './task-token.ts';
@@ -61,7 +62,7 @@ export const countedAs = (config: Pick<Config, 'LETHE_SECRET'>, ...who: string[]
  */
 export function rateLimit(api: Counted, { requests, failures, things }: Limiter): MiddlewareHandler {
   return async (c, next) => {
-    const thing = thingOf(c, api.auth);
+    const thing = await thingOf(c, api.auth);
     if (thing) {
       const used = await things.count(thing, 0);
       if (used.consumed > things.points) return refuse(c, things, used);
@@ -122,7 +123,12 @@ export function createLimiter(api: Counted): Limiter {
 }
 
 /** What the request is about, where its credential is genuine and opens that alone. */
-function thingOf(c: HonoContext, auth: AuthConfig): string | undefined {
+async function thingOf(c: HonoContext, auth: AuthConfig): Promise<string | undefined> {
+  if (c.req.path === PARTNER_PATH)
+    return readSigned(c, auth).then(
+      ({ id }) => `message:${id}`,
+      () => undefined,
+    );
   const taskId = TASK.exec(c.req.path)?.[1];
   return taskId !== undefined && hasTaskToken(c, auth, taskId) ? `task:${taskId.toLowerCase()}` : undefined;
 }
@@ -135,6 +141,8 @@ function presentedBy(c: HonoContext, auth: AuthConfig): (() => Promise<string>)[
       const credential = await readCredential(c, auth);
       return credential.kind === 'key' ? `key:${credential.name}` : `account:${credential.sub}`;
     });
+  if (c.req.path === PARTNER_PATH && c.req.header('webhook-signature') !== undefined)
+    presented.push(async () => `message:${(await readSigned(c, auth)).id}`);
   const erasureId = ERASURE.exec(c.req.path)?.[1];
   if (erasureId !== undefined && c.req.query('token') !== undefined)
     presented.push(async () => {

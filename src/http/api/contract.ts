@@ -8,6 +8,7 @@ export const JWT = { jwt: [] };
 export const API_KEY = { apiKey: [] };
 export const STATUS_TOKEN = { statusToken: [] };
 export const TASK_TOKEN = { taskToken: [] };
+export const SIGNATURE = { signature: [] };
 
 export const erasureParams = z.object({
   id: ErasureId.openapi({ param: { name: 'id', in: 'path' } }),

@@ -13,6 +13,7 @@ import type { ApiApp } from './parts.ts';
 import { releaseErasureRoute } from './release-erasure.ts';
 import { replayErasureRoute } from './replay-erasure.ts';
 import { requestErasureRoute } from './request-erasure.ts';
+import { requestPartnerErasureRoute } from './request-partner-erasure.ts';
 import { showErasureRoute } from './show-erasure.ts';
 import { startErasureRoute } from './start-erasure.ts';
 
@@ -55,6 +56,7 @@ export const ROUTES = [
   holdErasureRoute,
   releaseErasureRoute,
   acknowledgeTaskRoute,
+  requestPartnerErasureRoute,
   healthRoute,
   readinessRoute,
   documentRoute,
@@ -88,6 +90,13 @@ export function createDocument(base = '') {
     type: 'http',
     scheme: 'bearer',
     description: 'The token that a message to a partner carries: acknowledges exactly that message.',
+  });
+  openAPIRegistry.registerComponent('securitySchemes', 'signature', {
+    type: 'apiKey',
+    in: 'header',
+    name: 'webhook-signature',
+    description:
+      'Standard Webhooks 1.0.0: signs `webhook-id`, `webhook-timestamp` and the body. At most five minutes old.',
   });
   for (const code of named)
     openAPIRegistry.registerComponent('examples', code, { summary: ERRORS[code].title, value: problemExample(code) });

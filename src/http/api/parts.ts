@@ -15,7 +15,7 @@ export type ApiApp = OpenAPIHono<ApiEnv>;
 /** What the routes of the API work with. */
 export type Parts = {
   ctx: Context;
-  config: Pick<Config, 'LETHE_PUBLIC_URL' | 'LETHE_SECRET'>;
+  config: Pick<Config, 'LETHE_PUBLIC_URL' | 'LETHE_SECRET' | 'LETHE_PRIVATE_HOSTS'>;
   auth: AuthConfig;
   enqueue: Enqueue;
   producers: Pick<Producers, 'refused'>;

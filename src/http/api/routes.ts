@@ -13,6 +13,7 @@ import type { ApiApp, Parts } from './parts.ts';
 import { serveReleaseErasure } from './release-erasure.ts';
 import { serveReplayErasure } from './replay-erasure.ts';
 import { serveRequestErasure } from './request-erasure.ts';
+import { serveRequestPartnerErasure } from './request-partner-erasure.ts';
 import { serveShowErasure } from './show-erasure.ts';
 import { serveStartErasure } from './start-erasure.ts';
 
@@ -32,5 +33,6 @@ export function apiRoutes(parts: Parts): ApiApp {
   serveHoldErasure(app, parts, known);
   serveReleaseErasure(app, parts, known);
   serveAcknowledgeTask(app, parts);
+  serveRequestPartnerErasure(app, parts);
   return app;
 }

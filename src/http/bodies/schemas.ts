@@ -2,7 +2,7 @@ import { z } from '@hono/zod-openapi';
 import { isReason, REASON_EXPECTED } from '../../erasure/model/hold-reason.ts';
 import { STATES } from '../../erasure/model/states.ts';
 import { ERRORS, type ErrorCode } from '../../errors.ts';
-import { acknowledgementSchema } from '../../partners/message.ts';
+import { acknowledgementSchema, messageSchema } from '../../partners/message.ts';
 
 // The bodies of the API, in one place. Validators read requests with them and the document describes them. The
 // representations and the client take their types from them.
@@ -216,6 +216,20 @@ export const Acknowledged = z
   })
   .openapi('Acknowledged');
 export type Acknowledged = z.infer<typeof Acknowledged>;
+
+/** A message of another Lethe. Members that this version does not know are left out. */
+export const PartnerMessage = messageSchema
+  .extend({ id: z.uuid('expected a uuid').openapi({ description: 'The same for all tries.' }) })
+  .openapi('PartnerMessage');
+
+export const PartnerAnswer = z
+  .object({
+    task: TaskId,
+    status: z.enum(['erased', 'not_found', 'accepted']).openapi({
+      description: '`accepted`: it is acknowledged later. `not_found`: there is no such account, or a younger one.',
+    }),
+  })
+  .openapi('PartnerAnswer');
 
 export const ERROR_CODES = Object.keys(ERRORS) as [ErrorCode, ...ErrorCode[]];
 

@@ -6,6 +6,7 @@ import { backoff, defineJob, KEPT, type Order } from '../model/job.ts';
 import { jobOf } from '../model/order.ts';
 import { chunkErase } from './chunk-erase.ts';
 import { orderOpenMails } from './mail-send.ts';
+import { orderAcknowledgements } from './partner-acknowledge.ts';
 
 const contract = {
   name: 'erasure.advance',
@@ -54,6 +55,7 @@ export const erasureAdvance = defineJob({
     if (next.kind === 'completed') {
       ctx.log.info({ erasureId }, 'erasure completed');
       for (const mail of await orderOpenMails(ctx, erasureId)) await put(mail);
+      for (const order of await orderAcknowledgements(ctx, erasureId)) await put(order);
     }
     if (next.kind === 'stalled')
       ctx.log.error(

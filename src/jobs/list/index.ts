@@ -4,6 +4,7 @@ import { chunkErase } from './chunk-erase.ts';
 import { erasureAdvance } from './erasure-advance.ts';
 import { erasureSweep } from './erasure-sweep.ts';
 import { mailSend } from './mail-send.ts';
+import { partnerAcknowledge } from './partner-acknowledge.ts';
 
 /** Every job: worker, handlers, enqueue, schedule and reconcile are made from this list, in whose order reconcile looks. */
 export const JOBS = [
@@ -12,6 +13,7 @@ export const JOBS = [
   chunkErase,
   mailSend,
   accountSignOut,
+  partnerAcknowledge,
 ] as const satisfies readonly Job[];
 
 const BY_NAME: ReadonlyMap<string, Job> = new Map(JOBS.map((job) => [job.name, job]));

@@ -6,6 +6,7 @@ import type { ErrorCode } from '../../errors.ts';
 import type { MailContext } from '../../mail/send.ts';
 import type { Metrics } from '../../metrics.ts';
 import type { SliceSize } from '../../pace/slice-size.ts';
+import type { Tell } from '../../partners/tell.ts';
 import type { Producers } from '../redis/producers.ts';
 import type { QueueName } from '../redis/queues.ts';
 
@@ -50,6 +51,8 @@ export type Work = {
   metrics: Metrics;
   /** Absent where the application wants no call. */
   revoke?: RevokeCall | undefined;
+  /** Acknowledges messages of other Lethes. */
+  tell: Tell;
 };
 
 /** How a job gets into its queue. `as`: by a method of this name of `Enqueue`. `with`: as a child of that job. `cron`: on a clock. */
