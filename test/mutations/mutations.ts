@@ -11,6 +11,7 @@ import type { Mutation } from './mutation.ts';
 import { REDIS } from './redis.ts';
 import { SETTINGS_MUTATIONS } from './settings.ts';
 import { STEPS } from './steps.ts';
+import { TEMPLATES } from './templates.ts';
 
 /** Every mutation, in the order in which they are tried. */
 export const MUTATIONS: readonly Mutation[] = [
@@ -26,4 +27,5 @@ export const MUTATIONS: readonly Mutation[] = [
   ...ACCESS,
   ...SETTINGS_MUTATIONS,
   ...REDIS,
+  ...TEMPLATES,
 ];
