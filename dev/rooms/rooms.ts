@@ -68,9 +68,14 @@ export const ROOMS: readonly Room[] = [
     imports: ['errors.ts', 'tokens.ts', 'settings'],
   },
   {
+    name: 'redis',
+    purpose: 'Opens connections with Redis, and tells when it is away.',
+    imports: ['errors.ts', 'logger.ts', 'settings'],
+  },
+  {
     name: 'bus',
     purpose: 'Where events are published: Redis Streams, AMQP; one interface.',
-    imports: ['errors.ts', 'logger.ts', 'settings'],
+    imports: ['errors.ts', 'logger.ts', 'settings', 'redis'],
   },
   {
     name: 'locations',
@@ -262,8 +267,8 @@ export const ROOMS: readonly Room[] = [
   },
   {
     name: 'jobs/redis',
-    purpose: 'Connections with Redis, what it must allow, and whether it is there.',
-    imports: ['errors.ts', 'logger.ts', 'settings'],
+    purpose: 'What jobs need of Redis: producers, workers, rights, and whether it is there.',
+    imports: ['errors.ts', 'logger.ts', 'redis'],
   },
   {
     name: 'jobs/model',
@@ -302,6 +307,7 @@ export const ROOMS: readonly Room[] = [
       'metrics.ts',
       'settings',
       'store',
+      'redis',
       'pace',
       'erasure/model',
       'erasure/progress',
@@ -552,7 +558,7 @@ export const PACKAGES: readonly { names: readonly string[]; by: readonly string[
   { names: ['hono', '@hono/**'], by: ['http/'] },
   { names: ['@bull-board/**'], by: ['http/support'] },
   { names: ['bullmq'], by: ['jobs/', 'http/support/board.ts'] },
-  { names: ['ioredis'], by: ['jobs/redis', 'bus', 'consumer'] },
+  { names: ['ioredis'], by: ['redis', 'jobs/redis', 'bus', 'consumer'] },
   { names: ['resend'], by: ['mail/resend.ts'] },
   {
     names: ['drizzle-orm'],

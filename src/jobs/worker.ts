@@ -1,8 +1,8 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { type WorkerOptions as BullOptions, type Job, Worker } from 'bullmq';
+import type { RedisClient } from '../redis/open.ts';
 import { handle } from './handlers.ts';
 import type { Work } from './model/job.ts';
-import type { RedisClient } from './redis/producers.ts';
 import { perWorker, QUEUES } from './redis/queues.ts';
 
 export type WorkerOptions = { prefix: string; concurrency: number };

@@ -1,9 +1,6 @@
 import type { FlowProducer, Queue } from 'bullmq';
-import type { Cluster, Redis } from 'ioredis';
+import type { RedisClient } from '../../redis/open.ts';
 import type { QueueName } from './queues.ts';
-
-/** A connection to one node, or to all nodes of a cluster: the commands are the same. */
-export type RedisClient = Redis | Cluster;
 
 /** Producers of every queue on one connection. */
 export type Producers = {

@@ -2,7 +2,8 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
 import { UsageError } from '../../errors.ts';
 import type { Logger } from '../../logger.ts';
-import type { Producers, RedisClient } from './producers.ts';
+import type { RedisClient } from '../../redis/open.ts';
+import type { Producers } from './producers.ts';
 
 /**
  * What BullMQ's scripts and the counters of requests call, each as a harmless call: `@n` is the nth key, one a type.

@@ -1,6 +1,6 @@
 import type { Redis } from 'ioredis';
-import type { Logger } from '../../logger.ts';
-import type { RedisClient } from './producers.ts';
+import type { Logger } from '../logger.ts';
+import type { RedisClient } from './open.ts';
 
 /** What ioredis emits; those of a cluster's nodes are emitted by a Cluster only. */
 type Emits = {
