@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { isAnswer } from '../../src/locations/object-store/client.ts';
@@ -158,6 +159,7 @@ describe('an answer', () => {
     ],
     [{ versioning: '' }, `${XML}<VersioningConfiguration xmlns="http://s3.amazonaws.com/doc/2006-03-01/"/>`],
     [{ versioning: '' }, '<VersioningConfiguration></VersioningConfiguration>\n'],
+    [{ versioning: '' }, '<ListBucketResult></ListBucketResult>'],
     [{ delete: '' }, '<DeleteResult/>'],
     [{ delete: '' }, '<Error><Code>InternalError</Code></Error>'],
     [{ uploadId: 'u', 'x-id': 'AbortMultipartUpload' }, ''],
@@ -173,4 +175,16 @@ describe('an answer', () => {
     [{ delete: '' }, '<ListBucketResult/>'],
     [{ 'x-id': 'DeleteObject' }, '<html></html>'],
   ])('to %j is not %s', (query, text) => expect(isAnswer(query, Buffer.from(text))).toBe(false));
+});
+
+describe('docs/files.md', () => {
+  const page = readFileSync('docs/files.md', 'utf8');
+  it('names each key of an entry, and no other', () => {
+    const table = page.slice(page.indexOf('below `s3:`'), page.indexOf('A worker does not start'));
+    const named = [...table.matchAll(/^\| (.*?) \|/gm)].flatMap(([, cell = '']) =>
+      [...cell.matchAll(/`(\w+)`/g)].map(([, key]) => key),
+    );
+    const keys = Object.keys(asks.shape).filter((key) => key !== 'ackTimeout');
+    expect(named.sort()).toEqual(keys.sort());
+  });
 });

@@ -93,23 +93,26 @@ async function readBody(body: Readable | undefined, signal: AbortSignal | undefi
   return Buffer.concat(parts);
 }
 
-/** The element that an answer consists of, by the parameter that its request has. */
-const ELEMENTS: Readonly<Record<string, string>> = {
-  versioning: 'VersioningConfiguration',
-  'list-type': 'ListBucketResult',
-  versions: 'ListVersionsResult',
-  uploads: 'ListMultipartUploadsResult',
-  delete: 'DeleteResult',
+/**
+ * The elements that an answer may consist of, by the parameter that its request has. A store that has no versions may not
+ * know that parameter, and list files.
+ */
+const ELEMENTS: Readonly<Record<string, readonly string[]>> = {
+  versioning: ['VersioningConfiguration', 'ListBucketResult'],
+  'list-type': ['ListBucketResult'],
+  versions: ['ListVersionsResult'],
+  uploads: ['ListMultipartUploadsResult'],
+  delete: ['DeleteResult'],
 };
 
 /** True for an answer of S3 to a request with these parameters. Other requests are answered by nothing. */
 export function isAnswer(query: Readonly<Record<string, unknown>> | undefined, body: Buffer): boolean {
-  const element = Object.keys(query ?? {}).flatMap((name) => ELEMENTS[name] ?? [])[0];
+  const elements = Object.keys(query ?? {}).flatMap((name) => ELEMENTS[name] ?? []);
   const text = body.toString().trim();
-  if (!element) return text === '';
+  if (elements.length === 0) return text === '';
   const [, root, rest] = /^(?:<\?xml[^>]*\?>)?\s*<([A-Za-z]+)(?:\s[^<>]*)?\/?>(.*)$/s.exec(text) ?? [];
   // S3 may say in an answer of 200 that it has failed: the SDK reads that.
-  if (root !== element && root !== 'Error') return false;
+  if (root === undefined || ![...elements, 'Error'].includes(root)) return false;
   return rest === '' ? text.endsWith('/>') : text.endsWith(`</${root}>`);
 }
 

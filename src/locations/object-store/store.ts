@@ -137,7 +137,7 @@ export function openStore({ client, bucket: Bucket, timeoutMs, signal }: Reach) 
         if ((error as Trouble).code !== 'NoSuchUpload') throw error;
       });
     });
-    return { ended: uploads.length, more: listed?.IsTruncated === true };
+    return { ended: uploads.length, more: listed?.IsTruncated === true && uploads.length > 0 };
   }
 
   return { keepsVersions, list, remove, endUploads };
