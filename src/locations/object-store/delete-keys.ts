@@ -1,17 +1,17 @@
 import type { Answer, Call } from '../asked.ts';
 import { laterFor } from './refused.ts';
-import { BATCH, type Item, inTurn, type Refusal, type Store } from './store.ts';
+import { type Item, inTurn, MOST_KEYS, type Refusal, type Store } from './store.ts';
 import { Trouble } from './troubles.ts';
 
-/** Keys of a batch where each is asked for its versions. */
-const VERSIONED_BATCH = 100;
+/** Keys that are deleted at once where each is asked for its versions. */
+const MOST_VERSIONED = 100;
 /** Pages of versions that one file may have. */
 const MOST_PAGES = 100;
 
 /**
  * Deletes the files that rows have named. A file that is not there is as good as deleted. `keys`: null where no file can
  * have the key that the row says. Cursor: how many were tried, then the places of those that the store refused; it holds no
- * key. `until`: a time in milliseconds, after which it begins no further batch.
+ * key. `until`: a time in milliseconds, after which it deletes no further files.
  */
 export async function deleteKeys(
   store: Store,
@@ -23,17 +23,17 @@ export async function deleteKeys(
   const [tried = 0, ...before] = (cursor ?? []).map(Number);
   const isRepeat = tried >= keys.length;
   const places = isRepeat ? before : keys.map((_, place) => place).slice(tried);
-  const size = versions ? VERSIONED_BATCH : BATCH;
+  const size = versions ? MOST_VERSIONED : MOST_KEYS;
   const left: number[] = isRepeat ? [] : [...before];
   const refused: Pick<Refusal, 'code'>[] = [];
   let [settled, at] = [0, 0];
   while (at < places.length && (at === 0 || Date.now() <= until)) {
-    const batch = places.slice(at, at + size);
-    const kept = await removeBatch(store, batch, keys, versions);
+    const some = places.slice(at, at + size);
+    const kept = await removeSome(store, some, keys, versions);
     left.push(...kept.keys());
     refused.push(...[...kept.values()].map((code) => ({ code })));
-    settled += batch.length - kept.size;
-    at += batch.length;
+    settled += some.length - kept.size;
+    at += some.length;
   }
   const ahead = places.slice(at);
   if (ahead.length > 0 || (left.length > 0 && settled > 0)) {
@@ -45,21 +45,21 @@ export async function deleteKeys(
 }
 
 /** Deletes the files at these places. Returns the places of those that the store refused, each with its code. */
-async function removeBatch(
+async function removeSome(
   store: Store,
-  batch: readonly number[],
+  places: readonly number[],
   keys: readonly (string | null)[],
   versions: boolean,
 ): Promise<Map<number, string | null>> {
-  const names = [...new Set(batch.map((place) => keys[place]).filter((key) => key != null))];
+  const names = [...new Set(places.map((place) => keys[place]).filter((key) => key != null))];
   const items = versions
     ? (await inTurn(names, (key) => versionsOf(store, key))).flat()
     : names.map((key): Item => ({ key }));
   const codes = new Map<string, string | null>();
-  for (let n = 0; n < items.length; n += BATCH)
-    for (const { item, code } of await store.remove(items.slice(n, n + BATCH))) codes.set(item.key, code);
+  for (let n = 0; n < items.length; n += MOST_KEYS)
+    for (const { item, code } of await store.remove(items.slice(n, n + MOST_KEYS))) codes.set(item.key, code);
   return new Map(
-    batch.flatMap((place) => {
+    places.flatMap((place) => {
       const key = keys[place];
       return key != null && codes.has(key) ? [[place, codes.get(key) ?? null] as const] : [];
     }),

@@ -14,7 +14,7 @@ const filesIn = (items: readonly Item[]): number => items.filter(({ marker }) =>
  * Deletes the files below a prefix, and says `done` only when a list after the last deletion is empty. Where it has come to
  * is what is left in the bucket. The cursor says how many files the ledger still has to count. They are counted before the
  * first goes: a process that dies after a deletion leaves none of them out. `until`: a time in milliseconds, after which it
- * begins no further batch.
+ * deletes no further files.
  */
 export async function emptyPrefix(
   store: Store,

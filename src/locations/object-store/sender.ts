@@ -8,7 +8,7 @@ import { accountPart, fileKey, prefixOf } from './names.ts';
 import { openStore } from './store.ts';
 import { Trouble } from './troubles.ts';
 
-/** The part of a request's time after which a try begins no further batch, and that after which it is broken off. */
+/** The part of a request's time after which a try deletes no further files, and that after which it is broken off. */
 const BEGIN_WITHIN = 0.5;
 const END_WITHIN = 2;
 

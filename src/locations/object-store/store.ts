@@ -3,7 +3,7 @@ import { fitsXml } from './names.ts';
 import { Trouble, troubleOf } from './troubles.ts';
 
 /** Keys that one request lists or deletes: S3 takes no more. */
-export const BATCH = 1_000;
+export const MOST_KEYS = 1_000;
 /** Requests about single keys that are under way at once. */
 const AT_ONCE = 8;
 
