@@ -1,6 +1,6 @@
 import { execFile, execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { hostname, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { freePort } from './free-port.ts';
@@ -60,12 +60,14 @@ export async function startRabbit(): Promise<RabbitServer> {
     RABBITMQ_CONFIG_FILE: join(folder, 'none'),
     // The Erlang machine takes a scheduler a processor; two are plenty.
     RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS: '+S 2:2',
-    HOSTNAME: hostname(),
+    // The server itself is our child then, and no script between: a signal reaches it.
+    RUNNING_UNDER_SYSTEMD: 'true',
+    ERL_CRASH_DUMP_SECONDS: '0',
   };
   const epmd = start('epmd', ['-address', '127.0.0.1', '-port', String(names)], { env });
   let running: Running | undefined;
   const launch = async () => {
-    running = start(join(scripts, 'rabbitmq-server'), [], { env });
+    running = start(join(scripts, 'rabbitmq-server'), [], { env, cwd: folder });
     await waitForOutput(running, (o) => /Server startup complete/i.test(o), 120_000, 'RabbitMQ');
   };
   const halt = async (signal: NodeJS.Signals = 'SIGTERM') => {

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { UsageError } from './errors.ts';
 import { apiKeys, dashboardUsers } from './settings/access.ts';
 import { parseDatabaseUrl } from './settings/database-address.ts';
+import { parseEventsUrl } from './settings/events-address.ts';
 import { isSender } from './settings/mail-address.ts';
 import { parsePaceSchedule } from './settings/pace-schedule.ts';
 import { parseRedisUrl } from './settings/redis-address.ts';
@@ -31,6 +32,7 @@ const schema = z.object({
     .string()
     .regex(/^\{[\w-]+\}$/, 'expected a hash tag such as {lethe}: all keys must share one slot')
     .default('{lethe}'),
+  LETHE_EVENTS_URL: address(parseEventsUrl).optional(),
   HOST: z.string().default('0.0.0.0'),
   PORT: integer(0, 65535).default(8080),
   LETHE_PUBLIC_URL: url('http:', 'https:')

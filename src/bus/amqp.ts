@@ -49,8 +49,8 @@ export function openAmqp({ url, prefix }: { url: string; prefix: string }, log: 
         const on = await reach();
         if (on.blocked === null) await ensureQueue(on, queue);
         const taken = within(events);
-        const sent = events.slice(0, taken).map((event) => publishOne(on, queue, event, signal));
-        return [...(await Promise.all(sent)), ...events.slice(taken).map(() => TOO_LARGE)];
+        const published = await publishAll(on, queue, events.slice(0, taken), signal);
+        return [...published, ...events.slice(taken).map(() => TOO_LARGE)];
       } catch (error) {
         return events.map(() => away(wordsOf(error)));
       }
@@ -130,39 +130,46 @@ function withHeartbeat(url: string): string {
   return parsed.toString();
 }
 
-/** Publishes one event, and waits until the server has it. */
-function publishOne(on: Line, queue: string, event: BusEvent, signal: AbortSignal): Promise<Published> {
-  if (on.blocked !== null) return Promise.resolve(away(blockedWords(on.blocked)));
-  if (on.ended) return Promise.resolve(away(LOST));
+/** Publishes events, and waits until the server has each. What is not confirmed when the line ends or time is up is away. */
+function publishAll(on: Line, queue: string, events: readonly BusEvent[], signal: AbortSignal): Promise<Published[]> {
+  if (on.blocked !== null) return Promise.resolve(events.map(() => away(blockedWords(on.blocked as string))));
+  if (on.ended) return Promise.resolve(events.map(() => away(LOST)));
   return new Promise((resolve) => {
-    const settle = (outcome: Published) => {
-      on.waiting.delete(giveUp);
+    const known = new Map<number, Published>();
+    const end = (words: string) => {
+      on.waiting.delete(end);
       signal.removeEventListener('abort', late);
-      resolve(outcome);
+      resolve(events.map((_, at) => known.get(at) ?? away(words)));
     };
-    const giveUp = (words: string) => settle(away(words));
-    const late = () => giveUp('RabbitMQ did not confirm the event in time');
-    on.waiting.add(giveUp);
+    const late = () => end('RabbitMQ did not confirm the event in time');
+    const settle = (at: number, outcome: Published) => {
+      known.set(at, outcome);
+      if (known.size === events.length) end('');
+    };
+    on.waiting.add(end);
     signal.addEventListener('abort', late, { once: true });
-    const options = {
-      mandatory: true,
-      persistent: true,
-      messageId: event.id,
-      type: 'lethe.erasure.requested',
-      contentType: 'application/cloudevents+json',
-      headers: { partner: event.partner, ...event.headers },
-    };
+    if (signal.aborted) return late();
     try {
-      on.channel.publish('', queue, Buffer.from(event.body), options, (error) => {
-        // What no queue took is returned first, and confirmed after.
-        if (on.returned.delete(event.id)) return giveUp(RETURNED);
-        settle(error ? { stored: false, why: 'full', words: FULL } : STORED);
-      });
+      for (const [at, event] of events.entries())
+        on.channel.publish('', queue, Buffer.from(event.body), propertiesOf(event), (error) => {
+          // What no queue took is returned first, and confirmed after.
+          const returned = on.returned.delete(event.id);
+          settle(at, returned ? away(RETURNED) : error ? { stored: false, why: 'full', words: FULL } : STORED);
+        });
     } catch {
-      giveUp(LOST);
+      end(LOST);
     }
   });
 }
+
+const propertiesOf = ({ id, partner, headers }: BusEvent) => ({
+  mandatory: true,
+  persistent: true,
+  messageId: id,
+  type: 'lethe.erasure.requested',
+  contentType: 'application/cloudevents+json',
+  headers: { partner, ...headers },
+});
 
 /** Makes a queue that is not there. Each question has a channel of its own: an answer that is a refusal ends it. */
 async function ensureQueue(on: Line, queue: string): Promise<void> {

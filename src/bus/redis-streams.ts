@@ -11,8 +11,8 @@ const TELL_MS = 60_000;
 const LOOK_MS = 5_000;
 
 /**
- * Publishes to Redis Streams. A stream is a bounded window, not a store: what no group needs any more is cut off when new
- * events come, and nothing is published that a group would lose by that. Whatever is lost is published again by the caller.
+ * Publishes to Redis Streams. A stream is a bounded window, not a store: what no group needs any more is cut off
+ * when new events come. `room` leaves a group what it needs. Whatever is lost all the same, the caller publishes again.
  */
 export function openRedisStreams({ url, prefix }: { url: string; prefix: string }, log: Logger): Bus {
   const redis = openRedis(url, {
@@ -134,8 +134,8 @@ function groupOf(flat: unknown[]): Group {
 }
 
 /**
- * How many entries a group still needs, where Redis cannot tell its lag (before 7.0, and after an entry was deleted): cuts
- * off what every group has acknowledged, so that what is left is what they need. Null where Redis does not say.
+ * How many entries a group still needs, where Redis cannot tell its lag: before 7.0, and after an entry was deleted. What
+ * every group has acknowledged is cut off, and the rest is counted. Null where Redis does not say.
  */
 async function countNeeded(redis: Redis, stream: string, { length, groups }: Stream, limit: number) {
   if (length < limit) return { events: length, group: null };

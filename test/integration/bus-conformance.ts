@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { BATCH_BYTES, type Bus, type BusEvent, type Published, WINDOW } from '../../src/bus/bus.ts';
+import { type Bus, type BusEvent, MOST_BYTES, type Published, WINDOW } from '../../src/bus/bus.ts';
 import { openBus } from '../../src/bus/open.ts';
 import { createLogger } from '../../src/logger.ts';
 import { until } from '../support/until.ts';
@@ -101,7 +101,7 @@ export function conformance(what: string, startReader: () => Promise<Reader>): v
 
     it('leaves what is too much at once for later, and stores the rest', async () => {
       const [bus, channel] = [await reached(), fresh()];
-      const batch = events(5, () => 'x'.repeat(BATCH_BYTES / 3));
+      const batch = events(5, () => 'x'.repeat(MOST_BYTES / 3));
       const published = await bus.publish(channel, batch, inTime());
       expect(published.map((p) => (p.stored ? 'stored' : p.why))).toEqual([
         'stored',

@@ -51,6 +51,7 @@ const SECRETS: Record<string, string[]> = {
   LETHE_DASHBOARD_USERS: ['api'],
   LETHE_SIGN_OUT_SECRET: ['worker'],
   LETHE_PARTNER_SECRET: ['api'],
+  LETHE_EVENTS_URL: ['worker'],
   RESEND_API_KEY: ['worker'],
   POSTGRES_PASSWORD: ['postgres'],
   DATABASE_PASSWORD: ['postgres'],

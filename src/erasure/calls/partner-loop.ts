@@ -116,9 +116,12 @@ export class PartnerLoop {
   async #take(): Promise<'some' | 'nothing' | null> {
     const { ctx, holder } = this.#of;
     const { timeoutMs } = this.#pacing;
-    const room = Math.min(this.#room(), this.#roomOf ? await this.#roomOf() : Number.POSITIVE_INFINITY);
+    // What is in hand will take its room, and has not yet.
+    const inHand = this.#waiting.length + this.#underWay.size * this.#batch;
+    const free = this.#roomOf ? (await this.#roomOf()) - inHand : Number.POSITIVE_INFINITY;
+    const most = Math.max(0, Math.floor(Math.min(this.#room(), free)));
     this.#heldAt = performance.now();
-    const held = await takeCalls(ctx, this.#name, { holder, most: Math.floor(room), leaseMs: 2 * timeoutMs + 30_000 });
+    const held = await takeCalls(ctx, this.#name, { holder, most, leaseMs: 2 * timeoutMs + 30_000 });
     if (!held) return null;
     this.#probing = held.probing;
     for (const taken of held.calls) await this.#prepare(taken);
