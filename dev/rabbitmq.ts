@@ -1,5 +1,5 @@
-import { execFile, execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { execFile } from 'node:child_process';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -18,18 +18,12 @@ export type RabbitServer = {
   destroy: () => Promise<void>;
 };
 
-/** Where Debian has the scripts themselves: those on the PATH change the user and the folder. */
-const SCRIPTS = '/usr/lib/rabbitmq/bin';
+/** Where the scripts themselves are: those that Debian puts on the PATH change the user and the folder. */
+const FOLDERS = ['/usr/lib/rabbitmq/bin', '/opt/homebrew/opt/rabbitmq/sbin', '/usr/local/opt/rabbitmq/sbin'];
 
 /** The folder with RabbitMQ's scripts, or null where there is none. */
-export function findRabbit(): string | null {
-  try {
-    execFileSync('test', ['-x', join(SCRIPTS, 'rabbitmq-server')]);
-    return SCRIPTS;
-  } catch {
-    return null;
-  }
-}
+export const findRabbit = (): string | null =>
+  FOLDERS.find((folder) => existsSync(join(folder, 'rabbitmq-server'))) ?? null;
 
 /**
  * Starts a RabbitMQ of its own on free ports of loopback, with everything that it writes in a folder of its own. It needs

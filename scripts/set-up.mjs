@@ -98,6 +98,18 @@ export function installPgbouncer() {
   });
 }
 
+/** RabbitMQ for the tests of AMQP. The servers that they start are their own. */
+export function installRabbit() {
+  installProgram({
+    what: 'RabbitMQ',
+    commands: ['/usr/lib/rabbitmq/bin', '/opt/homebrew/opt/rabbitmq/sbin', '/usr/local/opt/rabbitmq/sbin'].map(
+      (folder) => `${folder}/rabbitmqctl`,
+    ),
+    packages: { brew: 'rabbitmq', otherwise: 'rabbitmq-server' },
+    ways: 'install rabbitmq-server',
+  });
+}
+
 /** A Chromium for the tests of what people see, on the PATH or where LETHE_CHROMIUM says. */
 export function installChromium() {
   const { LETHE_CHROMIUM } = process.env;

@@ -1,5 +1,13 @@
 // Lint, types, every test, and two minutes of faults; arguments go to the test runner, which is then all that follows.
-import { bin, installChromium, installPackages, installPgbouncer, installRedis, run } from './set-up.mjs';
+import {
+  bin,
+  installChromium,
+  installPackages,
+  installPgbouncer,
+  installRabbit,
+  installRedis,
+  run,
+} from './set-up.mjs';
 
 /** The new seed first: a run that takes long must not use up its time. */
 const FAULTS = ['--minutes', '2', '--seeds', 'new,1,2,3,4,5,6,7,8'];
@@ -7,6 +15,7 @@ const FAULTS = ['--minutes', '2', '--seeds', 'new,1,2,3,4,5,6,7,8'];
 installPackages();
 installRedis();
 installChromium();
+installRabbit();
 const given = process.argv.slice(2);
 if (given.length === 0) installPgbouncer();
 const steps = [

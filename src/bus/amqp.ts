@@ -134,6 +134,7 @@ function withHeartbeat(url: string): string {
 function publishAll(on: Line, queue: string, events: readonly BusEvent[], signal: AbortSignal): Promise<Published[]> {
   if (on.blocked !== null) return Promise.resolve(events.map(() => away(blockedWords(on.blocked as string))));
   if (on.ended) return Promise.resolve(events.map(() => away(LOST)));
+  if (events.length === 0) return Promise.resolve([]);
   return new Promise((resolve) => {
     const known = new Map<number, Published>();
     const end = (words: string) => {

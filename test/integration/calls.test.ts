@@ -57,6 +57,7 @@ const senders = () =>
     log: ctx.log,
     variable: () => undefined,
     redis: { url: '', prefix: '' },
+    eventsUrl: '',
     privateHosts: [],
     publicUrl: 'http://lethe.test',
     tokenOf: (id) => id,
