@@ -124,7 +124,7 @@ function openSenders(config: Config, ctx: Context, log: Logger): Senders {
     log,
     variable: config.variable,
     redis: { url: config.REDIS_URL, prefix: config.LETHE_REDIS_PREFIX },
-    eventsUrl: config.LETHE_EVENTS_URL ?? config.REDIS_URL,
+    eventsUrl: config.LETHE_EVENTS_URL,
     privateHosts: config.LETHE_PRIVATE_HOSTS,
     publicUrl: config.LETHE_PUBLIC_URL,
     tokenOf: (callId) => deriveToken(ctx.settings.secrets, 'ack', callId),

@@ -464,7 +464,7 @@ export const ROOMS: readonly Room[] = [
     name: 'consumer',
     purpose: 'lethe/consumer: reads erasure events from Redis Streams for a partner, and acknowledges them.',
     imports: [],
-    packages: ['ioredis'],
+    packages: ['ioredis', 'node:crypto', 'node:os', 'node:timers/promises'],
   },
   {
     name: 'resources.ts',

@@ -93,8 +93,8 @@ export type SenderTools = {
   /** The variable of the environment, or of the file that `NAME_FILE` names; undefined: not set. */
   readonly variable: (name: string) => string | undefined;
   readonly redis: { readonly url: string; readonly prefix: string };
-  /** Where events are published: Redis or AMQP. */
-  readonly eventsUrl: string;
+  /** Where events are published: Redis or AMQP. Absent: the same Redis. */
+  readonly eventsUrl?: string | undefined;
   /** Hosts that may have a private address. */
   readonly privateHosts: readonly string[];
   /** Where Lethe is reached: `/v1/tasks/{id}/ack` is below it. */

@@ -57,7 +57,6 @@ const senders = () =>
     log: ctx.log,
     variable: () => undefined,
     redis: { url: '', prefix: '' },
-    eventsUrl: '',
     privateHosts: [],
     publicUrl: 'http://lethe.test',
     tokenOf: (id) => id,

@@ -27,7 +27,6 @@ export async function pump({ ctx, config }: Worker, wrap: Wrap = (send) => send)
     log: ctx.log,
     variable: config.variable,
     redis: { url: config.REDIS_URL, prefix: config.LETHE_REDIS_PREFIX },
-    eventsUrl: config.REDIS_URL,
     privateHosts: ['127.0.0.1'],
     publicUrl: config.LETHE_PUBLIC_URL,
     tokenOf: (callId) => deriveToken(ctx.settings.secrets, 'ack', callId),

@@ -12,7 +12,11 @@ export const event = partnerKind<EventAsks>({
   // The message says since when: the partner itself leaves what is newer.
   byKeyAlone: () => false,
   outside: {
-    open: (tools) => new EventSender(tools, openBus({ url: tools.eventsUrl, prefix: tools.redis.prefix }, tools.log)),
+    open: (tools) =>
+      new EventSender(
+        tools,
+        openBus({ url: tools.eventsUrl ?? tools.redis.url, prefix: tools.redis.prefix }, tools.log),
+      ),
     variablesOf: (location) => [secretOf(location as EventLocation) ?? []].flat(),
   },
 });
