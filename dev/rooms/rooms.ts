@@ -545,6 +545,7 @@ export const ROOMS: readonly Room[] = [
       'erasure/accept',
       'jobs',
       'http/bodies/representation.ts',
+      'http/api/asyncapi.ts',
       'http/api/openapi.ts',
       'http/sign-in/password.ts',
       'main.ts',

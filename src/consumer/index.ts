@@ -12,7 +12,7 @@ import type { ConsumeOptions, Settings } from './options.ts';
 import { work } from './work.ts';
 
 export { AcknowledgementRefused } from './acknowledge.ts';
-export type { Asked, ConsumeOptions, Handled } from './options.ts';
+export type { Asked, ConsumeOptions } from './options.ts';
 
 const STREAM = '{lethe}:events';
 const TRIES = 5;
@@ -66,7 +66,10 @@ function settingsOf({ retries = {}, redis: _, ...given }: ConsumeOptions): Setti
     deadLetters: `${stream}:dead:${given.group}`,
     deadAfterMs: DEAD_AFTER_MS,
     acknowledge: acknowledgeOverHttp,
-    onProblem: (words, error) => console.error(`lethe/consumer: ${words}`, error instanceof Error ? error.message : ''),
+    onProblem: (words, error) => {
+      process.stderr.write(`lethe/consumer: ${words}${error instanceof Error ? `: ${error.message}` : ''}
+`);
+    },
     ...given,
     stream,
     partner: given.partner,

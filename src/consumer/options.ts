@@ -16,9 +16,6 @@ export type Asked = {
   acknowledge: { url: string; token: string };
 };
 
-/** What a handler says that it did. Nothing counts as `erased`. */
-export type Handled = 'erased' | 'not_found' | undefined;
-
 export type ConsumeOptions = {
   /** An address, or a connection whose options are used for connections of the consumer's own. */
   redis: string | Redis;
@@ -32,8 +29,11 @@ export type ConsumeOptions = {
   partner?: string;
   /** The secret or secrets (Standard Webhooks, `whsec_…`): events without a good signature go to the dead letters. */
   secret?: string;
-  /** Erases what the event asks for. What it throws is a failure, and the event is tried again. */
-  handle: (asked: Asked, signal: AbortSignal) => Promise<Handled | void> | Handled | void;
+  /**
+   * Erases what the event asks for; `signal` is the consumer's own. What it throws is a failure, and the event is tried again.
+   * `not_found`, or a promise of it, says that there was nothing. Whatever else it gives says that it is erased.
+   */
+  handle: (asked: Asked, signal: AbortSignal) => unknown;
   /** Tells Lethe. Default: over HTTP, to `acknowledge.url` with `acknowledge.token`. */
   acknowledge?: (asked: Asked, status: 'erased' | 'not_found', signal: AbortSignal) => Promise<void>;
   /** Tries of one event, and the pauses between them in milliseconds. The last pause is used again. Default: 5 tries. */
@@ -44,7 +44,7 @@ export type ConsumeOptions = {
   deadAfterMs?: number;
   /** Stops the consumer: what is being handled is finished first. */
   signal?: AbortSignal;
-  /** Told of what goes wrong, in words without personal data. Default: `console.error`. */
+  /** Told of what goes wrong, in words without personal data. Default: standard error. */
   onProblem?: (words: string, error?: unknown) => void;
 };
 

@@ -51,7 +51,7 @@ async function handleAgain(asked: Asked, settings: Settings): Promise<'erased' |
   const { handle, tries, pausesMs, signal, onProblem } = settings;
   for (let tried = 1; ; tried++) {
     try {
-      return (await handle(asked, signal)) ?? 'erased';
+      return (await handle(asked, signal)) === 'not_found' ? 'not_found' : 'erased';
     } catch (error) {
       onProblem(`an event failed (try ${tried} of ${tries})`, error);
     }

@@ -95,7 +95,7 @@ export function createApp(api: Api): Hono {
     else api.ctx.log.debug(line, 'request');
   });
   const origins = allowOrigins(api.config.LETHE_CORS_ORIGINS);
-  for (const path of ['/v1/*', '/openapi.json']) app.use(path, origins);
+  for (const path of ['/v1/*', '/openapi.json', '/asyncapi.json']) app.use(path, origins);
   const limited = bodyLimit({
     maxSize: BODY_LIMIT,
     onError: () => {
@@ -109,7 +109,7 @@ export function createApp(api: Api): Hono {
     const counted = rateLimit(api, limiter);
     for (const path of ['/v1/*', '/status/*']) app.use(path, counted);
     const page = limitPage(api, limiter);
-    for (const path of ['/openapi.json', '/admin/login']) app.use(path, page);
+    for (const path of ['/openapi.json', '/asyncapi.json', '/admin/login']) app.use(path, page);
   }
   // Looking for a body costs as much as the rest of a short answer, so it is left out where it is no use. No route
   // reads the body of a GET, and the server reads no more than what is announced.

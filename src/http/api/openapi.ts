@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
 import { ERRORS } from '../../errors.ts';
 import { acknowledgeTaskRoute } from './acknowledge-task.ts';
+import { asyncapiRoute } from './asyncapi.ts';
 import { cancelErasureRoute } from './cancel-erasure.ts';
 import { named, problemExample, rateLimited, tooLargeHeaders } from './contract.ts';
 import { followErasureRoute } from './follow-erasure.ts';
@@ -60,6 +61,7 @@ export const ROUTES = [
   healthRoute,
   readinessRoute,
   documentRoute,
+  asyncapiRoute,
 ];
 
 /**

@@ -2,6 +2,7 @@ import { OpenAPIHono } from '@hono/zod-openapi';
 import { basePath } from '../server/base-path.ts';
 import { refuseInvalid } from '../server/problem.ts';
 import { serveAcknowledgeTask } from './acknowledge-task.ts';
+import { serveAsyncapi } from './asyncapi.ts';
 import { serveCancelErasure } from './cancel-erasure.ts';
 import { serveFollowErasure } from './follow-erasure.ts';
 import { serveHealth } from './health.ts';
@@ -23,6 +24,7 @@ export function apiRoutes(parts: Parts): ApiApp {
   const known = knownErasures(parts);
   serveHealth(app, parts);
   serveOpenapi(app, basePath(parts.config));
+  serveAsyncapi(app);
   serveRequestErasure(app, parts);
   serveListErasures(app, parts);
   serveShowErasure(app, parts, known);
