@@ -157,7 +157,11 @@ describe('a consumer', () => {
     ['without an event', () => redis.xadd(STREAM, '*', 'partner', 'search', 'x', 'y'), 'no field event'],
     ['with garbage', () => redis.xadd(STREAM, '*', 'partner', 'search', 'event', '{'), 'signature'],
     ['that is not signed', () => publish(), 'signature'],
-    ['signed by somebody else', () => publish('search', idOf(), { secret: `whsec_${Buffer.from('x'.repeat(32)).toString('base64')}` }), 'signature'],
+    [
+      'signed by somebody else',
+      () => publish('search', idOf(), { secret: `whsec_${Buffer.from('x'.repeat(32)).toString('base64')}` }),
+      'signature',
+    ],
   ])('puts an entry aside %s, and goes on', async (_, add, words) => {
     await add();
     const good = await publish('search', idOf(), { secret: SECRET });
