@@ -14,6 +14,7 @@ export const ERRORS = {
   not_live: { status: 409, retry: 'never', title: 'The erasure is final' },
   on_hold: { status: 409, retry: 'never', title: 'The erasure is on hold' },
   not_replayable: { status: 409, retry: 'never', title: 'The erasure has nothing to replay' },
+  newer_account: { status: 409, retry: 'never', title: "Somebody new has the account's key" },
   idempotency_key_in_flight: { status: 409, retry: 'now', title: 'A request with this Idempotency-Key is in flight' },
   idempotency_key_reused: { status: 422, retry: 'never', title: 'The Idempotency-Key was used for another request' },
   too_many_attempts: { status: 429, retry: 'now', title: 'Too many attempts at once' },

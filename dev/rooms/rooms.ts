@@ -360,6 +360,7 @@ export const ROOMS: readonly Room[] = [
     imports: [
       'errors.ts',
       'tokens.ts',
+      'settings',
       'config.ts',
       'store',
       'keys',
@@ -535,6 +536,7 @@ export const ROOMS: readonly Room[] = [
     imports: [
       'errors.ts',
       'config.ts',
+      'settings',
       'store',
       'keys',
       'catalog/live',

@@ -1,5 +1,6 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { type Erasure, STATES, type State } from '../erasure/model/states.ts';
+import { readOutstanding } from '../erasure/progress/asked.ts';
 import { listErasures } from '../erasure/progress/list.ts';
 import { erasureSummary } from '../http/bodies/representation.ts';
 import { erasureId, marked, ofAccount } from './shell/accounts.ts';
@@ -33,7 +34,9 @@ export const listCommand = (terminal: Terminal) =>
           terminal.out.write(`${json(page, 2)}\n`);
           return;
         }
-        terminal.out.write(`${describe(erasures, nextCursor, terminal).join('\n')}\n`);
+        const waiting = erasures.filter((e) => e.state === 'awaiting').map((e) => e.id);
+        const outstanding = await readOutstanding(ctx.db, waiting);
+        terminal.out.write(`${describe(erasures, outstanding, nextCursor, terminal).join('\n')}\n`);
       });
     });
 
@@ -43,7 +46,12 @@ function limit(text: string): number {
   throw new InvalidArgumentError('Expected a whole number from 1 to 1000.');
 }
 
-function describe(erasures: readonly Erasure[], nextCursor: string | null, terminal: Terminal): string[] {
+function describe(
+  erasures: readonly Erasure[],
+  outstanding: ReadonlyMap<string, readonly string[]>,
+  nextCursor: string | null,
+  terminal: Terminal,
+): string[] {
   if (erasures.length === 0) return ['No erasures.'];
   const paint = painter(terminal.out);
   const rows = erasures.map((e) => [
@@ -51,7 +59,9 @@ function describe(erasures: readonly Erasure[], nextCursor: string | null, termi
     time(e.requestedAt),
     time(e.startedAt ?? e.startsAt),
     (e.accountKey === null ? 'scrubbed' : printable(e.accountKey)) + (e.newerAccountAt ? ' (an earlier account)' : ''),
-    stateIn(paint, e.state) + (e.heldAt ? `, on hold by ${printable(e.heldBy ?? '')}` : ''),
+    stateIn(paint, e.state) +
+      (outstanding.get(e.id) ?? []).map((name, i) => `${i === 0 ? ' ' : ', '}${printable(name)}`).join('') +
+      (e.heldAt ? `, on hold by ${printable(e.heldBy ?? '')}` : ''),
   ]);
   const [head, ...lines] = table(
     [{ title: 'erasure' }, { title: 'requested' }, { title: 'start' }, { title: 'account' }, { title: 'state' }],

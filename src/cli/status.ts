@@ -1,5 +1,7 @@
 import { Command } from 'commander';
 import type { Erasure } from '../erasure/model/states.ts';
+import type { Asked } from '../erasure/progress/asked.ts';
+import { askedWords } from '../erasure/progress/asked-words.ts';
 import type { Progress } from '../erasure/progress/status.ts';
 import { erasureResource } from '../http/bodies/representation.ts';
 import { findByIdOrAccount, marked } from './shell/accounts.ts';
@@ -40,6 +42,7 @@ export const statusCommand = (terminal: Terminal) =>
 
 function describe(e: Erasure, progress: Progress, paint: Paint): string[] {
   const errors = progress.locations.filter((l) => l.lastError !== null);
+  const asked = progress.locations.filter((l) => l.asked);
   return [
     `Erasure   ${paint('bold', e.id)}`,
     `Account   ${e.accountKey === null ? 'no longer known: the evidence was scrubbed' : printable(e.accountKey)}`,
@@ -67,6 +70,11 @@ function describe(e: Erasure, progress: Progress, paint: Paint): string[] {
         stateIn(paint, l.state),
       ]),
     ).map((line, i) => `  ${i === 0 ? paint('grey', line) : line}`),
+    ...(asked.length > 0 ? [''] : []),
+    ...asked.map(
+      (l) =>
+        `${paint('yellow', printable(l.name))}: ${printable(askedWords(l.asked as Asked, new Date(), time).join('. '))}.`,
+    ),
     ...(errors.length > 0 ? [''] : []),
     ...errors.map((l) => `${paint('red', printable(l.name))}: ${printable(l.lastError ?? '')}`),
     ...(e.state === 'stalled' ? ['', `When it is mended: lethe replay ${e.id}`] : []),

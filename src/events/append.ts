@@ -4,8 +4,8 @@ import { event } from '../store/schema.ts';
 
 /** What can happen to an erasure. State changes are `erasure.<new state>`. */
 export type EventType =
-  | `erasure.${'requested' | 'scheduled' | 'running' | 'awaiting' | 'completed' | 'cancelled' | 'stalled' | 'held' | 'released' | 'scrubbed'}`
-  | `task.${'acknowledged' | 'failed'}`
+  | `erasure.${'requested' | 'scheduled' | 'running' | 'awaiting' | 'completed' | 'cancelled' | 'stalled' | 'held' | 'released' | 'replayed' | 'scrubbed'}`
+  | `task.${'acknowledged' | 'failed' | 'interrupted'}`
   | 'task.dropped'
   | 'location.erased_at_request'
   | 'pass.started'

@@ -1,5 +1,6 @@
 import { DelayedError, type Job as Delivered, UnrecoverableError } from 'bullmq';
 import type { z } from 'zod';
+import { recordInterruption } from '../erasure/model/record-interruption.ts';
 import { type LetheError, stackOf } from '../errors.ts';
 import { sanitize } from '../store/sql-errors.ts';
 import { findJob } from './list/index.ts';
@@ -26,6 +27,7 @@ export async function handle(work: Work, delivered: Delivered, signal: AbortSign
     work.metrics.jobs.inc({ name: job?.name ?? 'unknown', outcome: 'failed' });
     throw new UnrecoverableError(`invalid job ${job ? 'payload' : 'name'}`);
   }
+  if (delivered.stalledCounter > 0) await tellInterrupted(work, delivered, payload);
   try {
     const result = await job.run(work, payload, signal);
     work.metrics.jobs.inc({ name: job.name, outcome: (result as { outcome?: string }).outcome ?? 'done' });
@@ -40,6 +42,16 @@ export async function handle(work: Work, delivered: Delivered, signal: AbortSign
     // Without the stack of the driver's error, which may quote parameters.
     throw Object.assign(new Error(clean.message), { stack: clean.message });
   }
+}
+
+/** The worker that had the job before ended without an answer, which nobody else will tell. */
+async function tellInterrupted({ ctx }: Work, { id, stalledCounter }: Delivered, payload: object): Promise<void> {
+  if (!('erasureId' in payload) || id === undefined) return;
+  const location = 'location' in payload && typeof payload.location === 'string' ? payload.location : null;
+  const of = { jobId: id, times: stalledCounter, location };
+  await recordInterruption(ctx.db, String(payload.erasureId), of).catch((error: unknown) =>
+    ctx.log.debug({ jobId: id, code: sanitize(error).code }, 'an interruption was not recorded'),
+  );
 }
 
 type Failure = { delivered: Delivered; payload: object; error: unknown; clean: LetheError };

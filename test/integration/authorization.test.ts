@@ -87,7 +87,7 @@ async function someone(endpoint: string): Promise<Someone> {
   const { account, bystander: other } = await subject(world.sql, 10);
   const otherErasure = await request(domain.ctx, other);
   const erasure = /^POST \/v1\/(accounts|partner)/.test(endpoint) ? otherErasure : await request(domain.ctx, account);
-  if (endpoint.endsWith('/replay')) await world.sql`UPDATE lethe.erasure SET state = 'stalled' WHERE id = ${erasure}`;
+  if (/\/replays?$/.test(endpoint)) await world.sql`UPDATE lethe.erasure SET state = 'stalled' WHERE id = ${erasure}`;
   const task = randomUUID();
   if (endpoint.endsWith('/ack')) {
     const [of] = await world.sql`SELECT id FROM lethe.task WHERE erasure_id = ${erasure} LIMIT 1`;
@@ -100,6 +100,7 @@ async function someone(endpoint: string): Promise<Someone> {
 /** What a request of this endpoint says. */
 function bodyOf(endpoint: string, { account, task: id }: Someone): Body {
   if (endpoint === 'POST /v1/erasures/{id}/hold') return JSON.stringify({ reason: 'test' });
+  if (endpoint === 'POST /v1/replays') return JSON.stringify({ failed: true });
   if (endpoint === 'POST /v1/tasks/{id}/ack') return JSON.stringify({ status: 'erased' });
   if (endpoint === 'POST /v1/partner/erasures') return JSON.stringify(messageOf({ id, account }));
   return undefined;

@@ -398,7 +398,7 @@ describe('hold, release, replay and list', () => {
     const scheduled = await request(domain.ctx, (await subject(world.sql)).account);
     expect(await lethe(['replay', scheduled])).toMatchObject({
       code: 1,
-      err: 'lethe: not_replayable: the erasure is scheduled; only a stalled one is replayed\n',
+      err: 'lethe: not_replayable: the erasure is scheduled; only a stalled one is replayed, or one whose account is gone\n',
     });
   });
 

@@ -50,10 +50,19 @@ const LOCATIONS = [
 ];
 
 /** The page's words, row by row: what each location's line says, and what stands above. */
-async function read(state: string, dueAt = DUE) {
-  const tasks = LOCATIONS.map(({ name, kind }) => ({ location: name, kind, attempts: 0, pass: 1, dueAt }) as TaskFacts);
-  const progress = { rowsDeleted: 2501, rowsPlanned: null, percent: null, etaSeconds: null, locations: LOCATIONS };
-  const view = { erasure: erasure(state), progress, tasks, mails: [], history: [], pace: null, notice: undefined };
+async function read(state: string, dueAt = DUE, locations: readonly LocationProgress[] = LOCATIONS, more: object = {}) {
+  const tasks = locations.map(({ name, kind }) => ({ location: name, kind, attempts: 0, pass: 1, dueAt }) as TaskFacts);
+  const progress = { rowsDeleted: 2501, rowsPlanned: null, percent: null, etaSeconds: null, locations: [...locations] };
+  const view = {
+    erasure: erasure(state),
+    progress,
+    tasks,
+    mails: [],
+    history: [],
+    pace: null,
+    notice: undefined,
+    ...more,
+  };
   const viewer = { user: { name: 'otto', role: 'support' as const }, csrf: 't' };
   const page = String(await detailPage((to) => to, viewer, view, NOW));
   const words = (html: string) =>
@@ -62,7 +71,7 @@ async function read(state: string, dueAt = DUE) {
       .replace(/\s+/g, ' ')
       .trim();
   const [top = '', rest = ''] = page.split('<div class="columns">');
-  const rows = [...rest.matchAll(/<tr role="row">(.*?)<\/tr>/gs)].map(([, row]) => words(String(row)));
+  const rows = [...rest.matchAll(/<tr role="row"[^>]*>(.*?)<\/tr>/gs)].map(([, row]) => words(String(row)));
   return { top: words(top), row: (name: string) => rows.find((row) => row.startsWith(name)) };
 }
 
@@ -94,5 +103,30 @@ describe('the page of an erasure that others have not confirmed', () => {
     const { top, row } = await read('completed');
     expect(top).not.toContain('has not confirmed');
     expect(row('invoices')).toContain('Kept');
+  });
+
+  it('tells of a partner its last answer, tries and the next one, and of workers that ended without an answer', async () => {
+    const asked = {
+      waiting: 1,
+      accepted: 0,
+      tries: 4,
+      askedAt: BEFORE,
+      lastAnswer: '<b>503</b>',
+      lastAt: BEFORE,
+      nextTryAt: DUE,
+      askingUntil: null,
+      openSince: BEFORE,
+      pausedUntil: null,
+    };
+    const search = location({ name: 'search', kind: 'http', owner: 'discovery', state: 'awaiting', asked });
+    const interrupted = new Map([['posts', { times: 2, lastAt: BEFORE }]]);
+    const { row } = await read('awaiting', DUE, [location({}), search], { interrupted });
+    expect(row('search')).toContain('search discovery Circuit open');
+    expect(row('Circuit open since 13:00 UTC, 30 min ago.')).toContain(
+      'Last answer at 13:00 UTC, 30 min ago: &lt;b&gt;503&lt;/b&gt;. 4 tries without success. Next probe at 22 Dec',
+    );
+    expect(row('A worker that had it ended without an answer')).toContain(
+      'killed, for example out of memory. Noticed 2 times, last at 13:00 UTC, 30 min ago.',
+    );
   });
 });

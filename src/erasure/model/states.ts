@@ -13,8 +13,8 @@ export const STATES = ['scheduled', 'running', 'awaiting', 'stalled', 'completed
 export type State = (typeof STATES)[number];
 
 /**
- * The only legal transitions. `completed → running` is a reapply, or a late probe that found rows; `stalled → cancelled` an
- * undo of what stalled before anything was deleted. What has begun is cancelled, and what has stalled is completed,
+ * The only legal transitions. `completed → running` is a reapply, or a late probe that found rows; `completed → awaiting`
+ * a replay of partners. `stalled → cancelled` is an undo of what stalled before anything was deleted. What has begun is cancelled, and what has stalled is completed,
  * where somebody new has the account's key.
  */
 export const TRANSITIONS: Record<State, readonly State[]> = {
@@ -22,7 +22,7 @@ export const TRANSITIONS: Record<State, readonly State[]> = {
   running: ['awaiting', 'completed', 'stalled', 'cancelled'],
   awaiting: ['completed', 'stalled', 'cancelled'],
   stalled: ['running', 'completed', 'cancelled'],
-  completed: ['running'],
+  completed: ['running', 'awaiting'],
   cancelled: [],
 };
 

@@ -1,6 +1,8 @@
 import { sql } from 'drizzle-orm';
+import { insideNames } from '../../locations/kinds/ask.ts';
 import type { Executor } from '../../store/client.ts';
 import { fromMs, inMs } from '../../store/milliseconds.ts';
+import type { Context } from '../model/context.ts';
 
 /** How it stands with a partner that has not acknowledged all that it was asked for. */
 export type Asked = {
@@ -78,4 +80,12 @@ export async function readOutstanding(
      WHERE erasure_id IN (SELECT id::uuid FROM jsonb_array_elements_text(${JSON.stringify(erasureIds)}::jsonb) AS wanted (id))
        AND state = 'awaiting' GROUP BY erasure_id`);
   return new Map(rows.map((row) => [row.id, row.names]));
+}
+
+/** True for an erasure with a task whose data is in another system. */
+export async function hasPartners({ db, kinds }: Pick<Context, 'db' | 'kinds'>, erasureId: string): Promise<boolean> {
+  const here = sql.param(['account', ...insideNames(kinds)]);
+  const rows = await db.execute(sql`
+    SELECT FROM lethe.task WHERE erasure_id = ${erasureId} AND kind <> ALL(${here}::text[]) LIMIT 1`);
+  return rows.length > 0;
 }

@@ -46,7 +46,8 @@ export function forUser({ locations: known }: Pick<Catalog, 'locations'>, progre
 const defaultFor = (kind: string): string | null =>
   Object.hasOwn(BY_KIND, kind) ? BY_KIND[kind as KindName] : BY_KIND.http;
 
-const isInside = ({ kind }: LocationProgress) => kind === 'table' || kind === 'account';
+/** True for data in the account's own database. */
+export const isInside = ({ kind }: Pick<LocationProgress, 'kind'>): boolean => kind === 'table' || kind === 'account';
 
 function together(name: string, of: readonly LocationProgress[]): LocationProgress {
   const rows = of.filter(isInside);

@@ -13,6 +13,7 @@ import { listErasuresRoute } from './list-erasures.ts';
 import type { ApiApp } from './parts.ts';
 import { releaseErasureRoute } from './release-erasure.ts';
 import { replayErasureRoute } from './replay-erasure.ts';
+import { replayManyRoute } from './replay-many.ts';
 import { requestErasureRoute } from './request-erasure.ts';
 import { requestPartnerErasureRoute } from './request-partner-erasure.ts';
 import { showErasureRoute } from './show-erasure.ts';
@@ -54,6 +55,7 @@ export const ROUTES = [
   followErasureRoute,
   startErasureRoute,
   replayErasureRoute,
+  replayManyRoute,
   holdErasureRoute,
   releaseErasureRoute,
   acknowledgeTaskRoute,

@@ -13,6 +13,7 @@ import { serveOpenapi } from './openapi.ts';
 import type { ApiApp, Parts } from './parts.ts';
 import { serveReleaseErasure } from './release-erasure.ts';
 import { serveReplayErasure } from './replay-erasure.ts';
+import { serveReplayMany } from './replay-many.ts';
 import { serveRequestErasure } from './request-erasure.ts';
 import { serveRequestPartnerErasure } from './request-partner-erasure.ts';
 import { serveShowErasure } from './show-erasure.ts';
@@ -32,6 +33,7 @@ export function apiRoutes(parts: Parts): ApiApp {
   serveFollowErasure(app, parts);
   serveStartErasure(app, parts, known);
   serveReplayErasure(app, parts, known);
+  serveReplayMany(app, parts);
   serveHoldErasure(app, parts, known);
   serveReleaseErasure(app, parts, known);
   serveAcknowledgeTask(app, parts);

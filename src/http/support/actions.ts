@@ -13,18 +13,21 @@ export const MOST_REASON = 500;
 
 type Words = { label: string; question: string; means: string[]; button: string; fits: (e: Erasure) => boolean };
 
+/** Whether it has partners, the replay says. */
+const canAskAgain = (e: Erasure) => e.state === 'completed' && e.scrubbedAt === null && e.newerAccountAt === null;
+
 /** What an operator may do, when it fits, and what it means. */
 export const WORDS: Record<Action, Words> = {
   replay: {
     label: 'Replay',
     question: 'Replay this erasure?',
     means: [
-      'What is not finished runs again, with fresh counters; what is finished stays so.',
-      'When its cause is still there it stalls again.',
+      'If it has stalled, what is not finished runs again, with fresh counters; what is finished stays so. When its cause is still there it stalls again.',
       'If the catalog that it was accepted with does not fit the database any more, the current one is taken.',
+      'If the account is gone, partners that have confirmed are asked anew, and what waits for its next try is due at once. The user gets no second mail.',
     ],
     button: 'Replay',
-    fits: (e) => e.state === 'stalled' && !e.heldAt,
+    fits: (e) => (e.state === 'stalled' || e.state === 'awaiting' || canAskAgain(e)) && !e.heldAt,
   },
   start: {
     label: 'Start now',
@@ -59,6 +62,13 @@ export const WORDS: Record<Action, Words> = {
 /** The outcomes of an action. They travel in the page's address, so the list is closed. */
 export const NOTICES = {
   replay: { bad: false, words: 'Replayed: it is running again.' },
+  asked: { bad: false, words: 'Partners are asked again. See below how it stands with each.' },
+  newer: { bad: true, words: 'Nothing was done: another account has this key now, and partners may have data of it.' },
+  nobody: {
+    bad: true,
+    words:
+      'Nothing was done: nobody can be asked again. What partners were told of rows is destroyed when they confirm.',
+  },
   start: { bad: false, words: 'Started.' },
   hold: { bad: false, words: 'On hold. Nothing more is deleted until somebody releases it.' },
   release: { bad: false, words: 'Released.' },
@@ -78,6 +88,7 @@ const BY_CODE: Partial<Record<ErrorCode, Notice>> = {
   not_replayable: 'unfit',
   already_started: 'unfit',
   on_hold: 'on_hold',
+  newer_account: 'newer',
   account_busy: 'unclear',
   contended: 'unclear',
   database_unavailable: 'unclear',
@@ -86,9 +97,11 @@ const BY_CODE: Partial<Record<ErrorCode, Notice>> = {
 /** The notice for a refusal. Undefined for a refusal that says nothing about the erasure. */
 export const noticeOf = (code: ErrorCode): Notice | undefined => BY_CODE[code];
 
-/** Links to the questions of all actions that fit. */
-export function actionsOf(href: Href, e: Erasure): Html {
-  const fitting = ACTIONS.filter((action) => WORDS[action].fits(e));
+/** Links to the questions of all actions that fit. What is completed is replayed only where it has partners. */
+export function actionsOf(href: Href, e: Erasure, hasPartners: boolean): Html {
+  const fitting = ACTIONS.filter(
+    (action) => WORDS[action].fits(e) && (action !== 'replay' || e.state !== 'completed' || hasPartners),
+  );
   return html`${fitting.map(
     (action, i) =>
       html`<a class="button ${i === 0 ? 'main' : ''}" href="${href(`${ERASURES}/${e.id}/${action}`)}">${WORDS[action].label}</a>`,

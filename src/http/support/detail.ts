@@ -1,6 +1,9 @@
 import { html } from 'hono/html';
 import { type Erasure, isDeletingSessions, isFinal } from '../../erasure/model/states.ts';
+import { askedState, askedWords } from '../../erasure/progress/asked-words.ts';
+import { isInside } from '../../erasure/progress/for-user.ts';
 import type { HistoryEntry } from '../../erasure/progress/history.ts';
+import type { Interrupted } from '../../erasure/progress/interruptions.ts';
 import type { Mail, TaskFacts } from '../../erasure/progress/overview.ts';
 import type { LocationProgress, Progress } from '../../erasure/progress/status.ts';
 import type { Href } from '../assets/assets.ts';
@@ -22,6 +25,8 @@ export type DetailView = {
   /** How hard the cluster works, and what slows it; a sentence. Null where this erasure does not run. */
   pace: string | null;
   notice: Notice | undefined;
+  /** Workers that ended without an answer, by location; of steps by the empty name. */
+  interrupted?: ReadonlyMap<string, Interrupted>;
 };
 
 /** Everything about one erasure. Parts marked `data-live` are kept true by the script. */
@@ -40,7 +45,7 @@ ${view.pace === null ? '' : html`<p>${view.pace}</p>`}
 ${isHeld(e) && e.holdReason ? html`<p class="reason">Reason: <bdi>${e.holdReason}</bdi></p>` : ''}
 ${e.state === 'stalled' ? view.progress.locations.map(whyStalled) : ''}
 ${e.state === 'awaiting' ? view.progress.locations.map(whoConfirms) : ''}</div>
-<div class="actions" data-live="actions">${mayAct ? actionsOf(href, e) : ''}</div>
+<div class="actions" data-live="actions">${mayAct ? actionsOf(href, e, !view.progress.locations.every(isInside)) : ''}</div>
 </div>
 <div class="columns">
 <section data-live="facts"><h2>Erasure</h2>${facts(href, view, now)}</section>
@@ -125,7 +130,7 @@ const locations = (view: DetailView, now: Date): Html => html`<table class="list
 <tbody role="rowgroup">${view.progress.locations.map((location) => locationRow(view, location, now))}</tbody>
 </table>`;
 
-function locationRow({ erasure: e, tasks }: DetailView, location: LocationProgress, now: Date): Html {
+function locationRow({ erasure: e, tasks, interrupted }: DetailView, location: LocationProgress, now: Date): Html {
   const task = tasks.find((t) => t.location === location.name);
   const late = task && !['done', 'retained'].includes(location.state) && !isFinal(e.state) && task.dueAt < now;
   const cell = (column: number, content: unknown, kind = '') =>
@@ -133,12 +138,24 @@ function locationRow({ erasure: e, tasks }: DetailView, location: LocationProgre
   return html`<tr role="row">
 ${cell(0, html`<bdi>${location.name}</bdi>${location.kind === 'account' ? html` <span class="soft">the account’s own row, last</span>` : ''}`)}
 ${cell(1, html`<bdi>${location.owner}</bdi>`)}
-${cell(2, html`<span class="task ${location.state}">${TASK_STATES[location.state] ?? location.state}</span>${task && task.pass > 1 ? html` <span class="soft">pass ${task.pass}</span>` : ''}`)}
+${cell(2, html`<span class="task ${location.state}">${location.asked ? askedState(location.asked, now) : (TASK_STATES[location.state] ?? location.state)}</span>${task && task.pass > 1 ? html` <span class="soft">pass ${task.pass}</span>` : ''}`)}
 ${cell(3, rowsOf(location), 'number')}
 ${cell(4, task ? count(task.attempts) : '–', 'number')}
 ${cell(5, task ? html`${clockWords(task.dueAt, now)}${late ? html` <span class="state overdue">Overdue</span>` : ''}` : '–', late ? 'overdue' : '')}
 </tr>
-${location.lastError === null ? '' : html`<tr role="row" class="error"><td role="cell" colspan="${COLUMNS.length}">${errorOf(location.lastError)}</td></tr>`}`;
+${location.asked ? more(askedWords(location.asked, now, (at) => momentWords(at, now))) : ''}${interruptionOf(interrupted?.get(location.kind === 'account' ? '' : location.name), now)}${location.lastError === null ? '' : html`<tr role="row" class="error"><td role="cell" colspan="${COLUMNS.length}">${errorOf(location.lastError)}</td></tr>`}`;
+}
+
+/** A row below a location's own: sentences about it. What a partner has answered is hostile, and is escaped. */
+const more = (words: readonly string[]): Html =>
+  html`<tr role="row" class="about"><td role="cell" colspan="${COLUMNS.length}"><p>${words.map((line) => html`<bdi>${line}.</bdi> `)}</p></td></tr>`;
+
+function interruptionOf(interrupted: Interrupted | undefined, now: Date): Html | '' {
+  if (!interrupted) return '';
+  const { times, lastAt } = interrupted;
+  return more([
+    `A worker that had it ended without an answer: killed, for example out of memory. Noticed ${times === 1 ? 'once' : `${times} times`}, last at ${momentWords(lastAt, now)}`,
+  ]);
 }
 
 function rowsOf({ name, state, rowsDeleted, rowsPlanned }: LocationProgress): Html {

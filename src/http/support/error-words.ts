@@ -19,7 +19,11 @@ const WORDS: Record<ErrorCode, readonly [words: string, help: string]> = {
   already_started: ['It had started already and could not be undone.', NOT_HERE],
   not_live: ['It was final already.', NOT_HERE],
   on_hold: ['It is on hold.', 'Lift the hold where it was set: here, or in the application’s own column.'],
-  not_replayable: ['There was nothing to replay: only a stalled erasure is replayed.', NOT_HERE],
+  not_replayable: [
+    'There was nothing to replay: only a stalled erasure is replayed, or one whose account is gone.',
+    NOT_HERE,
+  ],
+  newer_account: ['Somebody new has the account’s key: what partners have of it may be theirs.', NOT_HERE],
   idempotency_key_in_flight: ['The same request was being answered already.', NOT_HERE],
   idempotency_key_reused: ['An Idempotency-Key was used for two different requests.', NOT_HERE],
   too_many_attempts: ['There were too many sign-ins at once.', NOT_HERE],

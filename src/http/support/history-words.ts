@@ -29,14 +29,24 @@ const WORDS: Record<EventType, (data: Data, requestedBy: string) => string> = {
     if (data.from === 'scheduled') return `Started${by(data)}`;
     return 'Started at once';
   },
-  'erasure.awaiting': () => 'Deleted here; waits for partners',
+  'erasure.awaiting': (data) =>
+    data.from === 'completed' ? `Opened again${by(data)}: waits for partners` : 'Deleted here; waits for partners',
   'erasure.completed': (data) => (data.newerAccount ? `Completed as before: ${NEWER}` : 'Completed'),
   'erasure.cancelled': (data) => (data.newerAccount ? `Closed: ${NEWER}` : `Undone${by(data)}`),
   'erasure.stalled': (data) => `Stalled: ${errorWords(`${text(data.code)}: `).words}`,
   'erasure.held': (data) => `Put on hold${by(data)}${data.reason ? `: ${text(data.reason)}` : ''}`,
   'erasure.released': (data) => `Released${by(data)}`,
+  'erasure.replayed': (data) =>
+    [
+      list(data.again) === '' ? '' : `Asked again${by(data)}: ${list(data.again)}`,
+      list(data.hurried) === '' ? '' : `Due at once${by(data)}: ${list(data.hurried)}`,
+    ]
+      .filter(Boolean)
+      .join('. '),
   'erasure.scrubbed': () => 'Account, errors and reasons were forgotten',
   'task.failed': (data) => `Failed in ${text(data.location)}: ${errorWords(`${text(data.code)}: `).words}`,
+  'task.interrupted': (data) =>
+    `The worker that ${data.location ? `deleted ${text(data.location)}` : 'planned or finished'} ended without an answer: killed, for example out of memory`,
   'task.acknowledged': (data) => `${text(data.location)} has confirmed that its data is erased`,
   'task.dropped': (data) => `${text(data.location)} was dropped: the catalog does not list it any more`,
   'location.erased_at_request': (data) => {

@@ -1,12 +1,14 @@
 import { html } from 'hono/html';
 import { type Erasure, isFinal, LIVE, STATES } from '../../erasure/model/states.ts';
 import type { Mail, Overview } from '../../erasure/progress/overview.ts';
+import type { PartnerState } from '../../erasure/progress/partners.ts';
 import type { Href } from '../assets/assets.ts';
 import { ERASURES, type Html, layout, type Viewer } from '../sign-in/frame.ts';
 import { outcomeWords } from './error-words.ts';
 import { clock, count, moment, shortId, stateMarks, stateWords } from './marks.ts';
 import { momentWords, whoWords } from './moments.ts';
 import { isHeld, isOverdue, nextStep } from './next-step.ts';
+import { partnersOf } from './partners.ts';
 import type { QueueHealth } from './queue-health.ts';
 
 /** What the search form says, as it was sent. */
@@ -19,6 +21,7 @@ export type ListView = {
   nextCursor: string | null;
   overview: Overview;
   health: QueueHealth;
+  partners: readonly PartnerState[];
   /** How hard the cluster works, and what slows it; a sentence. */
   pace: string;
   /** What the database and the catalog do not agree on. */
@@ -35,6 +38,7 @@ export const listPage = (href: Href, { user }: Viewer, view: ListView, now: Date
     html`<h1>Erasures</h1>
 ${driftNotice(view.drift)}
 ${healthLine(href, view, now)}
+${partnersOf(view.partners, now)}
 ${searchForm(href, view.search, view.overview)}
 ${view.hint ? html`<p class="notice" role="status">${view.hint}</p>` : view.rows.length === 0 ? html`<p class="empty">No erasure matches.</p>` : table(href, view.rows, now)}
 <nav class="pages" aria-label="Pages">

@@ -1,13 +1,15 @@
 import { Hono, type Context as HonoContext } from 'hono';
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
 import { validate as isUuid } from 'uuid';
-import { replayErasure } from '../../erasure/accept/replay.ts';
+import { isOfPartners, replayAsItIs } from '../../erasure/accept/replay-as-it-is.ts';
 import { notHeld, startErasure } from '../../erasure/accept/start.ts';
 import { holdErasure, releaseErasure } from '../../erasure/model/hold.ts';
 import { parseReason, REASON_EXPECTED } from '../../erasure/model/hold-reason.ts';
 import { markEarlier } from '../../erasure/model/newer-account.ts';
 import { type Erasure, findErasure } from '../../erasure/model/states.ts';
+import { hasPartners } from '../../erasure/progress/asked.ts';
 import { readHistory } from '../../erasure/progress/history.ts';
+import { readInterruptions } from '../../erasure/progress/interruptions.ts';
 import { readMails, readTasks } from '../../erasure/progress/overview.ts';
 import { readProgress } from '../../erasure/progress/status.ts';
 import { ERRORS, LetheError, stackOf } from '../../errors.ts';
@@ -70,8 +72,14 @@ export function supportRoutes(api: SupportParts, { href }: Assets): Hono<Env> {
     return action;
   };
 
+  /** What is completed is replayed only where it has partners. */
+  const fits = async (action: Action, of: Erasure): Promise<boolean> =>
+    WORDS[action].fits(of) &&
+    (action !== 'replay' || of.state !== 'completed' || (await withDeadline(DEADLINE_MS, hasPartners(ctx, of.id))));
+
   /** Does it; the answer is what to tell. Throws what is not about the erasure. */
-  const act = async (action: Action, id: string, by: string, reason: string): Promise<Notice> => {
+  const act = async (action: Action, seen: Erasure, by: string, reason: string): Promise<Notice> => {
+    const { id } = seen;
     if (action === 'hold') {
       await holdErasure(ctx, id, by, reason);
       return 'hold';
@@ -80,9 +88,10 @@ export function supportRoutes(api: SupportParts, { href }: Assets): Hono<Env> {
       action === 'release'
         ? (await releaseErasure(ctx, id, by)).dispatch
         : action === 'replay'
-          ? await replayErasure(ctx, id, by, notHeld)
+          ? await replayAsItIs(ctx, seen, by)
           : await startErasure(ctx, id, notHeld, by);
     if (dispatch) void enqueue.dispatch(dispatch);
+    if (action === 'replay' && isOfPartners(seen)) return 'asked';
     if (dispatch || action === 'release') return action;
     // Somebody was faster, or the application holds the account.
     const now = await findErasure(ctx.db, id);
@@ -116,27 +125,33 @@ export function supportRoutes(api: SupportParts, { href }: Assets): Hono<Env> {
   routes.get('/:id', async (c) => {
     const found = await find(c);
     const [erasure = found] = await withDeadline(DEADLINE_MS, markEarlier(ctx, found.accountKey, [found]));
-    const [progress, tasks, mails, history, pace] = await withDeadline(
+    const [progress, tasks, mails, history, interrupted, pace] = await withDeadline(
       DEADLINE_MS,
       Promise.all([
         readProgress(ctx, erasure),
         readTasks(ctx.db, erasure.id),
         readMails(ctx.db, [erasure.id]),
         readHistory(ctx.db, erasure.id),
+        readInterruptions(ctx.db, erasure.id),
         erasure.state === 'running' ? readPaceWords(ctx) : null,
       ]),
     );
     const asked = c.req.query('notice');
     const notice = isNotice(asked) ? asked : undefined;
     return c.html(
-      detailPage(href, c.get('viewer'), { erasure, progress, tasks, mails, history, pace, notice }, new Date()),
+      detailPage(
+        href,
+        c.get('viewer'),
+        { erasure, progress, tasks, mails, history, interrupted, pace, notice },
+        new Date(),
+      ),
     );
   });
 
   routes.get('/:id/:action', async (c) => {
     const action = requireAction(c);
     const erasure = await find(c);
-    if (!WORDS[action].fits(erasure)) return c.redirect(href(`${ERASURES}/${erasure.id}?notice=unfit`), 303);
+    if (!(await fits(action, erasure))) return c.redirect(href(`${ERASURES}/${erasure.id}?notice=unfit`), 303);
     return c.html(confirmPage(href, c.get('viewer'), erasure, action));
   });
 
@@ -149,18 +164,15 @@ export function supportRoutes(api: SupportParts, { href }: Assets): Hono<Env> {
       throw new LetheError('forbidden', 'this form is not of this sign-in: go back, load the page again, and repeat');
     const erasure = await find(c);
     const tell = (notice: Notice) => c.redirect(href(`${ERASURES}/${erasure.id}?notice=${notice}`), 303);
-    if (!WORDS[action].fits(erasure)) return tell('unfit');
+    if (!(await fits(action, erasure))) return tell('unfit');
     const reason = action === 'hold' ? reasonOf(form.reason) : '';
     if (typeof reason !== 'string') return c.html(confirmPage(href, c.get('viewer'), erasure, action, reason), 422);
     ctx.log.info({ user: user.name, role: user.role, action, erasureId: erasure.id }, 'dashboard action');
-    return withDeadline(DEADLINE_MS, act(action, erasure.id, `user:${user.name}`, reason)).then(
-      tell,
-      (error: unknown) => {
-        const notice = noticeOf(toLetheError(error).code);
-        if (!notice) throw error;
-        return tell(notice);
-      },
-    );
+    return withDeadline(DEADLINE_MS, act(action, erasure, `user:${user.name}`, reason)).then(tell, (error: unknown) => {
+      const notice = noticeOf(toLetheError(error).code);
+      if (!notice) throw error;
+      return tell(notice === 'unfit' && isOfPartners(erasure) ? 'nobody' : notice);
+    });
   });
 
   // People who look get a page. Requests of forms and programs get a problem document.

@@ -5,6 +5,7 @@ import { markEarlier } from '../../erasure/model/newer-account.ts';
 import { type Erasure, findErasure, isFinal, STATES, type State } from '../../erasure/model/states.ts';
 import { type Filter, listErasures } from '../../erasure/progress/list.ts';
 import { readMails, readOverview } from '../../erasure/progress/overview.ts';
+import { readPartners } from '../../erasure/progress/partners.ts';
 import { readProgress } from '../../erasure/progress/status.ts';
 import type { Producers } from '../../jobs/redis/producers.ts';
 import { canonicalKey } from '../../keys/canonical.ts';
@@ -43,10 +44,11 @@ export async function runSearch(api: Searched, search: Search): Promise<ListView
   const account = await whatIsMeant(api, search.q);
   if ('erasureId' in account) return account;
   const hint = 'hint' in account ? account.hint : '';
-  const [overview, health, pace, page] = await Promise.all([
+  const [overview, health, pace, partners, page] = await Promise.all([
     readOverview(db),
     readQueueHealth(api),
     readPaceWords(api.ctx),
+    readPartners(db),
     hint
       ? { erasures: [], nextCursor: null }
       : listErasures(
@@ -61,6 +63,7 @@ export async function runSearch(api: Searched, search: Search): Promise<ListView
     overview,
     health,
     pace,
+    partners,
     drift: api.ctx.drift.problems,
     hint,
     nextCursor: page.nextCursor,
