@@ -49,6 +49,15 @@ async function untilAnswered(sql: Sql): Promise<void> {
 }
 
 /**
+ * What waits for its next try need not wait for hours: lets the time pass for it. What is under way, and what would never
+ * be due, stays as it is.
+ */
+async function letTimePass(sql: Sql): Promise<void> {
+  await sql`UPDATE lethe.call SET next_at = now()
+             WHERE next_at > now() AND leased_until IS NULL AND state = 'open'`.catch(() => {});
+}
+
+/**
  * Waits until every erasure is completed and its mails are sent. Where `stalled` is a documented outcome an operator
  * replays it, once what was wrong is mended. Returns what is not in order when the time is up.
  */
@@ -62,6 +71,7 @@ export async function untilCompleted(stage: Stage, mayStall: boolean, limitMs: n
     const open = erasures.filter((e) => e.state !== 'completed');
     const stalled = open.filter((e) => e.state === 'stalled');
     if (stalled.length > 0 && !mayStall) return stalled.map((e) => `erasure ${e.id} has stalled`);
+    await letTimePass(sql);
     for (const { id } of stalled) await stage.call('POST', `/v1/erasures/${id}/replay`).catch(() => {});
     const mails = await sql<{ kind: string; state: string; erasure: string }[]>`
       SELECT kind, state, erasure_id AS erasure FROM lethe.notification WHERE state = 'pending'`;

@@ -2,6 +2,7 @@ import type { Sql } from 'postgres';
 import type { RedisServer } from '../../dev/redis.ts';
 import type { People } from './application.ts';
 import type { Cluster } from './cluster.ts';
+import type { Partners } from './partners.ts';
 import type { Pooler } from './pooler.ts';
 import type { Random } from './random.ts';
 import type { Shape } from './schedule.ts';
@@ -15,6 +16,11 @@ export type Scene = {
   cluster: Cluster;
   redis: RedisServer;
   pooler: Pooler | undefined;
+  /** Systems outside that hold data of the accounts. */
+  partners: Partners | undefined;
+  /** The list of secrets that processes start with, and another one for their next start. */
+  secrets: () => string;
+  rotate: (secrets: string) => void;
   /** Sessions of the run's database that no fault of the network touches. */
   sql: Sql;
   application: Sql;

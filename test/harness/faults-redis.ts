@@ -5,7 +5,7 @@ import type { Random } from './random.ts';
 import { send } from './signal.ts';
 
 /** Runs `work` on a connection of its own, past the relays. */
-async function withRedis({ redis }: Scene, work: (client: Redis) => Promise<unknown>): Promise<void> {
+export async function withRedis({ redis }: Scene, work: (client: Redis) => Promise<unknown>): Promise<void> {
   const client = new Redis(redis.url, { maxRetriesPerRequest: 1, commandTimeout: 3_000 });
   client.on('error', () => {});
   try {

@@ -1,6 +1,7 @@
 import type { Fault } from './fault.ts';
 import { APPLICATION_FAULTS } from './faults-application.ts';
 import { NETWORK_FAULTS } from './faults-network.ts';
+import { PARTNER_FAULTS } from './faults-partners.ts';
 import { POSTGRES_FAULTS } from './faults-postgres.ts';
 import { PROCESS_FAULTS } from './faults-processes.ts';
 import { REDIS_FAULTS } from './faults-redis.ts';
@@ -12,6 +13,7 @@ export const FAULTS: readonly Fault[] = [
   ...POSTGRES_FAULTS,
   ...REDIS_FAULTS,
   ...APPLICATION_FAULTS,
+  ...PARTNER_FAULTS,
 ];
 
 /** The fault of this name. */

@@ -16,9 +16,11 @@ import {
   nothingTaken,
   oneMailEach,
 } from './checks.ts';
+import { nothingInLogs, nothingInRedis, othersKept, partnersDone } from './checks-partners.ts';
 import { redisInOrder } from './checks-redis.ts';
 import { ask, erasuresOf, untilCompleted } from './erasures.ts';
 import { faultOf } from './faults.ts';
+import { THINGS } from './partners.ts';
 import { type Played, play } from './play.ts';
 import { type Stage, setStage } from './scene.ts';
 import type { Schedule } from './schedule.ts';
@@ -104,10 +106,17 @@ async function check(stage: Stage, before: Before): Promise<void> {
       SELECT type, data FROM lethe.event WHERE erasure_id = ${erasure.id} ORDER BY id`;
     report(legalHistory(happened, erasure.state).map((problem) => `erasure ${erasure.id}: ${problem}`));
     report(oneMailEach(mails, `victim-${i}@example.com`, erasure.mode));
+    if (stage.partners) report(await partnersDone(sql, erasure, stage.partners.holdings, THINGS));
   }
   report(await bystandersUnchanged(sql, bystanders, before));
   const receiver = before.rows.get(people.receiver);
   if (receiver) report(await nothingTaken(sql, people.receiver, receiver, tally.get(people.receiver)));
+  if (stage.partners) {
+    report(othersKept(stage.partners.holdings, [...bystanders, people.receiver], THINGS));
+    const addresses = people.victims.map((_, i) => `victim-${i}@example.com`);
+    report(await nothingInRedis(stage.redis.url, addresses));
+    report(nothingInLogs(stage.folder, addresses));
+  }
   report(await inTime(() => redisInOrder(stage.redis.url, stage.redisPrefix)));
   report(await inTime(() => nothingHeld(sql)));
   for (const process of stage.processes) report(process.ownEnds);

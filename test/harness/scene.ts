@@ -7,6 +7,7 @@ import { startRedis } from '../../dev/redis.ts';
 import { createTally } from './application.ts';
 import type { Cluster } from './cluster.ts';
 import type { Scene } from './fault.ts';
+import { openPartners } from './partners.ts';
 import { startPooler } from './pooler.ts';
 import { Relay } from './relay.ts';
 import type { Schedule } from './schedule.ts';
@@ -19,6 +20,8 @@ export type Stage = Scene & {
   bystanders: readonly string[];
   outbox: string;
   redisPrefix: string;
+  /** Where the logs of its processes are. */
+  folder: string;
   /** Sends a request to the API with the key of an administrator. */
   call: (method: string, path: string, body?: object, headers?: Record<string, string>) => Promise<Response>;
   violations: string[];
@@ -59,21 +62,32 @@ export async function setStage(
     closing.push(() => redis.destroy());
     const pooler = schedule.pooled && !given.missing.pooler ? await startPooler(direct.port) : undefined;
     if (pooler) closing.push(() => pooler.close());
+    const violations: string[] = [];
+    const violated = (what: string) => void violations.push(what);
+    const everybody = [...people.people.victims, people.people.receiver, ...people.bystanders];
+    const redisPrefix = '{lethe}';
+    const partners = schedule.partners
+      ? await openPartners({ accounts: everybody, redisUrl: redis.url, redisPrefix, folder, violated })
+      : undefined;
+    if (partners) closing.push(() => partners.close());
     const key = secret();
+    let secrets = secret();
     const port = await freePort();
     const env = {
       PATH: process.env.PATH,
       NODE_ENV: 'production',
       HOST: '127.0.0.1',
       PORT: String(port),
-      LETHE_CATALOG: resolve('catalog.yaml'),
-      LETHE_SECRET: secret(),
+      LETHE_CATALOG: partners?.catalog ?? resolve('catalog.yaml'),
+      LETHE_SECRET: secrets,
+      LETHE_PUBLIC_URL: `http://127.0.0.1:${port}`,
       LETHE_API_KEYS: `harness=admin=${createHash('sha256').update(key).digest('hex')}`,
       LETHE_MAIL: 'outbox',
       LETHE_MAIL_OUTBOX: join(folder, 'outbox'),
       LETHE_RATE_LIMIT: '0',
       LETHE_SHUTDOWN_TIMEOUT: '5s',
       LETHE_RECONCILE_INTERVAL: '1s',
+      ...partners?.env,
       ...schedule.options,
     };
     const processes: Supervised[] = [];
@@ -99,24 +113,30 @@ export async function setStage(
     closing.push(() => Promise.all(processes.map((p) => p.end())));
     for (const p of processes) p.start();
     await Promise.all(processes.map((p) => p.untilReady(60_000)));
-    const violations: string[] = [];
     let kills = 0;
     return {
       processes,
       cluster,
       redis,
       pooler,
+      partners,
+      secrets: () => secrets,
+      rotate: (to) => {
+        secrets = to;
+        for (const process of processes) process.change({ LETHE_SECRET: to });
+      },
       sql,
       application,
       database,
       people: people.people,
       bystanders: people.bystanders,
       outbox: env.LETHE_MAIL_OUTBOX,
-      redisPrefix: '{lethe}',
+      redisPrefix,
+      folder,
       killed: () => {
         kills += 1;
       },
-      violated: (what) => void violations.push(what),
+      violated,
       violations,
       kills: () => kills,
       call: (method, path, body, headers = {}) =>

@@ -19,6 +19,8 @@ export type Schedule = {
   nextVersion: number;
   /** Between Lethe and Postgres stands PgBouncer, in transaction mode. */
   pooled: boolean;
+  /** Data of the accounts is also in systems outside. */
+  partners: boolean;
   cluster: 'single' | 'pair' | 'small';
   options: Record<string, string>;
   faults: Planned[];
@@ -32,6 +34,7 @@ export type Shape = {
   moments?: readonly Moment[];
   cluster?: 'pair' | 'small';
   pooled?: boolean;
+  partners?: boolean;
 };
 
 const SIZES = [20, 20, 900, 1_500, 6_000, 20_000];
@@ -49,15 +52,18 @@ export function scheduleOf(seed: number, shapes: readonly Shape[]): Schedule {
   const nextVersion = workers > 1 && random.chance(0.25) ? Math.floor(workers / 2) : 0;
   const chosen = choose(shapes, random);
   const faults = chosen.map((shape) => plan(shape, workers, random.fork()));
+  const pooled = chosen.some((shape) => shape.pooled) || random.chance(0.15);
+  const options = optionsOf(random);
   return {
     seed,
     victims,
     bystanders: 3,
     workers,
     nextVersion,
-    pooled: chosen.some((shape) => shape.pooled) || random.chance(0.15),
+    pooled,
+    partners: chosen.some((shape) => shape.partners) || random.chance(0.5),
     cluster: chosen.find((shape) => shape.cluster)?.cluster ?? 'single',
-    options: optionsOf(random),
+    options,
     faults,
   };
 }
@@ -122,6 +128,7 @@ export function describe(schedule: Schedule): string {
   const sizes = schedule.victims.map((v) => v.posts).join(', ');
   const next = schedule.nextVersion > 0 ? `, ${schedule.nextVersion} of them of the next version` : '';
   const pooled = schedule.pooled ? ', behind PgBouncer' : '';
+  const partners = schedule.partners ? ', with partners' : '';
   const names = schedule.faults.map((f) => f.fault).join(', ');
-  return `accounts of ${sizes} posts; ${schedule.workers} worker(s)${next}${pooled}; ${names}`;
+  return `accounts of ${sizes} posts; ${schedule.workers} worker(s)${next}${pooled}${partners}; ${names}`;
 }

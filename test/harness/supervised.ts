@@ -23,7 +23,8 @@ export class Supervised {
   readonly role: Role;
   readonly wire: Wire;
   readonly redis: Relay;
-  readonly usual: Launch;
+  /** Without what a fault changes for a while. */
+  usual: Launch;
   /** Takes effect at the next start. */
   launch: Launch;
   /** Ends that nobody had asked for, after it was ready. */
@@ -56,6 +57,13 @@ export class Supervised {
 
   get pid(): number | undefined {
     return this.running?.pid;
+  }
+
+  /** Lets its next starts have other variables, also while a fault lasts. */
+  change(env: Readonly<Record<string, string>>): void {
+    const changed = (launch: Launch) => ({ ...launch, env: { ...launch.env, ...env } });
+    this.usual = changed(this.usual);
+    this.launch = changed(this.launch);
   }
 
   start(): void {
