@@ -1,6 +1,6 @@
+import { acknowledgeCalls } from '../../src/erasure/calls/acknowledge.ts';
 import { PartnerLoop } from '../../src/erasure/calls/partner-loop.ts';
 import { Senders } from '../../src/erasure/calls/senders.ts';
-import { settleCalls } from '../../src/erasure/calls/settle.ts';
 import { partnersDue } from '../../src/erasure/calls/take.ts';
 import type { Next } from '../../src/erasure/steps/advance.ts';
 import type { Sender, SenderTools } from '../../src/locations/asked.ts';
@@ -62,7 +62,7 @@ const withWrapped = (kinds: Kinds, wrap: Wrap): Kinds =>
 
 /** The other system says that a call is done. */
 export async function acknowledge({ ctx }: Pick<AskedPlace, 'ctx'>, callId: string): Promise<void> {
-  await settleCalls(ctx, [{ id: callId, answer: { kind: 'done', words: 'acknowledged: erased' } }]);
+  await acknowledgeCalls(ctx, [{ id: callId, status: 'erased' }]);
 }
 
 /** Lets the time pass until every call of the partner is due, no lease holds, and a probe may try. */

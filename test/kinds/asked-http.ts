@@ -8,8 +8,8 @@ import { Things } from './asked-things.ts';
 
 export const ELSEWHERE = 'elsewhere';
 
-/** A service that speaks the contract. `late`: it says that it will acknowledge, and erases when it works. */
-export async function startService(late: boolean): Promise<System> {
+/** A service that speaks the contract. `late`: it says that it will acknowledge, and erases when it works. `more`: of its entry. */
+export async function startService(late: boolean, more = ''): Promise<System> {
   const things = new Things();
   const told: string[] = [];
   let requests = 0;
@@ -34,7 +34,7 @@ export async function startService(late: boolean): Promise<System> {
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;
-  const http = `{ url: "http://127.0.0.1:${port}/erasures", secret: "env:ELSEWHERE_SECRET", timeout: 5s, concurrency: 4 }`;
+  const http = `{ url: "http://127.0.0.1:${port}/erasures", secret: "env:ELSEWHERE_SECRET", timeout: 5s, concurrency: 4${more} }`;
   return {
     entry: `{ partner: ${ELSEWHERE}, owner: partner, sla: 12h, http: ${http} }`,
     env: { ELSEWHERE_SECRET: `whsec_${Buffer.alloc(32, 7).toString('base64')}` },

@@ -1,5 +1,6 @@
 import { ACCESS } from './access.ts';
 import { ACCOUNTS } from './accounts.ts';
+import { CALL_MUTATIONS } from './calls.ts';
 import { CATALOG } from './catalog.ts';
 import { ERASERS } from './erasers.ts';
 import { FINISH } from './finish.ts';
@@ -21,6 +22,7 @@ export const MUTATIONS: readonly Mutation[] = [
   ...LEDGER,
   ...STEPS,
   ...FINISH,
+  ...CALL_MUTATIONS,
   ...ACCOUNTS,
   ...MAILS,
   ...CATALOG,
