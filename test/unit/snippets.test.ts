@@ -24,6 +24,8 @@ const RUN_BY: Record<string, string> = {
   'docs/operations.md acl': 'test/integration/redis-rights.test.ts',
   'docs/operations.md psql': 'test/integration/snippets.test.ts',
   'docs/operations.md sql': 'test/integration/sql-snippets.test.ts',
+  'docs/partners.md bash': 'test/integration/partner-snippets.test.ts',
+  'docs/partners.md json': 'test/integration/partner-snippets.test.ts',
 };
 
 describe('the snippets of the pages', () => {
