@@ -9,6 +9,7 @@ import { KEYS } from './keys.ts';
 import { LEDGER } from './ledger.ts';
 import { MAILS } from './mails.ts';
 import type { Mutation } from './mutation.ts';
+import { PARTNERS } from './partners.ts';
 import { REDIS } from './redis.ts';
 import { SETTINGS_MUTATIONS } from './settings.ts';
 import { STEPS } from './steps.ts';
@@ -30,4 +31,5 @@ export const MUTATIONS: readonly Mutation[] = [
   ...SETTINGS_MUTATIONS,
   ...REDIS,
   ...TEMPLATES,
+  ...PARTNERS,
 ];
