@@ -36,7 +36,7 @@ describe('an entry of a partner that speaks the contract', () => {
   it('names the file and the key to whoever writes a catalog', () => {
     const entry = 'partner: search, owner: search, http: { url: "https://a.example/", secret: plain }';
     expect(() => parseCatalog(`account: { table: users, key: id }\nlocations:\n  - { ${entry} }\n`)).toThrow(
-      /secret.*env: and the name of a variable/s,
+      /http\.secret: search: .*with env:/,
     );
   });
 });
