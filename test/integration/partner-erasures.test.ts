@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { cancelErasure } from '../../src/erasure/accept/cancel.ts';
 import { type Erasure, findErasure } from '../../src/erasure/model/states.ts';
 import { acknowledgeMessage, DUE_ACKNOWLEDGEMENTS } from '../../src/erasure/partner/acknowledge-message.ts';
+import { scrubExpired } from '../../src/erasure/upkeep/scrub.ts';
 import { partnerAcknowledge } from '../../src/jobs/list/partner-acknowledge.ts';
 import type { Tell, Told } from '../../src/partners/tell.ts';
 import type { Resources } from '../../src/resources.ts';
@@ -226,6 +227,15 @@ describe('the acknowledgement', () => {
     const both = await erasuresOf(world.sql, account);
     expect(both.map(({ state }) => state)).toEqual(['cancelled', 'running']);
     expect(await kept(message.id)).toMatchObject({ erasure_id: both[1]?.id, has_token: true, acknowledged_at: null });
+  });
+
+  it('that nobody took until the erasure was scrubbed is given up, with its token', async () => {
+    const { message, erasure } = await started();
+    await run(domain.ctx, erasure.id);
+    await world.sql`UPDATE lethe.erasure SET completed_at = now() - interval '36 days' WHERE id = ${erasure.id}`;
+    await scrubExpired(domain.ctx);
+    expect(await kept(message.id)).toMatchObject({ has_token: false, ack_url: null, next_at: null });
+    expect((await sendMessage(call, message)).body.status).toBe('erased');
   });
 
   it('that lost its job is found by reconcile', async () => {

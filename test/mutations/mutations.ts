@@ -11,6 +11,7 @@ import { MAILS } from './mails.ts';
 import type { Mutation } from './mutation.ts';
 import { PARTNERS } from './partners.ts';
 import { REDIS } from './redis.ts';
+import { SECOND_LETHE } from './second-lethe.ts';
 import { SETTINGS_MUTATIONS } from './settings.ts';
 import { STEPS } from './steps.ts';
 import { TEMPLATES } from './templates.ts';
@@ -28,6 +29,7 @@ export const MUTATIONS: readonly Mutation[] = [
   ...MAILS,
   ...CATALOG,
   ...ACCESS,
+  ...SECOND_LETHE,
   ...SETTINGS_MUTATIONS,
   ...REDIS,
   ...TEMPLATES,

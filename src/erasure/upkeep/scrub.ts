@@ -46,6 +46,8 @@ export async function scrubExpired(ctx: Context): Promise<{ scrubbed: number; fo
       await tx.execute(sql`UPDATE lethe.call SET sealed = NULL, cursor = NULL, last_words = NULL, next_at = NULL, leased_until = NULL,
           state = CASE WHEN settled_at IS NULL THEN 'dropped' ELSE state END, settled_at = coalesce(settled_at, now())
         WHERE erasure_id = ANY(${ids})`);
+      await tx.execute(sql`UPDATE lethe.partner_request SET sealed = NULL, ack_url = NULL, next_at = NULL, last_words = NULL
+        WHERE erasure_id = ANY(${ids})`);
       // Of who did it stays what they were: `user:sue` becomes `user`.
       await tx.execute(sql`UPDATE lethe.event SET data = data - 'keys' - 'reason' ||
           CASE WHEN data ? 'by' THEN jsonb_build_object('by', split_part(data ->> 'by', ':', 1)) ELSE '{}' END
