@@ -6,6 +6,7 @@ import type { Resources } from '../../src/resources.ts';
 import { deriveToken } from '../../src/tokens.ts';
 import { request, run } from '../support/run-by-hand.ts';
 import { expectProblem, SMALL, subject } from '../support/subject.ts';
+import { until } from '../support/until.ts';
 import { type Call, createWorld, jwt, KEYS, READER_CATALOG, SECRET, type World } from '../support/world.ts';
 
 /** Nobody is asked here: what a worker would do with a call is written down by the tests. */
@@ -59,10 +60,15 @@ const lease = (id: string) => world.sql`
   UPDATE lethe.call SET leased_until = now() + interval '30 seconds', next_at = now() + interval '30 seconds' WHERE id = ${id}`;
 
 const tokenOf = (id: string, secret = SECRET) => `Bearer ${deriveToken([secret], 'ack', id)}`;
-const acknowledge = (id: string, status: string, more: { auth?: string | null; reason?: string; to?: Call } = {}) => {
-  const { auth = tokenOf(id), to = call, ...rest } = more;
-  return to('POST', `/v1/tasks/${id}/ack`, { auth, body: { status, ...rest } });
-};
+type More = { auth?: string | null; reason?: string; to?: Call };
+const acknowledgeOnce = (id: string, status: string, { auth = tokenOf(id), to = call, ...rest }: More = {}) =>
+  to('POST', `/v1/tasks/${id}/ack`, { auth, body: { status, ...rest } });
+/** Again while a busy machine answers that the database was late. */
+const acknowledge = (id: string, status: string, more: More = {}) =>
+  until('the database is in time', async () => {
+    const answer = await acknowledgeOnce(id, status, more);
+    return answer.status === 503 ? null : answer;
+  });
 /** What the ledger counts of a partner. */
 const counted = async (erasureId: string, partner: string) => {
   const [row] = await world.sql<{ deleted: string; planned: string }[]>`
@@ -121,7 +127,7 @@ describe('an acknowledgement', () => {
     const [stuck, free] = [await awaiting(), await awaiting()];
     await world.sql.begin(async (tx) => {
       await tx`SELECT 1 FROM lethe.erasure WHERE id = ${stuck.id} FOR UPDATE`;
-      const late = acknowledge(stuck.search.id, 'erased');
+      const late = acknowledgeOnce(stuck.search.id, 'erased');
       const others = await Promise.all([acknowledge(free.search.id, 'erased'), acknowledge(free.billing.id, 'erased')]);
       expect(others.map(({ status }) => status)).toEqual([200, 200]);
       expect((await late).status).toBe(503);
