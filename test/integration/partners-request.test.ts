@@ -126,6 +126,27 @@ describe('a request about an account', () => {
     expect(await counted(scene, erasure)).toBe(1);
   });
 
+  it('is not made once more when its values are destroyed, and not for whoever has the key by then', async () => {
+    const { partner, hand, ctx, world } = scene;
+    const id = await account(scene, 'cus_3');
+    const erasure = await request(ctx, id);
+    expect(await hand.round(erasure)).toBe('completed');
+    const before = partner.received.length;
+    // Its task is to be done once more, and somebody new has the key.
+    await world.sql`UPDATE lethe.task SET state = 'pending', pass = pass + 1, finished_at = NULL
+                     WHERE erasure_id = ${erasure} AND location = 'billing'`;
+    await world.sql`UPDATE lethe.erasure SET state = 'awaiting', completed_at = NULL, dispatched_at = now()
+                     WHERE id = ${erasure}`;
+    await world.sql`INSERT INTO accounts (id, email, customer) OVERRIDING SYSTEM VALUE
+                    VALUES (${id}, 'newer@example.com', 'cus_of_somebody_new')`;
+    await hand.round(erasure);
+    expect(partner.received.length).toBe(before);
+    expect((await hand.calls(erasure)).at(-1)).toMatchObject({
+      state: 'dropped',
+      last_words: 'what select: names is not kept any more: the row is gone, and what it said was told already',
+    });
+  });
+
   it.each(['../../v2/all', 'a?b=c#d', '%2e%2e/x', 'a\r\nX-Evil: 1', `"'{}`, '🗝️ key', '//evil.example/'])(
     'stays one segment of the path: %j',
     async (customer) => {

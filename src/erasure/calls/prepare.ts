@@ -46,6 +46,8 @@ export async function prepare(ctx: Context, name: string, taken: Taken): Promise
   } catch {
     return later(id, 'what is sealed cannot be opened: put the secret that sealed it back into LETHE_SECRET');
   }
+  if (Object.keys(location.select).length > 0 && !location.each && !content.values)
+    return dropped(id, 'what select: names is not kept any more: the row is gone, and what it said was told already');
   const call: Call = {
     id,
     erasureId,

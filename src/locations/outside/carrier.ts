@@ -27,10 +27,12 @@ async function ask(
     .set({ state: 'open', nextAt: sql`now()`, pass })
     .where(and(eq(call.taskId, taskId), eq(call.state, 'gathered')))
     .returning({ items: call.items });
-  // Where nothing was gathered of rows, there were none. Of the account's row nothing is known then.
+  // Where nothing was gathered of rows, there were none. What was gathered of the account's row is destroyed once it is said.
+  // A row that has its key after that is somebody else's.
   if (opened.length === 0 && !location.each) {
     const id = uuidv7();
-    const known = Object.keys(location.select).length > 0 ? await readSelected(tx, ctx, location, account) : null;
+    const isRead = location.early && Object.keys(location.select).length > 0;
+    const known = isRead ? await readSelected(tx, ctx, location, account) : null;
     const sealed = known && seal(ctx.settings.secrets, id, { values: known });
     const asked = { id, erasureId, taskId, partner: location.name, pass, state: 'open', items: 1, sealed };
     await tx.insert(call).values({ ...asked, nextAt: sql`now()` });
@@ -42,20 +44,20 @@ async function ask(
   return { rows, chunks: 1, asked: true };
 }
 
-/** The columns of the account's row that the call needs; every one null where there is no row any more. */
+/** The columns of the account's row that the call needs; null where there is no row any more. */
 async function readSelected(
   tx: Transaction,
   { catalog }: KindContext,
   { select }: AskedLocation,
   account: KeyValue,
-): Promise<Record<string, string | null>> {
+): Promise<Record<string, string | null> | null> {
   const table = catalog.account;
   const columns = Object.values(select).map((name) => sql`t.${sql.identifier(name)}::text AS ${sql.identifier(name)}`);
   const [row] = await about(table, () =>
     tx.execute<Record<string, string | null>>(sql`
       SELECT ${sql.join(columns, sql`, `)} FROM ${relation(table)} AS t WHERE ${belongsTo('t', table.key, account)}`),
   );
-  return valuesOf(select, row);
+  return row ? valuesOf(select, row) : null;
 }
 
 /** A partner cannot be looked into: one call for the account, and what rows it is told of is counted when they go. */
