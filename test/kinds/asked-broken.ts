@@ -22,6 +22,8 @@ const isDone = (answer: Answer): answer is Extract<Answer, { kind: 'done' }> => 
 /** The account whose row was made next. */
 const next = ({ id = '0' }: Call['account']) => ({ id: String(Number(id) + 1) });
 
+const asked = new Set<string>();
+
 /** Kinds that are broken in one way each, the check that must find it, and the problem that it must name. */
 export const BROKEN_ASKED: Record<string, { found: AskedCheckName; says: RegExp; kind: Kind; late?: boolean }> = {
   'says that it is done and asks nobody': {
@@ -86,6 +88,16 @@ export const BROKEN_ASKED: Record<string, { found: AskedCheckName; says: RegExp;
     found: 'recovers',
     says: /^the circuit: \[false/,
     kind: answering((answer) => (answer.kind === 'later' ? { ...answer, down: false } : answer)),
+  },
+  'asks once for each account and never again': {
+    found: 'replays',
+    says: /^left: 30 /,
+    kind: sending(async (location, calls, signal) => {
+      const fresh = calls.filter((call) => !asked.has(call.account.id as string));
+      for (const call of fresh) asked.add(call.account.id as string);
+      await plainSender.send(location, fresh, signal);
+      return calls.map(() => DONE);
+    }),
   },
   'gives its task to somebody else': {
     found: 'records',

@@ -1,4 +1,5 @@
 import { locationOf } from '../../src/catalog/live/location-of.ts';
+import { replayPartners } from '../../src/erasure/accept/replay-partners.ts';
 import { holdErasure, releaseErasure } from '../../src/erasure/model/hold.ts';
 import { findErasure } from '../../src/erasure/model/states.ts';
 import { carrierOf, kindOf } from '../../src/locations/kinds/ask.ts';
@@ -272,6 +273,24 @@ const waits: Check = async (place) => {
   ];
 };
 
+/** A replay of what is done asks anew, with another id, and the ledger has both. */
+const replays: Check = async (place) => {
+  const { account, things } = await makePair(place);
+  const { id } = await eraseAsked(place, account);
+  const [first] = await readCalls(place, id);
+  const requests = await place.system.requests();
+  await place.system.add(place.sql, [account], things);
+  await replayPartners(place.ctx, id, 'key:ops');
+  const ended = await finishCalls(place, id);
+  const calls = await readCalls(place, id);
+  return [
+    ...differs('calls', [calls.length, calls.map((c) => c.pass)], [2, [1, 2]]),
+    ...differs('the first call', calls[0]?.id, first?.id),
+    ...differs('it was asked again', (await place.system.requests()) > requests, true),
+    ...(await findUnfinishedCalls(place, { id, account, things, ended, times: 2 })),
+  ];
+};
+
 export const ASKED_CHECKS = {
   erases,
   leavesOthers,
@@ -284,5 +303,6 @@ export const ASKED_CHECKS = {
   records,
   looks,
   waits,
+  replays,
 } as const satisfies Record<string, Check>;
 export type AskedCheckName = keyof typeof ASKED_CHECKS;
