@@ -64,7 +64,10 @@ export const CALL_MUTATIONS: readonly Mutation[] = [
   {
     name: 'pause-ignored',
     breaks: 'partners: a pause that a partner asks for is kept by all calls',
-    edits: [{ file: TAKE, find: 'const limit = mine.paused ? 0 : mine.open', replace: 'const limit = mine.open' }],
+    edits: [
+      { file: TAKE, find: 'const limit = mine.paused ? 0 : mine.open', replace: 'const limit = mine.open' },
+      { file: TAKE, find: 'AND (p.paused_until IS NULL OR p.paused_until <= now()) AND', replace: 'AND' },
+    ],
     tests: [CALLS],
   },
   {
@@ -73,8 +76,8 @@ export const CALL_MUTATIONS: readonly Mutation[] = [
     edits: [
       {
         file: 'src/erasure/calls/partner-loop.ts',
-        find: ' && this.#nextStart <= performance.now()) {',
-        replace: ') {',
+        find: '(1000 * calls.length) / perSecond',
+        replace: '(0 * calls.length) / perSecond',
       },
     ],
     tests: ['test/integration/call-rate.test.ts'],
