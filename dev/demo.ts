@@ -1,7 +1,10 @@
 import { setMaxListeners } from 'node:events';
 import { Command, InvalidArgumentError } from 'commander';
 import { copyDatabase, timeSingleDelete } from './compare.ts';
-import { checksumOthers, countRows, peakMemory, type Rows, readLedger, readMails } from './evidence.ts';
+import { check, type Hero, waitForMails } from './demo-check.ts';
+import { checksumOthers, countRows, peakMemory, readMails } from './evidence.ts';
+import { watchOutage, watchRecovery } from './outage.ts';
+import { type Partners, startPartners } from './partners.ts';
 import { populate } from './reader.ts';
 import { lethe, type Stack, startStack, stop, waitForPort } from './stack.ts';
 import { type Status, watchErasure } from './watch.ts';
@@ -18,14 +21,18 @@ const wholeNumber = (text: string) => {
 };
 
 const program = new Command('npm run demo --')
-  .description('Erases a small and a large account of the sample reader application, on real Postgres and Redis.')
-  .option('--once', 'check the result, stop, and exit 0 only if ledger, database and mail agree', false)
+  .description(
+    'Erases accounts of the sample reader application and of its partners, which fail meanwhile, on real Postgres and Redis.',
+  )
+  .option('--once', 'check the result, stop, and exit 0 only if ledger, database, partners and mail agree', false)
   .option('--posts <n>', 'posts of the large account', wholeNumber, 250_000)
   .option('--compare', 'also time one DELETE of the large account’s posts, on a copy of the same data', false)
   .exitOverride();
 
 type Options = { once: boolean; posts: number; compare: boolean };
-type Hero = { name: string; email: string; account: string; before: Rows; mails: number };
+
+/** Readers who leave while the partners are away: with the large account, as many calls as open a circuit. */
+const LEAVERS = 5;
 
 async function main(options: Options): Promise<boolean> {
   const stopping: (() => Promise<unknown>)[] = [];
@@ -48,18 +55,23 @@ async function demonstrate(
   stopping: (() => Promise<unknown>)[],
   interrupted: Promise<void>,
 ): Promise<boolean> {
-  say('Starting Postgres and Redis …');
+  say('Starting Postgres, Redis and the partners …');
   const stack = await startStack(process.env.REDIS_URL);
   stopping.push(stack.stop);
-  const migrated = lethe('migrate', stack.env);
+  const partners = await startPartners(stack);
+  stopping.push(partners.destroy);
+  const env = { ...stack.env, ...partners.env };
+  const migrated = lethe('migrate', env);
   if ((await migrated.exited) !== 0) throw new Error(`lethe migrate failed:\n${migrated.output()}`);
-  const [small, large] = await load(stack, options.posts);
-  const others = [small.account, large.account];
-  const untouched = await checksumOthers(stack.sql, others);
+  const [small, large, ...leavers] = await load(stack, partners, options.posts);
+  const heroes = [small, large, ...leavers];
+  const accounts = heroes.map(({ account }) => account);
+  const sums = async () => `${await checksumOthers(stack.sql, accounts)}\n${partners.others(accounts)}`;
+  const untouched = await sums();
   const copy = options.compare ? await copyDatabase(stack) : undefined;
 
-  const api = lethe('api', stack.env);
-  const worker = lethe('worker', stack.env);
+  const api = lethe('api', env);
+  const worker = lethe('worker', env);
   stopping.push(() => Promise.all([stop(api), stop(worker)]));
   const base = `http://127.0.0.1:${await waitForPort(api)}`;
   const call = async (method: string, path: string, body?: object) => {
@@ -72,12 +84,25 @@ async function demonstrate(
     return { status: response.status, body: (await response.json()) as Status & { mode: string; statusUrl: string } };
   };
 
-  say(`\n1. A small account (${number(small.before.posts)} posts): erased inside the request.`);
+  say(
+    `\n1. A small account (${number(small.before.posts)} posts, ${small.things} things at each partner): its tables are erased inside the request.`,
+  );
   let started = performance.now();
   const first = await call('POST', `/v1/accounts/${small.account}/erasure`, {});
   say(
     `   POST /v1/accounts/${small.account}/erasure → ${first.status} ${first.body.state} (${first.body.mode}) in ${seconds(performance.now() - started)}`,
   );
+
+  const status = (id: string) => call('GET', `/v1/erasures/${id}`).then((a) => a.body);
+  const completed = async (id: string) => {
+    const end = Date.now() + 60_000;
+    while ((await status(id)).state !== 'completed') {
+      if (Date.now() > end) throw new Error(`the erasure ${id} is still ${(await status(id)).state}`);
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  };
+  await completed(first.body.id);
+  say(`   all partners have erased it, too: completed in ${seconds(performance.now() - started)}`);
 
   say(
     `\n2. A large account (${number(large.before.posts)} posts, ${large.before.feeds} feeds): flag → sweep → workers.`,
@@ -89,15 +114,17 @@ async function demonstrate(
   say(
     `   POST → ${second.status} ${second.body.state}; flagged: ${flagged?.flagged}; sessions left: ${sessions}; starts at ${second.body.startsAt} (the sweep runs every 5 s here)`,
   );
-  const status = () => call('GET', `/v1/erasures/${second.body.id}`).then((a) => a.body);
-  while ((await status()).state === 'scheduled') await new Promise((resolve) => setTimeout(resolve, 50));
+  const shown = Object.entries(partners.named).map(([name, { what }]) => `${name}: ${what}`);
+  say(`   Now all partners go away: ${shown.join(', ')}.`);
+  await partners.stop();
+  while ((await status(second.body.id)).state === 'scheduled') await new Promise((resolve) => setTimeout(resolve, 50));
   started = performance.now();
   const limit = 60_000 + options.posts * 0.5;
-  const done = await watchErasure(status, limit);
+  const done = await watchErasure(() => status(second.body.id), limit);
   const took = performance.now() - started;
   const rate = done.progress.rowsDeleted / (took / 1000);
   say(
-    `   ${done.state}: ${number(done.progress.rowsDeleted)} rows in ${seconds(took)}, ${number(Math.round(rate))} rows/s; worker peak memory ${peakMemory(worker.pid) ?? '?'} MiB`,
+    `   ${done.state}: the account is gone, and its partners are awaited. ${number(done.progress.rowsDeleted)} rows in ${seconds(took)}, ${number(Math.round(rate))} rows/s; worker peak memory ${peakMemory(worker.pid) ?? '?'} MiB`,
   );
   if (copy) {
     const one = await timeSingleDelete(copy, large.account);
@@ -106,13 +133,26 @@ async function demonstrate(
     );
   }
 
-  await waitForMails(stack, [small, large]);
+  say(`\n3. The outage: ${LEAVERS} more readers leave meanwhile. Each partner is asked until its circuit opens.`);
+  const left = await Promise.all(leavers.map(({ account }) => call('POST', `/v1/accounts/${account}/erasure`, {})));
+  say(`   POST → ${left.map(({ status: code, body }) => `${code} ${body.state}`).join(', ')}`);
+  await watchOutage(stack.sql, partners, LEAVERS + 1, say);
+  say('   The partners come back. One call probes every 15 seconds whether they are there; then all are due at once.');
+  started = performance.now();
+  await partners.start();
+  await watchRecovery(stack.sql, partners, say);
+  const erasures = [first, second, ...left].map(({ body }) => body.id);
+  for (const id of erasures) await completed(id);
+  say(
+    `   ${erasures.length} erasures completed, ${seconds(performance.now() - started)} after the partners have come back`,
+  );
+
+  await waitForMails(stack, heroes);
   const confirmation = readMails(stack.outbox).findLast((mail) => mail.to === large.email);
-  say(`\n3. The confirmation mail (to ${confirmation?.to}):\n`);
+  say(`\n4. The confirmation mail (to ${confirmation?.to}):\n`);
   say((confirmation?.text ?? 'missing').replace(/^/gm, '   | '));
-  say('4. Database against ledger:');
-  const erasures = [first.body.id, second.body.id] as const;
-  const agree = await check(stack, [small, large], erasures, others, untouched);
+  say('5. Database and partners against ledger:');
+  const agree = await check(stack, partners, heroes, erasures, (await sums()) === untouched, say);
 
   if (options.once) return agree;
   say('\nOpen in the browser:');
@@ -129,76 +169,43 @@ async function demonstrate(
   return agree;
 }
 
-async function load(stack: Stack, posts: number): Promise<[Hero, Hero]> {
+async function load(stack: Stack, partners: Partners, posts: number): Promise<[Hero, Hero, ...Hero[]]> {
   const started = performance.now();
   const heroes = [
-    { name: 'small', email: 'small@example.com', posts: 400, feeds: 12 },
-    { name: 'large', email: 'large@example.com', posts, feeds: 300 },
+    { name: 'small', email: 'small@example.com', posts: 400, feeds: 12, things: 5, mails: 1 },
+    { name: 'large', email: 'large@example.com', posts, feeds: 300, things: 300, mails: 2 },
+    ...Array.from({ length: LEAVERS }, (_, i) => ({
+      name: `leaver ${i + 1}`,
+      email: `leaver-${i + 1}@example.com`,
+      posts: 50,
+      feeds: 3,
+      things: 3,
+      mails: 1,
+    })),
   ];
   const others = Array.from({ length: 20 }, (_, i) => ({
     email: `reader-${i}@example.com`,
     posts: 2_000 + 150 * i,
     feeds: 15,
+    things: 4,
   }));
-  const ids = await populate(stack.sql, [...heroes, ...others]);
+  const all = [...heroes, ...others];
+  const ids = await populate(stack.sql, all);
+  for (const [i, { things }] of all.entries()) partners.add(ids[i] as string, things);
   await stack.sql`VACUUM ANALYZE`;
   const made = await Promise.all(
     heroes.map(async (hero, i) => ({
       ...hero,
       account: ids[i] as string,
       before: await countRows(stack.sql, ids[i] as string),
-      mails: i + 1,
     })),
   );
-  const total = [...heroes, ...others].reduce((sum, a) => sum + a.posts, 0);
+  const total = all.reduce((sum, a) => sum + a.posts, 0);
   say(
     `Loaded the sample reader: ${ids.length} accounts, ${number(total)} posts, interleaved (${seconds(performance.now() - started)}).`,
   );
-  return [made[0] as Hero, made[1] as Hero];
-}
-
-/** A small account gets one mail, a large one two: received and completed. */
-async function waitForMails(stack: Stack, heroes: Hero[]): Promise<void> {
-  const end = Date.now() + 30_000;
-  const missing = () => heroes.some((h) => readMails(stack.outbox).filter((m) => m.to === h.email).length < h.mails);
-  while (missing() && Date.now() < end) await new Promise((resolve) => setTimeout(resolve, 50));
-}
-
-async function check(
-  stack: Stack,
-  heroes: Hero[],
-  erasures: readonly string[],
-  others: string[],
-  untouched: string,
-): Promise<boolean> {
-  let agree = true;
-  const line = (ok: boolean, text: string) => {
-    agree &&= ok;
-    say(`   ${ok ? 'ok  ' : 'FAIL'} ${text}`);
-  };
-  for (const [i, hero] of heroes.entries()) {
-    const left = await countRows(stack.sql, hero.account);
-    const counted = await readLedger(stack.sql, erasures[i] as string);
-    line(
-      Object.values(left).every((n) => n === 0),
-      `${hero.name}: nothing left (${Object.entries(left)
-        .map(([t, n]) => `${t} ${n}`)
-        .join(', ')})`,
-    );
-    line(
-      Object.entries(hero.before).every(([table, n]) => counted[table] === n),
-      `${hero.name}: the ledger counts what was there (${Object.entries(hero.before)
-        .map(([t, n]) => `${t} ${counted[t]}/${n}`)
-        .join(', ')})`,
-    );
-    const sent = readMails(stack.outbox).filter((m) => m.to === hero.email);
-    line(
-      sent.length === hero.mails && sent.some((m) => m.subject.includes('has been deleted')),
-      `${hero.name}: ${sent.length} of ${hero.mails} mail(s)`,
-    );
-  }
-  line((await checksumOthers(stack.sql, others)) === untouched, 'all other accounts are unchanged (checksum)');
-  return agree;
+  const [first, second, ...rest] = made;
+  return [first as Hero, second as Hero, ...rest];
 }
 
 setMaxListeners(50);

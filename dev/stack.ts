@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import postgres, { type Sql } from 'postgres';
 import { hashPassword } from '../src/http/sign-in/password.ts';
+import { freePort } from './free-port.ts';
 import { type PostgresServer, startPostgres } from './postgres.ts';
 import { type Running, start, stop, waitForOutput } from './process.ts';
 import { createReader } from './reader.ts';
@@ -20,6 +21,8 @@ export type Stack = {
   apiKey: string;
   password: string;
   outbox: string;
+  /** For what else the demo keeps in files. */
+  folder: string;
   databaseUrl: string;
   stop: () => Promise<void>;
 };
@@ -35,6 +38,8 @@ export async function startStack(redisUrl: string | undefined): Promise<Stack> {
   await createReader(sql);
   const folder = mkdtempSync(join(tmpdir(), 'lethe-demo-'));
   sweepUp(folder);
+  // Partners acknowledge there: it must be known before it listens.
+  const port = String(await freePort());
   const apiKey = secret();
   const password = secret();
   const hash = await hashPassword(password);
@@ -43,7 +48,8 @@ export async function startStack(redisUrl: string | undefined): Promise<Stack> {
     REDIS_URL: redisUrl ?? (redis as RedisServer).url,
     LETHE_REDIS_PREFIX: `{lethe-demo-${randomBytes(4).toString('hex')}}`,
     HOST: '127.0.0.1',
-    PORT: '0',
+    PORT: port,
+    LETHE_PUBLIC_URL: `http://127.0.0.1:${port}`,
     LETHE_CATALOG: 'catalog.yaml',
     LETHE_SECRET: secret(),
     LETHE_API_KEYS: `demo=admin=${createHash('sha256').update(apiKey).digest('hex')}`,
@@ -62,6 +68,7 @@ export async function startStack(redisUrl: string | undefined): Promise<Stack> {
     apiKey,
     password,
     outbox: env.LETHE_MAIL_OUTBOX,
+    folder,
     databaseUrl: env.DATABASE_URL,
     stop: async () => {
       await sql.end({ timeout: 1 });
@@ -80,7 +87,7 @@ export function lethe(command: string | readonly string[], env: Record<string, s
 /** Waits for the API's first line and returns its port. */
 export async function waitForPort(api: Running): Promise<number> {
   const port = (output: string) => /"port":(\d+)/.exec(output)?.[1];
-  await waitForOutput(api, (output) => port(output) !== undefined, 20_000, 'the API');
+  await waitForOutput(api, (output) => port(output) !== undefined, 60_000, 'the API');
   return Number(port(api.output()));
 }
 

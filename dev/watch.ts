@@ -23,8 +23,8 @@ const POLL_MS = 200;
 const LINE_EVERY_MS = 2_000;
 
 /**
- * Follows an erasure until it is final or stalled: a bar per location on a terminal, a line every two
- * seconds elsewhere. Throws when it takes longer than `limitMs`.
+ * Follows an erasure until its account is gone, or it is final or stalled. Shows a bar per location on a terminal, and a line
+ * every two seconds elsewhere. Throws when it takes longer than `limitMs`.
  */
 export async function watchErasure(read: () => Promise<Status>, limitMs: number): Promise<Status> {
   const show = process.stdout.isTTY ? bars() : lines();
@@ -33,7 +33,7 @@ export async function watchErasure(read: () => Promise<Status>, limitMs: number)
     for (;;) {
       const status = await read();
       show.update(status);
-      if (['completed', 'cancelled', 'stalled'].includes(status.state)) return status;
+      if (['awaiting', 'completed', 'cancelled', 'stalled'].includes(status.state)) return status;
       if (Date.now() > end) throw new Error(`still ${status.state} after ${Math.round(limitMs / 1000)} s`);
       await new Promise((resolve) => setTimeout(resolve, POLL_MS));
     }

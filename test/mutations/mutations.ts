@@ -3,6 +3,7 @@ import { ACCOUNTS } from './accounts.ts';
 import { CALL_MUTATIONS } from './calls.ts';
 import { CATALOG } from './catalog.ts';
 import { ERASERS } from './erasers.ts';
+import { FILES } from './files.ts';
 import { FINISH } from './finish.ts';
 import { GATHERING_MUTATIONS } from './gathering.ts';
 import { KEYS } from './keys.ts';
@@ -20,6 +21,7 @@ import { TEMPLATES } from './templates.ts';
 export const MUTATIONS: readonly Mutation[] = [
   ...ERASERS,
   ...GATHERING_MUTATIONS,
+  ...FILES,
   ...KEYS,
   ...LEDGER,
   ...STEPS,

@@ -1,0 +1,24 @@
+import { spawn } from 'node:child_process';
+import { text } from 'node:stream/consumers';
+import { expect, it } from 'vitest';
+
+it('the demo shows partners that fail and recover, and ends by itself', async () => {
+  const env = { PATH: process.env.PATH };
+  const args = ['--import', 'tsx', 'dev/demo.ts', '--once', '--posts', '2000'];
+  const demo = spawn(process.execPath, args, { env, stdio: ['ignore', 'pipe', 'pipe'] });
+  const ended = new Promise<number | null>((resolve) => demo.once('close', resolve));
+  const [out, errors, code] = await Promise.all([text(demo.stdout), text(demo.stderr), ended]);
+  expect([code, errors], out).toEqual([0, '']);
+  expect(out).toMatch(/all partners have erased it, too: completed/);
+  expect(out).toMatch(/awaiting: the account is gone, and its partners are awaited/);
+  for (const [partner, outage] of [
+    ['search', 'circuit open +6 waiting: .*refused'],
+    ['avatars', 'circuit open +6 waiting: .*ECONNREFUSED'],
+    ['recommendations', 'circuit closed +6 waiting: published; its acknowledgement is awaited'],
+  ]) {
+    expect(out).toMatch(new RegExp(`^ +${partner} .* ${outage}`, 'm'));
+    expect(out).toMatch(new RegExp(`^ +${partner} .* circuit closed +0 waiting`, 'm'));
+  }
+  expect(out).toMatch(/7 erasures completed, [\d.]+ s after the partners have come back/);
+  expect(out).not.toContain('FAIL');
+}, 400_000);
