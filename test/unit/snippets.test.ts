@@ -48,7 +48,10 @@ describe('the snippets of the pages', () => {
       expect(found.length).toBeGreaterThan(0);
       for (const [n, { text }] of found.entries()) writeFileSync(`${folder}/snippet-${n}.ts`, text);
       const client = ['../../src/client/index.ts'];
-      const compilerOptions = { moduleDetection: 'force', paths: { lethe: client, 'lethe/client': client } };
+      const compilerOptions = {
+        moduleDetection: 'force',
+        paths: { lethe: client, 'lethe/client': client, 'lethe/consumer': ['../../src/consumer/index.ts'] },
+      };
       writeFileSync(
         `${folder}/tsconfig.json`,
         JSON.stringify({ extends: '../../tsconfig.json', compilerOptions, include: ['*.ts'] }),
