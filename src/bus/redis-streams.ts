@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import type { ChainableCommander, Redis } from 'ioredis';
 import type { Logger } from '../logger.ts';
 import { openRedis } from '../redis/open.ts';
@@ -9,6 +10,7 @@ type Reply = [error: Error | null, value: unknown];
 
 const TELL_MS = 60_000;
 const LOOK_MS = 5_000;
+const CONNECT_MS = 1_000;
 
 /**
  * Publishes to Redis Streams. A stream is a bounded window, not a store: what no group needs any more is cut off
@@ -17,7 +19,7 @@ const LOOK_MS = 5_000;
 export function openRedisStreams({ url, prefix }: { url: string; prefix: string }, log: Logger): Bus {
   const redis = openRedis(url, {
     // No time limit a command: a thousand timers cost more than the commands.
-    node: { maxRetriesPerRequest: 1, connectTimeout: 1000 },
+    node: { maxRetriesPerRequest: 1, connectTimeout: CONNECT_MS },
     queueWhileAway: false,
     redirections: 8,
   });
@@ -43,6 +45,7 @@ export function openRedisStreams({ url, prefix }: { url: string; prefix: string 
   return {
     channelOf: (_partner, named) => named ?? `${prefix}:events`,
     publish: async (stream, events, signal) => {
+      await connected(emits);
       const taken = events.slice(0, within(events));
       const pipeline = redis.pipeline();
       for (const event of taken) pipeline.xadd(stream, '*', ...fieldsOf(event));
@@ -51,6 +54,7 @@ export function openRedisStreams({ url, prefix }: { url: string; prefix: string 
       return events.map((_, at) => (at < taken.length ? outcomeOf(replies[at], lost) : TOO_LARGE));
     },
     room: async (stream) => {
+      await connected(emits);
       const seen = await look(redis as Redis, stream);
       if (!seen) return 1;
       const limit = mostEvents(seen);
@@ -63,6 +67,16 @@ export function openRedisStreams({ url, prefix }: { url: string; prefix: string 
     },
     close: async () => redis.disconnect(),
   };
+}
+
+/** Waits while a first connection is being made. Resolves at once where there is one, and where Redis is away. */
+async function connected(redis: Redis): Promise<void> {
+  if (!/^(wait|connecting|connect)$/.test(redis.status)) return;
+  const done = new AbortController();
+  const end = () => done.abort();
+  for (const event of ['ready', 'error', 'close']) redis.once(event, end);
+  await pause(CONNECT_MS, undefined, { signal: done.signal }).catch(() => {});
+  for (const event of ['ready', 'error', 'close']) redis.off(event, end);
 }
 
 /** The entry of an event: names and values. `event` is the CloudEvent, and `id` and `partner` stand beside it for who filters. */

@@ -1,4 +1,5 @@
 import { BROKEN_ASKED } from './asked-broken.ts';
+import { eventSubject } from './asked-events.ts';
 import { filesSubject } from './asked-files.ts';
 import { httpSubject } from './asked-http.ts';
 import { plainKind } from './asked-plain.ts';
@@ -9,6 +10,7 @@ const WHOLE = {
   'a service that answers at once': httpSubject(false),
   'a service that acknowledges later': httpSubject(true),
   'a service that is asked in few words': httpSubject(false, plainKind()),
+  'a service that reads from a bus': eventSubject(),
   'files below a prefix': filesSubject(false),
   'files below a prefix, with versions': filesSubject(true),
   'a service with an interface of its own': requestSubject(),
