@@ -73,9 +73,16 @@ export function judge({ idle, contenders, extras }: Omit<Result, 'bars' | 'faile
     over(row('lethe-full-2')?.rowsPerSecond, full?.rowsPerSecond),
     0.95,
   );
-  const { calls, hanging, recovery } = extras.partners ?? {};
+  const { calls, hanging, recovery, publishing, replay } = extras.partners ?? {};
   least('partner calls, ledger committed / a bare loop', over(calls?.callsPerSecond, calls?.barePerSecond), 0.4);
   least('partner calls beside one that hangs / alone', over(hanging?.besidePerSecond, hanging?.alonePerSecond), 0.95);
+  least(
+    'publishing, marked in Postgres / bare XADD',
+    over(publishing?.eventsPerSecond, publishing?.barePerSecond),
+    0.5,
+  );
+  least('a million events again (a second)', replay?.perSecond, 5_000);
+  if (replay) most('growth of Redis meanwhile (MiB)', replay.grownMiB, 16);
   if (recovery)
     most(
       `${recovery.tasks.toLocaleString('en-US')} waiting tasks after the partner's recovery (s)`,

@@ -58,7 +58,13 @@ export function withPartners(
  * Writes erasures whose account is gone and whose partner is to be asked, `calls` each, as their plan writes them. The keys
  * are those of nobody.
  */
-export async function insertWaiting(sql: Sql, partner: string, erasures: number, calls: number): Promise<void> {
+export async function insertWaiting(
+  sql: Sql,
+  partner: string,
+  erasures: number,
+  calls: number,
+  kind = 'http',
+): Promise<void> {
   await sql.begin(async (tx) => {
     await tx`INSERT INTO lethe.partner (name) VALUES (${partner}) ON CONFLICT DO NOTHING`;
     await tx`
@@ -70,7 +76,7 @@ export async function insertWaiting(sql: Sql, partner: string, erasures: number,
         RETURNING id),
       t AS (
         INSERT INTO lethe.task (erasure_id, location, kind, action, owner, stage, state, due_at, rows_planned, started_at)
-        SELECT id, ${partner}, 'http', 'delete', 'bench', 0, 'awaiting', now() + interval '3 days', ${calls}::int, now() FROM e
+        SELECT id, ${partner}, ${kind}::text, 'delete', 'bench', 0, 'awaiting', now() + interval '3 days', ${calls}::int, now() FROM e
         RETURNING id, erasure_id),
       k AS (
         INSERT INTO lethe.chunk (task_id, pass, number, rows_planned) SELECT id, 1, 1, ${calls}::int FROM t)

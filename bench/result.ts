@@ -36,6 +36,9 @@ export type Extras = {
     hanging?: { alonePerSecond: number; besidePerSecond: number };
     /** `seconds`: from the recovery of the partner until every task that had waited was done. */
     recovery?: { tasks: number; perSecond: number; seconds: number };
+    publishing?: { eventsPerSecond: number; barePerSecond: number };
+    /** `grownMiB`: of Redis, at its highest. */
+    replay?: { events: number; perSecond: number; grownMiB: number };
     three?: { erasures: number; perSecond: number };
   };
 };

@@ -9,6 +9,7 @@ import { measureIdleWorker, measureQueueCost } from './idle.ts';
 import { measure, measureIdle, type Run } from './measure.ts';
 import { measureCalls, measureHanging, measureRecovery, measureThree } from './partner-calls.ts';
 import { crowdAccounts, LARGE, largeAccounts, mainAccounts, type Plan, partnersAccounts, victim } from './plan.ts';
+import { measurePublishing, measureReplay } from './publishing.ts';
 import { measureImmediate, measureStatusReads } from './requests.ts';
 import type { Extras, Result, Row } from './result.ts';
 import { latencyOf, median, spread } from './statistics.ts';
@@ -127,6 +128,12 @@ async function measurePartners(
   });
   await part('a partner that comes back', async () => {
     partners.recovery = await measureRecovery(server);
+  });
+  await part('events to a stream, and bare pipelined XADD', async () => {
+    partners.publishing = await measurePublishing(server, rounds);
+  });
+  await part('a million events again', async () => {
+    partners.replay = await measureReplay(server);
   });
   await part('erasures through three partners', async () => {
     partners.three = await measureThree(server);
