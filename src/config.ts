@@ -96,7 +96,7 @@ export type Role = 'api' | 'worker' | 'migrate' | 'cli' | 'catalog' | 'plan';
 /** Roles that need a few options only: a job that checks the catalog knows no secret. */
 const NEEDS: Partial<Record<Role, Partial<Record<keyof typeof schema.shape, true>>>> = {
   migrate: { DATABASE_URL: true, LETHE_DIRECT_DATABASE_URL: true, LOG_LEVEL: true },
-  catalog: { DATABASE_URL: true, LETHE_CATALOG: true, LOG_LEVEL: true },
+  catalog: { DATABASE_URL: true, LETHE_CATALOG: true, LETHE_PRIVATE_HOSTS: true, LOG_LEVEL: true },
 };
 
 function readVariable(name: string, env: NodeJS.ProcessEnv): string | undefined {

@@ -1,17 +1,20 @@
 import { Command } from 'commander';
 import { checkServer, inspectCatalog, ownProblems } from '../catalog/check.ts';
+import { describePartners, type PartnerWords } from '../catalog/describe-partners.ts';
 import { catalogSchema } from '../catalog/language.ts';
 import type { Declaration } from '../catalog/live/declared.ts';
 import { readCatalogFile } from '../catalog/load.ts';
-import { loadConfig } from '../config.ts';
+import { type Config, loadConfig } from '../config.ts';
+import { findUnaskable } from '../erasure/calls/senders.ts';
 import { UsageError } from '../errors.ts';
+import { KINDS } from '../locations/kinds/registry.ts';
 import { type Covered, findGaps } from '../locations/table/cover.ts';
 import { connect, type Database } from '../store/client.ts';
 import { answers } from './shell/open.ts';
 import { json, painter, printable, type Terminal } from './shell/terminal.ts';
 
 /** `ok`: the catalog fits the database, and every table with an account's data is in it. */
-type Report = Covered & { ok: boolean };
+type Report = Covered & { ok: boolean; partners: PartnerWords[] };
 
 export const catalogCommand = (terminal: Terminal) =>
   new Command('catalog')
@@ -51,7 +54,7 @@ async function check(terminal: Terminal, options: { json?: true }): Promise<void
     await answers(connection.db);
     const server = await checkServer(connection.db);
     if (server) throw new UsageError([server]);
-    const report = await checkCoverage(connection.db, declared);
+    const report = await checkCoverage(connection.db, declared, config);
     if (problems.length > 0)
       throw new UsageError([...problems, ...report.errors, ...report.uncovered.map((f) => f.text)]);
     if (!report.ok) terminal.exitCode = 1;
@@ -62,13 +65,32 @@ async function check(terminal: Terminal, options: { json?: true }): Promise<void
   }
 }
 
-async function checkCoverage(db: Database, declared: Declaration): Promise<Report> {
-  const covered = await findGaps(db, declared, await inspectCatalog(db, declared));
+type Environment = Pick<Config, 'variable' | 'LETHE_PRIVATE_HOSTS'>;
+
+async function checkCoverage(db: Database, declared: Declaration, environment: Environment): Promise<Report> {
+  const resolution = await inspectCatalog(db, declared);
+  const covered = await findGaps(db, declared, resolution);
   const errors = [...(await ownProblems(db)), ...covered.errors];
-  return { ok: errors.length === 0 && covered.uncovered.length === 0, ...covered, errors };
+  const { catalog } = resolution;
+  // Where it is checked need not be where the secrets are.
+  const tools = { variable: environment.variable, privateHosts: environment.LETHE_PRIVATE_HOSTS };
+  const unaskable = catalog ? findUnaskable({ catalog, kinds: KINDS }, tools) : [];
+  return {
+    ok: errors.length === 0 && covered.uncovered.length === 0,
+    ...covered,
+    errors,
+    warnings: [...covered.warnings, ...unaskable],
+    partners: catalog ? describePartners(catalog, KINDS) : [],
+  };
 }
 
-function describe({ ok, errors, uncovered, warnings, possible, tables }: Report, terminal: Terminal): string[] {
+const partnerLine = ({ name, by, at, early, told }: PartnerWords): string =>
+  `${name}: asked by ${by}${at === null ? '' : ` (${at})`} ${early ? 'before anything is deleted' : 'when the account is gone'}; told ${["the account's key", ...told].join(', ')}`;
+
+function describe(
+  { ok, errors, uncovered, warnings, possible, tables, partners }: Report,
+  terminal: Terminal,
+): string[] {
   const paint = painter(terminal.out);
   const count = (n: number, what: string) => `${n} ${what}${n === 1 ? '' : 's'}`;
   const tablesFound = new Set(uncovered.map((f) => f.table)).size;
@@ -76,6 +98,7 @@ function describe({ ok, errors, uncovered, warnings, possible, tables }: Report,
     ...errors.map((text) => `${paint('red', 'error:')} ${printable(text)}`),
     ...uncovered.map(({ text }) => `${paint('red', 'not covered:')} ${printable(text)}`),
     ...warnings.map((text) => `${paint('yellow', 'warning:')} ${printable(text)}`),
+    ...partners.map((partner) => `${paint('grey', 'partner:')} ${printable(partnerLine(partner))}`),
     ...possible.map((text) => `${paint('grey', 'possible:')} ${printable(text)}`),
     ok
       ? paint('green', `The catalog covers the database: ${count(tables, 'table')} looked at.`)

@@ -58,7 +58,7 @@ function describe(estimate: Estimate, warnings: readonly string[], terminal: Ter
         printable(l.owner),
         WORDS[l.action] ?? l.action,
         whenOf(l, estimate),
-        number(l.rows),
+        isPartner(l) ? 'asked' : number(l.rows),
         l.chunks === 0 ? '–' : number(l.chunks),
         timeOf(l),
       ]),
@@ -86,11 +86,23 @@ function describe(estimate: Estimate, warnings: readonly string[], terminal: Ter
   ];
 }
 
+const isPartner = ({ when }: LocationEstimate) => when === 'first' || when === 'last';
+
 const whenOf = (l: LocationEstimate, { mode, erasure }: Estimate) =>
-  l.when === 'request' ? (erasure ? 'at once' : 'at request') : mode === 'immediate' ? 'at once' : 'at start';
+  isPartner(l)
+    ? l.when === 'first'
+      ? 'before all'
+      : 'at the end'
+    : l.when === 'request'
+      ? erasure
+        ? 'at once'
+        : 'at request'
+      : mode === 'immediate'
+        ? 'at once'
+        : 'at start';
 
 function timeOf(l: LocationEstimate): string {
-  if (l.when === 'request' || l.rows === 0) return '–';
+  if (l.when === 'request' || isPartner(l) || l.rows === 0) return '–';
   if (l.rows === null) return 'not counted';
   return l.estimatedMs === null ? 'not measured yet' : duration(l.estimatedMs);
 }

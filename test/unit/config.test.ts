@@ -282,7 +282,7 @@ describe('what each role needs', () => {
   it('the check of the catalog needs DATABASE_URL, and knows where the catalog is', () => {
     const env = { DATABASE_URL: ENV.DATABASE_URL };
     const { variable, ...options } = loadConfig('catalog', { ...env, SEARCH_SECRET: 'of a partner' });
-    expect(options).toEqual({ ...env, LETHE_CATALOG: 'catalog.yaml', LOG_LEVEL: 'info' });
+    expect(options).toEqual({ ...env, LETHE_CATALOG: 'catalog.yaml', LETHE_PRIVATE_HOSTS: [], LOG_LEVEL: 'info' });
     expect([variable('SEARCH_SECRET'), variable('OTHER')]).toEqual(['of a partner', undefined]);
     expect(problemsOf('catalog', { ...env, REDIS_URL: 'x', LETHE_SECRET_FILE: '/nowhere' })).toEqual([]);
     expect(problemsOf('catalog', {})).toEqual(['DATABASE_URL: is required']);

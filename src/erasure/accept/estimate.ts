@@ -22,9 +22,12 @@ export type LocationEstimate = {
   action: string;
   /** 0 is erased first; the account's own row comes last. */
   stage: number;
-  /** `request`: by the accepting transaction, whenever the rest starts. */
-  when: 'request' | 'start';
-  /** Null when they could not be counted within the time limit. */
+  /**
+   * `request`: by the accepting transaction, whenever the rest starts. `first` and `last`: a partner, which is asked before
+   * anything is deleted, or when the account is gone.
+   */
+  when: 'request' | 'start' | 'first' | 'last';
+  /** Null when they could not be counted within the time limit, and for partners: nobody can look there. */
   rows: number | null;
   chunks: number | null;
   /** Null when it is not measured yet, or not counted. */
@@ -47,7 +50,10 @@ export type Estimate = {
   inTheWay: InTheWay[];
 };
 
-type Counted = Estimated & { location: Pick<Location, 'name' | 'owner' | 'action' | 'stage' | 'atRequest'> };
+type Counted = Estimated & {
+  /** `early` is what only partners have. */
+  location: Pick<Location, 'name' | 'owner' | 'action' | 'stage' | 'atRequest'> & { early?: boolean };
+};
 type Speed = { rates: Rates; slots: number; chunkRows: number };
 
 /** For all kinds to look for what would be in the way. */
@@ -143,7 +149,18 @@ export function estimate(
       ? null
       : predictMs([{ location, rows, rate: rates.get(location) ?? null, ...jobs }], slots, chunkRows);
   const locations = counted.map(
-    ({ location: { name, owner, action, stage, atRequest }, rows, chunks }): LocationEstimate => {
+    ({ location: { name, owner, action, stage, atRequest, early }, rows, chunks }): LocationEstimate => {
+      if (early !== undefined)
+        return {
+          name,
+          owner,
+          action,
+          stage,
+          rows: null,
+          when: early ? 'first' : 'last',
+          chunks: null,
+          estimatedMs: null,
+        };
       const shared = { name, owner, action, stage, rows };
       // The accepting transaction deletes these in one statement: no chunks, and no speed that was measured.
       return atRequest
@@ -156,13 +173,14 @@ export function estimate(
           };
     },
   );
-  const later = locations.filter((l) => l.when === 'start');
+  const inside = locations.filter((l) => l.when === 'request' || l.when === 'start');
+  const later = inside.filter((l) => l.when === 'start');
   const planned = sum(later.map((l) => l.rows));
   const account: LocationEstimate = {
     name: accountTable,
     owner: 'lethe',
     action: 'delete',
-    stage: Math.max(-1, ...locations.map((l) => l.stage)) + 1,
+    stage: Math.max(-1, ...inside.map((l) => l.stage)) + 1,
     when: 'start',
     rows: accountRows,
     chunks: 0,
@@ -170,9 +188,14 @@ export function estimate(
     estimatedMs: predict(accountTable, planned, { serial: true }),
   };
   return {
-    rows: sum([...locations, account].map((l) => l.rows)),
+    rows: sum([...inside, account].map((l) => l.rows)),
     estimatedMs: sum([...later, account].map((l) => l.estimatedMs)),
-    locations: [...locations, account],
+    locations: [
+      ...locations.filter((l) => l.when === 'first'),
+      ...inside,
+      account,
+      ...locations.filter((l) => l.when === 'last'),
+    ],
   };
 }
 

@@ -3,6 +3,7 @@ import { unlistedError } from '../../catalog/checks/check-references.ts';
 import { type Coverage, findUncovered } from '../../catalog/checks/coverage.ts';
 import { findStrayPaths, strayPathWords } from '../../catalog/checks/strays.ts';
 import { findWritten, inspectEffects, inspectRoutines } from '../../catalog/checks/trigger-writes.ts';
+import { findUntold } from '../../catalog/checks/untold.ts';
 import type { Declaration, Problems } from '../../catalog/live/declared.ts';
 import { inspectForeignKeys } from '../../catalog/live/inspect.ts';
 import { inspectRelations } from '../../catalog/live/inspect-all.ts';
@@ -39,7 +40,12 @@ export async function findGaps(
       ...unjudged,
     ],
     uncovered: [...similar, ...written.uncovered.filter((f) => !found.has(f.table))],
-    warnings: [...warnings, ...written.warnings, ...resolution.warnings],
+    warnings: [
+      ...warnings,
+      ...written.warnings,
+      ...findUntold(declared, relations, foreignKeys),
+      ...resolution.warnings,
+    ],
     possible: resolution.catalog ? findStrayPaths(resolution.catalog, foreignKeys).map(strayPathWords) : [],
     tables: relations.length,
   };
