@@ -13,6 +13,7 @@ import type { Mutation } from './mutation.ts';
 import { PARTNERS } from './partners.ts';
 import { REDIS } from './redis.ts';
 import { SECOND_LETHE } from './second-lethe.ts';
+import { REPLAYS } from './replays.ts';
 import { SETTINGS_MUTATIONS } from './settings.ts';
 import { STEPS } from './steps.ts';
 import { TEMPLATES } from './templates.ts';
@@ -36,4 +37,5 @@ export const MUTATIONS: readonly Mutation[] = [
   ...REDIS,
   ...TEMPLATES,
   ...PARTNERS,
+  ...REPLAYS,
 ];

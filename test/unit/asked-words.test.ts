@@ -55,7 +55,7 @@ describe('how it stands with a partner', () => {
         'Asked first at 12:30',
         'Last answer at 13:29: 503 without a body',
         '1 try without success',
-        'Next probe at 13:31',
+        'Next try at 13:31, or once a probe is answered',
       ],
     ],
     [

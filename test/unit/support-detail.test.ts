@@ -123,7 +123,7 @@ describe('the page of an erasure that others have not confirmed', () => {
     const { row } = await read('awaiting', DUE, [location({}), search], { interrupted });
     expect(row('search')).toContain('search discovery Circuit open');
     expect(row('Circuit open since 13:00 UTC, 30 min ago.')).toContain(
-      'Last answer at 13:00 UTC, 30 min ago: &lt;b&gt;503&lt;/b&gt;. 4 tries without success. Next probe at 22 Dec',
+      'Last answer at 13:00 UTC, 30 min ago: &lt;b&gt;503&lt;/b&gt;. 4 tries without success. Next try at 22 Dec',
     );
     expect(row('A worker that had it ended without an answer')).toContain(
       'killed, for example out of memory. Noticed 2 times, last at 13:00 UTC, 30 min ago.',

@@ -30,7 +30,9 @@ export function askedWords(asked: Asked, now: Date, when: When): string[] {
     ...(tries > 0 ? [`${tries} ${tries === 1 ? 'try' : 'tries'} without success`] : []),
     ...(asking ? ['It is being asked now'] : []),
     ...(next && !asking
-      ? [`${openSince ? 'Next probe' : accepted === waiting ? 'Asked again' : 'Next try'} ${next}`]
+      ? [
+          `${accepted === waiting ? 'Asked again' : 'Next try'} ${next}${openSince ? ', or once a probe is answered' : ''}`,
+        ]
       : []),
     ...(waiting > 1 ? [`${waiting === MOST_CALLS ? 'At least ' : ''}${waiting} calls outstanding`] : []),
   ];
