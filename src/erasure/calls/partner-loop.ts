@@ -109,7 +109,7 @@ export class PartnerLoop {
     const most = Math.ceil(Math.min(concurrency * ahead * this.#batch, byRate));
     const inHand = this.#waiting.length + this.#underWay.size * this.#batch;
     // Taken in larger pieces: each take is a transaction.
-    return inHand > most / 2 && this.#underWay.size >= concurrency ? 0 : Math.max(0, most - inHand);
+    return this.#waiting.length > most / 4 ? 0 : Math.max(0, most - inHand);
   }
 
   /** `some` or `nothing`; null: another process has the partner. */
