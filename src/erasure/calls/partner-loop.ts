@@ -3,6 +3,7 @@ import type { Answer, AskedLocation, Call, Pacing } from '../../locations/asked.
 import { sanitize } from '../../store/sql-errors.ts';
 import type { Context } from '../model/context.ts';
 import type { Dispatch } from '../model/dispatch.ts';
+import { Bell } from './bell.ts';
 import { findPartner, prepare } from './prepare.ts';
 import type { Senders } from './senders.ts';
 import { type Asked, type Settlement, settleCalls } from './settle.ts';
@@ -26,6 +27,8 @@ const AHEAD_MS = 500;
 const MOST_AHEAD = 16;
 /** Between two looks whether a partner whose calls are under way has become unable to take more. */
 const LOOK_MS = 250;
+/** What a timer is late by is made up for, so that a high rate is reached. */
+const LATE_MS = 10;
 /** The partner is kept by a word that often, also while all calls are under way. */
 const KEEP_MS = 5_000;
 const UNKNOWN: Pacing = { concurrency: 1, perSecond: 1, timeoutMs: 10_000, ackTimeoutMs: 86_400_000 };
@@ -39,7 +42,12 @@ export class PartnerLoop {
   readonly #answered: Settlement[] = [];
   readonly #broken: string[] = [];
   readonly #attempts = new Map<string, number>();
+  readonly #bell = new Bell();
   #settling: Promise<void> | undefined;
+  #taking: Promise<void> | undefined;
+  #dry = false;
+  /** Another process has the partner, or the database cannot be asked. */
+  #lost = false;
   #probing = false;
   #callMs = 50;
   #nextStart = 0;
@@ -57,26 +65,15 @@ export class PartnerLoop {
     const { ctx, holder, signal } = this.#of;
     try {
       await this.#learn();
-      let dry = false;
-      while (!signal.aborted) {
-        if ((!dry && this.#room() > 0) || performance.now() - this.#heldAt > KEEP_MS) {
-          const taken = await this.#take();
-          if (!taken) break;
-          dry = taken === 'nothing';
-        }
+      while (!signal.aborted && !this.#lost) {
         this.#start();
-        if (this.#underWay.size === 0 && this.#answered.length === 0 && this.#waiting.length === 0) {
-          if (this.#settling) await this.#settling;
-          else if (dry) break;
-          dry = false;
-          continue;
-        }
         this.#settle();
-        await this.#something();
-        // What was settled may be due again at once, and others may have come.
-        if (this.#underWay.size < this.#pacing.concurrency) dry = false;
+        this.#take();
+        if (this.#isIdle()) break;
+        await this.#bell.rung(this.#waitMs());
       }
     } finally {
+      await this.#taking;
       await Promise.all(this.#underWay);
       const unmade = this.#waiting.splice(0).map(({ call }) => call.id);
       await giveBack(ctx, [...unmade, ...this.#broken.splice(0)]).catch(() => {});
@@ -86,6 +83,18 @@ export class PartnerLoop {
       // What cannot be given back lapses.
       await letGo(ctx, this.#name, holder).catch(() => {});
     }
+  }
+
+  /** Nothing is in hand, and the last look found nothing due. */
+  #isIdle(): boolean {
+    const busy = this.#taking ?? this.#settling;
+    return !busy && this.#dry && this.#underWay.size + this.#answered.length + this.#waiting.length === 0;
+  }
+
+  /** Until the next call may begin, or it is time to look for more. */
+  #waitMs(): number {
+    const mayBegin = this.#waiting.length > 0 && this.#underWay.size < this.#pacing.concurrency;
+    return mayBegin ? Math.min(LOOK_MS, Math.max(0, this.#nextStart - performance.now())) : LOOK_MS;
   }
 
   async #learn(): Promise<void> {
@@ -112,20 +121,39 @@ export class PartnerLoop {
     return this.#waiting.length > most / 4 ? 0 : Math.max(0, most - inHand);
   }
 
-  /** `some` or `nothing`; null: another process has the partner. */
-  async #take(): Promise<'some' | 'nothing' | null> {
+  /** Takes more calls where there is room, and keeps the partner, while others are under way. */
+  #take(): void {
+    const now = performance.now();
+    const looks = (!this.#dry || now - this.#heldAt > LOOK_MS) && this.#room() > 0;
+    if (this.#taking || !(looks || now - this.#heldAt > KEEP_MS)) return;
+    this.#heldAt = now;
+    this.#taking = this.#takeCalls()
+      .catch((error: unknown) => {
+        const { code } = sanitize(error);
+        this.#of.ctx.log.debug({ partner: this.#name, code }, 'due calls cannot be taken');
+        this.#lost = true;
+      })
+      .finally(() => {
+        this.#taking = undefined;
+        this.#bell.ring();
+      });
+  }
+
+  async #takeCalls(): Promise<void> {
     const { ctx, holder } = this.#of;
     const { timeoutMs } = this.#pacing;
     // What is in hand will take its room, and has not yet.
     const inHand = this.#waiting.length + this.#underWay.size * this.#batch;
     const free = this.#roomOf ? (await this.#roomOf()) - inHand : Number.POSITIVE_INFINITY;
     const most = Math.max(0, Math.floor(Math.min(this.#room(), free)));
-    this.#heldAt = performance.now();
     const held = await takeCalls(ctx, this.#name, { holder, most, leaseMs: 2 * timeoutMs + 30_000 });
-    if (!held) return null;
+    if (!held) {
+      this.#lost = true;
+      return;
+    }
     this.#probing = held.probing;
+    this.#dry = held.calls.length === 0;
     for (const taken of held.calls) await this.#prepare(taken);
-    return held.calls.length > 0 ? 'some' : 'nothing';
   }
 
   async #prepare(taken: Taken): Promise<void> {
@@ -138,6 +166,7 @@ export class PartnerLoop {
   /** Begins as many as concurrency and rate allow now. */
   #start(): void {
     const { concurrency, perSecond } = this.#pacing;
+    if (this.#lost || this.#of.signal.aborted) return;
     while (this.#waiting.length > 0 && this.#underWay.size < concurrency && this.#nextStart <= performance.now()) {
       const [first] = this.#waiting;
       const location = (first as { location: AskedLocation }).location;
@@ -145,9 +174,13 @@ export class PartnerLoop {
       const most = Math.min(this.#batch, alike < 0 ? this.#waiting.length : alike);
       const calls = this.#waiting.splice(0, most).map(({ call }) => call);
       if (perSecond !== null)
-        this.#nextStart =
-          Math.max(this.#nextStart, performance.now() - 1000 / perSecond) + (1000 * calls.length) / perSecond;
-      const sent = this.#send(location, calls).finally(() => this.#underWay.delete(sent));
+        this.#nextStart = Math.max(this.#nextStart, performance.now() - LATE_MS) + (1000 * calls.length) / perSecond;
+      const sent = this.#send(location, calls).finally(() => {
+        this.#underWay.delete(sent);
+        // At once: the look for more may be under way.
+        this.#start();
+        this.#bell.ring();
+      });
       this.#underWay.add(sent);
     }
   }
@@ -186,6 +219,9 @@ export class PartnerLoop {
     const asked: Asked = { partner: this.#name, ackTimeoutMs, probing: this.#probing, attempts };
     this.#settling = this.#write(answers, asked).finally(() => {
       this.#settling = undefined;
+      // What was settled may be due again at once.
+      this.#dry = false;
+      this.#bell.ring();
     });
   }
 
@@ -203,15 +239,5 @@ export class PartnerLoop {
       );
       await pause(LOOK_MS, undefined, { signal: this.#of.signal }).catch(() => {});
     }
-  }
-
-  /** Resolves when a call or the writing has ended, or it is time to begin the next call or to look for more. */
-  async #something(): Promise<void> {
-    const look = new AbortController();
-    const mayBegin = this.#waiting.length > 0 && this.#underWay.size < this.#pacing.concurrency;
-    const wait = mayBegin ? Math.min(LOOK_MS, Math.max(0, this.#nextStart - performance.now())) : LOOK_MS;
-    const timer = pause(wait, undefined, { signal: look.signal }).catch(() => {});
-    await Promise.race([...this.#underWay, ...(this.#settling ? [this.#settling] : []), timer]);
-    look.abort();
   }
 }
