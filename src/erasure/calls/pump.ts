@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { setTimeout as pause } from 'node:timers/promises';
 import { sanitize } from '../../store/sql-errors.ts';
 import { PartnerLoop, type Pumping } from './partner-loop.ts';
@@ -15,7 +16,9 @@ export async function pumpOnce(of: Omit<Pumping, 'signal'>): Promise<void> {
     heard += 1;
     of.onAnswer?.(...answer);
   };
-  const pumping = { ...of, onAnswer, signal: new AbortController().signal };
+  const { signal } = new AbortController();
+  setMaxListeners(0, signal);
+  const pumping = { ...of, onAnswer, signal };
   for (let before = -1; heard > before; ) {
     before = heard;
     const due = await partnersDue(of.ctx, of.holder);
@@ -30,6 +33,8 @@ export async function pumpOnce(of: Omit<Pumping, 'signal'>): Promise<void> {
 export function startPump(of: Omit<Pumping, 'signal'>): { stop: () => Promise<void> } {
   const stopping = new AbortController();
   const { signal } = stopping;
+  // Each call under way listens to it.
+  setMaxListeners(0, signal);
   const running = new Map<string, Promise<void>>();
   const begin = (name: string) => {
     const loop = new PartnerLoop({ ...of, signal }, name)
