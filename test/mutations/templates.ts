@@ -45,7 +45,7 @@ export const TEMPLATES: readonly Mutation[] = [
   {
     name: 'keys-asked-from-the-start-again',
     breaks: 'exact: what was asked and answered is recorded, and counted once',
-    edits: [inSend('const from = reached(call.cursor);', 'const from = reached(null);')],
+    edits: [inSend('const from = reached(call.cursor ?? []);', 'const from = reached([]);')],
     tests: [REQUEST],
   },
   {

@@ -25,7 +25,8 @@ export async function emptyPrefix(
   const versions = await store.keepsVersions();
   const first = await store.list(prefix, versions);
   if (cursor === null && first.items.length > 0) return countFiles(store, prefix, versions, first, until);
-  const owed = Number(cursor?.[0] ?? 0);
+  const [counted] = cursor ?? [];
+  const owed = Number(counted ?? 0);
   const { gone, files, refused, end } = await removePages(store, prefix, versions, first, until);
   const more = (): Answer => ({
     kind: 'more',

@@ -20,7 +20,7 @@ const SHARE = 0.5;
 /** How far a call has come: keys that are done, and the job that was begun for the next ones. */
 type Reached = { readonly keys: number; readonly job: readonly string[] };
 
-const reached = (cursor: Call['cursor']): Reached => ({ keys: Number(cursor?.[0] ?? 0), job: cursor?.slice(1) ?? [] });
+const reached = ([keys, ...job]: readonly string[]): Reached => ({ keys: Number(keys ?? 0), job });
 
 /**
  * Makes the requests of one call, one after the other, from where the last try ended. It stops after a while and says how
@@ -34,7 +34,7 @@ export async function sendCall(
 ): Promise<Answer> {
   const { timeoutMs, perSecond } = location.pacing;
   const until = performance.now() + timeoutMs * SHARE;
-  const from = reached(call.cursor);
+  const from = reached(call.cursor ?? []);
   let { keys, job } = from;
   let rows = 0;
   let words = '';

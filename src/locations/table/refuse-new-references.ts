@@ -64,7 +64,7 @@ async function look(db: Executor, catalog: Catalog, tables: readonly TableName[]
 }
 
 /**
- * The cause of a failed transaction: a foreign key that nobody knew of is named, instead of the row that it refused; and a
+ * The cause of a failed transaction. A foreign key that nobody knew of is named, instead of the row that it refused. So is a
  * column that is gone and that partners are told of.
  */
 export async function causeOf(db: Database, catalog: Catalog, error: unknown): Promise<LetheError> {
