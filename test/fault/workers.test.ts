@@ -48,6 +48,8 @@ describe('workers that die', () => {
     expect(kills).toBe(3);
     const last = await world.worker();
     await finish();
+    const told = await world.sql`SELECT data FROM lethe.event WHERE erasure_id = ${id} AND type = 'task.interrupted'`;
+    expect(told.map(({ data }) => data.location)).toContain('posts');
     await last.stop();
   }, 240_000);
 
