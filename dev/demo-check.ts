@@ -1,4 +1,5 @@
 import { countRows, type Rows, readLedger, readMails } from './evidence.ts';
+import { THRESHOLD } from './newsletters.ts';
 import type { Partners } from './partners.ts';
 import type { Stack } from './stack.ts';
 
@@ -20,17 +21,33 @@ const listed = (of: Record<string, unknown>) =>
     .map(([name, value]) => `${name} ${value}`)
     .join(', ');
 
+/** What a partner said last of an erasure. */
+async function readWords({ sql }: Stack, erasure: string, partner: string): Promise<string> {
+  const calls = await sql<{ words: string }[]>`
+    SELECT last_words AS words FROM lethe.call WHERE erasure_id = ${erasure} AND partner = ${partner}`;
+  return calls.map(({ words }) => words).join(' | ') || 'never asked';
+}
+
 async function look(stack: Stack, partners: Partners, hero: Hero, erasure: string): Promise<Seen[]> {
-  const left = { ...(await countRows(stack.sql, hero.account)), ...partners.left(hero.account) };
+  const left = { ...(await countRows(stack.sql, hero.account)), ...(await partners.left(hero.account)) };
   const before: Record<string, number> = { ...hero.before, ...partners.counted(hero.things) };
   const counted = await readLedger(stack.sql, erasure);
   const sent = readMails(stack.outbox).filter((m) => m.to === hero.email);
   const compared = Object.fromEntries(Object.entries(before).map(([name, n]) => [name, `${counted[name]}/${n}`]));
+  const there = await partners.second.ledger(hero.account);
+  const expected = { erasures: 1, subscriptions: hero.things, subscribers: 1 };
+  const words = await readWords(stack, erasure, 'newsletters');
   return [
     { ok: Object.values(left).every((n) => n === 0), text: `nothing left (${listed(left)})` },
     {
       ok: Object.entries(before).every(([name, n]) => counted[name] === n),
       text: `the ledger counts what was there (${listed(compared)})`,
+    },
+    {
+      ok:
+        words === (hero.things >= THRESHOLD ? 'it acknowledged: erased' : 'erased (200)') &&
+        Object.entries(expected).every(([name, n]) => there[name] === n),
+      text: `newsletters, the second Lethe: ${words}; its own ledger counts what was there (${listed(there)})`,
     },
     {
       ok: sent.length === hero.mails && sent.some((m) => m.subject.includes('has been deleted')),

@@ -24,7 +24,7 @@ const program = new Command('npm run demo --')
   .description(
     'Erases accounts of the sample reader application and of its partners, which fail meanwhile, on real Postgres and Redis.',
   )
-  .option('--once', 'check the result, stop, and exit 0 only if ledger, database, partners and mail agree', false)
+  .option('--once', 'check the result, stop, and exit 0 only if ledgers, databases, partners and mail agree', false)
   .option('--posts <n>', 'posts of the large account', wholeNumber, 250_000)
   .option('--compare', 'also time one DELETE of the large account’s posts, on a copy of the same data', false)
   .exitOverride();
@@ -66,7 +66,7 @@ async function demonstrate(
   const [small, large, ...leavers] = await load(stack, partners, options.posts);
   const heroes = [small, large, ...leavers];
   const accounts = heroes.map(({ account }) => account);
-  const sums = async () => `${await checksumOthers(stack.sql, accounts)}\n${partners.others(accounts)}`;
+  const sums = async () => `${await checksumOthers(stack.sql, accounts)}\n${await partners.others(accounts)}`;
   const untouched = await sums();
   const copy = options.compare ? await copyDatabase(stack) : undefined;
 
@@ -151,7 +151,7 @@ async function demonstrate(
   const confirmation = readMails(stack.outbox).findLast((mail) => mail.to === large.email);
   say(`\n4. The confirmation mail (to ${confirmation?.to}):\n`);
   say((confirmation?.text ?? 'missing').replace(/^/gm, '   | '));
-  say('5. Database and partners against ledger:');
+  say('5. Databases and partners against the ledgers:');
   const agree = await check(stack, partners, heroes, erasures, (await sums()) === untouched, say);
 
   if (options.once) return agree;
@@ -191,7 +191,7 @@ async function load(stack: Stack, partners: Partners, posts: number): Promise<[H
   }));
   const all = [...heroes, ...others];
   const ids = await populate(stack.sql, all);
-  for (const [i, { things }] of all.entries()) partners.add(ids[i] as string, things);
+  for (const [i, { things }] of all.entries()) await partners.add(ids[i] as string, things);
   await stack.sql`VACUUM ANALYZE`;
   const made = await Promise.all(
     heroes.map(async (hero, i) => ({

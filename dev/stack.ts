@@ -45,7 +45,7 @@ export async function startStack(redisUrl: string | undefined): Promise<Stack> {
   const hash = await hashPassword(password);
   const env = {
     DATABASE_URL: server.url(DATABASE),
-    REDIS_URL: redisUrl ?? (redis as RedisServer).url,
+    REDIS_URL: redis?.url ?? (redisUrl as string),
     LETHE_REDIS_PREFIX: `{lethe-demo-${randomBytes(4).toString('hex')}}`,
     HOST: '127.0.0.1',
     PORT: port,

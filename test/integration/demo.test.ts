@@ -13,6 +13,7 @@ it('the demo shows partners that fail and recover, and ends by itself', async ()
   expect(out).toMatch(/awaiting: the account is gone, and its partners are awaited/);
   for (const [partner, outage] of [
     ['search', 'circuit open +6 waiting: .*refused'],
+    ['newsletters', 'circuit open +6 waiting: .*refused'],
     ['avatars', 'circuit open +6 waiting: .*ECONNREFUSED'],
     ['recommendations', 'circuit closed +6 waiting: published; its acknowledgement is awaited'],
   ]) {
@@ -20,5 +21,11 @@ it('the demo shows partners that fail and recover, and ends by itself', async ()
     expect(out).toMatch(new RegExp(`^ +${partner} .* circuit closed +0 waiting`, 'm'));
   }
   expect(out).toMatch(/7 erasures completed, [\d.]+ s after the partners have come back/);
+  const there = 'newsletters, the second Lethe: (.*); its own ledger counts what was there';
+  const told = [...out.matchAll(new RegExp(`ok +(small|large): ${there} \\((.*)\\)`, 'g'))].map(([, ...seen]) => seen);
+  expect(told).toEqual([
+    ['small', 'erased (200)', 'erasures 1, subscribers 1, subscriptions 5'],
+    ['large', 'it acknowledged: erased', 'erasures 1, subscribers 1, subscriptions 300'],
+  ]);
   expect(out).not.toContain('FAIL');
 }, 400_000);
