@@ -482,6 +482,17 @@ describe('acknowledging for a partner', () => {
   });
 });
 
+it('replaying many answers as the description says', async () => {
+  const replay = (body: object) =>
+    checkedFetch(`${call.base}/v1/replays`, {
+      method: 'POST',
+      headers: { Authorization: `Bearer ${KEYS.admin}`, 'Content-Type': 'application/json' },
+      body: JSON.stringify(body),
+    });
+  expect((await replay({ partner: 'nobody', dryRun: true })).status).toBe(200);
+  expect((await replay({ partner: 'nul\u0000' })).status).toBe(422);
+});
+
 it('the answers above were of every operation of the API', () => {
   const answered = new Set([...seen].map((s) => s.replace(/ \d+$/, '')));
   expect(contracts.filter((c) => c.name.includes(' /v1/') && !answered.has(c.name)).map((c) => c.name)).toEqual([]);

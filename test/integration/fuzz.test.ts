@@ -1,11 +1,15 @@
+import { randomUUID } from 'node:crypto';
 import { request as httpRequest } from 'node:http';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createDocument } from '../../src/http/api/openapi.ts';
+import { signMessage } from '../../src/partners/sign.ts';
 import type { Resources } from '../../src/resources.ts';
+import { deriveToken } from '../../src/tokens.ts';
+import { PARTNER_SECRET } from '../support/partner-message.ts';
 import { request } from '../support/run-by-hand.ts';
 import { everything, subject } from '../support/subject.ts';
-import { createWorld, KEYS, READER_CATALOG, type World } from '../support/world.ts';
+import { createWorld, KEYS, READER_CATALOG, SECRET, type World } from '../support/world.ts';
 
 /** Requests per operation. */
 const RUNS = 80;
@@ -130,10 +134,15 @@ let base: string;
 let known: string[];
 /** A scheduled erasure that no random request knows. */
 let untouched: string;
+/** A call that waits for an acknowledgement. */
+let asked: string;
 
 beforeAll(async () => {
   // Ten posts are many here: the checksum over everything is taken for every request.
-  world = await createWorld({ catalog: READER_CATALOG.replace('threshold: 1000', 'threshold: 5') });
+  world = await createWorld({
+    catalog: READER_CATALOG.replace('threshold: 1000', 'threshold: 5'),
+    env: { LETHE_PARTNER_SECRET: PARTNER_SECRET },
+  });
   domain = await world.domain();
   base = (await world.api()).base;
   const scheduled = await subject(world.sql, 10);
@@ -141,6 +150,9 @@ beforeAll(async () => {
   const ids = [await request(domain.ctx, scheduled.account), await request(domain.ctx, stalled.account)];
   await world.sql`UPDATE lethe.erasure SET state = 'stalled' WHERE id = ${ids[1] as string}`;
   untouched = await request(domain.ctx, (await subject(world.sql, 10)).account);
+  asked = randomUUID();
+  await world.sql`INSERT INTO lethe.call (id, erasure_id, task_id, partner, pass, state, items, next_at)
+    SELECT ${asked}, erasure_id, id, 'search', 1, 'accepted', 1, now() FROM lethe.task WHERE erasure_id = ${untouched} LIMIT 1`;
   known = [...ids, (await subject(world.sql, 3)).account, scheduled.account];
 });
 afterAll(() => world.close());
@@ -185,12 +197,21 @@ function requestsFor(op: Operation & { path: string }): fc.Arbitrary<Sent> {
   });
 }
 
+/** What a caller shows: a key; a partner the token of its task, or its signature. */
+function credentials({ path, body }: Sent, auth: string | null): Record<string, string> {
+  if (!auth) return {};
+  if (path === '/v1/partner/erasures')
+    return signMessage(PARTNER_SECRET, { id: randomUUID(), at: new Date(), body: wellFormed(body ?? '') });
+  const task = /^\/v1\/tasks\/([^/]+)\/ack$/.exec(path)?.[1];
+  return { Authorization: `Bearer ${task ? deriveToken([SECRET], 'ack', task) : auth}` };
+}
+
 async function send(method: string, sent: Sent, auth: string | null) {
   const query = new URLSearchParams(sent.query.map(([k, v]): [string, string] => [wellFormed(k), wellFormed(v)]));
   const controller = new AbortController();
   const response = await fetch(`${base}${sent.path}?${query}`, {
     method,
-    headers: { ...sent.headers, ...(auth ? { Authorization: `Bearer ${auth}` } : {}) },
+    headers: { ...sent.headers, ...credentials(sent, auth) },
     body: method === 'GET' ? null : sent.body === null ? null : wellFormed(sent.body),
     signal: controller.signal,
     redirect: 'manual',
@@ -247,8 +268,9 @@ describe('requests made from the description of the API', () => {
   });
 
   it.each(withText)('$operationId takes or refuses $field = $text', async ({ path, method, field, text }) => {
-    const to = path.replace(/\{\w+\}/, untouched);
-    const body = JSON.stringify({ [field]: text });
+    const isTask = path.startsWith('/v1/tasks/');
+    const to = path.replace(/\{\w+\}/, isTask ? asked : untouched);
+    const body = JSON.stringify({ ...(isTask ? { status: 'erased' } : {}), [field]: text });
     const answer = await send(
       method,
       { path: to, query: [], headers: { 'Content-Type': 'application/json' }, body },

@@ -48,9 +48,11 @@ export function serveReplayMany(app: ApiApp, { ctx, auth, enqueue }: Parts): voi
 
   app.openapi({ ...replayManyRoute, middleware: onlyAdminKeys }, async (c) => {
     const { dryRun, cursor, ...asked } = c.req.valid('json');
-    const which = whichOf(asked);
     if (cursor !== undefined && !isReplayCursor(cursor))
       throw invalid('cursor', 'expected the nextCursor of an answer');
+    if (cursor !== undefined && Object.keys(asked).length === 0)
+      throw invalid('cursor', 'expected with what the request before asked for');
+    const which = whichOf(asked);
     const end = performance.now() + WORK_MS;
     const options = {
       dryRun: dryRun === true,
