@@ -1,4 +1,4 @@
-import { type ChannelModel, type ConfirmChannel, connect } from 'amqplib';
+import type { ChannelModel, ConfirmChannel } from 'amqplib';
 import type { Logger } from '../logger.ts';
 import { type Bus, type BusEvent, type Published, STORED, TOO_LARGE, WINDOW, within } from './bus.ts';
 
@@ -73,6 +73,7 @@ export function openAmqp({ url, prefix }: { url: string; prefix: string }, log: 
 
 async function openLine(url: string, log: Logger, onEnd: () => void): Promise<Line> {
   try {
+    const { connect } = await import('amqplib');
     const connection = await connect(withHeartbeat(url), { timeout: CONNECT_MS });
     let on: Line | undefined;
     const end = () => {

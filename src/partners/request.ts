@@ -1,4 +1,4 @@
-import { Agent, type Dispatcher } from 'undici';
+import type { Agent, Dispatcher } from 'undici';
 import { checkedLookup, isRefusedHost, PrivateAddress, type Resolve } from './addresses.ts';
 import { readFailure } from './failure.ts';
 
@@ -41,20 +41,28 @@ type Opening = { privateHosts: readonly string[]; most: number; resolve?: Resolv
  * others are refused when they are connected. `resolve`: in the place of the system's look-up of names.
  */
 export function openConnections({ privateHosts, most, resolve }: Opening): Connections {
-  const agent = new Agent({
-    connections: most,
-    pipelining: 1,
-    connect: { lookup: checkedLookup(privateHosts, resolve), timeout: 0 },
-    // The deadline of each request is its own timer: these would only round it.
-    headersTimeout: 0,
-    bodyTimeout: 0,
-    keepAliveTimeout: 4_000,
-    keepAliveMaxTimeout: 60_000,
-    maxHeaderSize: 16 * 1024,
-  });
+  let opened: Promise<Agent> | undefined;
+  // It takes a third of a second to load, and most processes never ask a partner.
+  const open = async () => {
+    const { Agent } = await import('undici');
+    return new Agent({
+      connections: most,
+      pipelining: 1,
+      connect: { lookup: checkedLookup(privateHosts, resolve), timeout: 0 },
+      // The deadline of each request is its own timer: these would only round it.
+      headersTimeout: 0,
+      bodyTimeout: 0,
+      keepAliveTimeout: 4_000,
+      keepAliveMaxTimeout: 60_000,
+      maxHeaderSize: 16 * 1024,
+    });
+  };
   return {
-    request: (of) => ask(agent, privateHosts, of),
-    close: () => agent.destroy(),
+    request: async (of) => {
+      opened ??= open();
+      return ask(await opened, privateHosts, of);
+    },
+    close: async () => (await opened)?.destroy(),
   };
 }
 
