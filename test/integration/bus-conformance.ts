@@ -46,8 +46,15 @@ export function conformance(what: string, startReader: () => Promise<Reader>): v
       return bus;
     };
     /** Publishes until it is stored: a connection that was lost is opened again by the next try. */
-    const publishAgain = (bus: Bus, channel: string, batch: BusEvent[]) =>
-      until('it is stored', async () => (await bus.publish(channel, batch, inTime())).every((p) => p.stored));
+    /** Publishes what is not known to be stored, until all is. Some may lie there twice then. */
+    const publishAgain = (bus: Bus, channel: string, batch: BusEvent[]) => {
+      let left = batch;
+      return until('it is stored', async () => {
+        const published = await bus.publish(channel, left, inTime());
+        left = left.filter((_, n) => !published[n]?.stored);
+        return left.length === 0;
+      });
+    };
     let channels = 0;
     const fresh = () => `{lethe}:test-${++channels}`;
 
@@ -85,9 +92,13 @@ export function conformance(what: string, startReader: () => Promise<Reader>): v
       expect(await bus.room(channel)).toBe(WINDOW.events);
       await publishAgain(bus, channel, events(600));
       await reader.subscribe(channel);
-      await until('it is counted', async () => (await bus.room(channel)) === WINDOW.events - 600);
+      await until('it is counted', async () => (await bus.room(channel)) <= WINDOW.events - 600);
       await reader.read(channel, 600);
-      await until('it is free again', async () => (await bus.room(channel)) === WINDOW.events);
+      await until('it is free again', async () => {
+        const again = WINDOW.events - (await bus.room(channel));
+        if (again > 0) await reader.read(channel, again);
+        return again === 0;
+      });
     });
 
     it('has no room when the window is full, and has it again when half is read', async () => {
