@@ -35,7 +35,7 @@ export const pacingShape = {
     .describe('What was accepted and not acknowledged for so long is asked again.'),
 };
 
-type DeclaredPacing = { timeout: number; concurrency: number; rate?: number | undefined; ackTimeout: number };
+export type DeclaredPacing = { timeout: number; concurrency: number; rate?: number | undefined; ackTimeout: number };
 
 export const pacingOf = (declared: DeclaredPacing): Pacing => ({
   timeoutMs: declared.timeout,

@@ -4,11 +4,11 @@ import { sanitize } from '../../store/sql-errors.ts';
 import type { AskedLocation, Outside } from '../asked.ts';
 import type { Kind, KindName, Refused } from '../kind.ts';
 import { askToDelete } from './carrier.ts';
-import { type DeclaredPartner, partnerShape } from './declare.ts';
+import { type DeclaredPacing, type DeclaredPartner, partnerShape } from './declare.ts';
 import { type AccountFacts, resolvePartners } from './resolve.ts';
 
 /** What one kind of partner has of its own. `A`: its part of an entry, as it was parsed. */
-export type PartnerKind<A extends object> = {
+export type PartnerKind<A extends DeclaredPacing> = {
   readonly name: KindName;
   /** The key of its part in an entry. */
   readonly entry: string;
@@ -24,7 +24,7 @@ export type PartnerKind<A extends object> = {
 };
 
 /** Makes a kind of location whose data is in another system that is asked for it. */
-export function partnerKind<A extends object>(of: PartnerKind<A>): Kind<AskedLocation<A>> {
+export function partnerKind<A extends DeclaredPacing>(of: PartnerKind<A>): Kind<AskedLocation<A>> {
   const asksOf = (entry: DeclaredLocation) => (entry as unknown as Record<string, A>)[of.entry] as A;
   const refused: Refused = { refused: of.refused };
   return {
@@ -49,5 +49,5 @@ export function partnerKind<A extends object>(of: PartnerKind<A>): Kind<AskedLoc
   } as Kind<AskedLocation<A>>;
 }
 
-const declareWith = <A extends object>({ entry, asks }: PartnerKind<A>) =>
+const declareWith = <A extends DeclaredPacing>({ entry, asks }: PartnerKind<A>) =>
   z.strictObject({ ...partnerShape, [entry]: asks.describe(`How it is asked, by the kind ${entry}.`) });

@@ -6,10 +6,10 @@ import { splitTold, toldTable } from '../../catalog/live/told.ts';
 import type { Database } from '../../store/client.ts';
 import type { AskedLocation } from '../asked.ts';
 import type { Resolved } from '../kind.ts';
-import { type DeclaredPartner, pacingOf } from './declare.ts';
+import { type DeclaredPacing, type DeclaredPartner, pacingOf } from './declare.ts';
 
 /** The entries of one kind, and what it says of them. */
-export type PartnersOf<A> = {
+export type PartnersOf<A extends DeclaredPacing> = {
   readonly kind: string;
   readonly entries: readonly DeclaredPartner[];
   asksOf(entry: DeclaredLocation): A;
@@ -29,7 +29,7 @@ export type AccountFacts = {
  * Compares the partners of a catalog with the live schema: columns that they are told of must be there. One whose column is
  * gone stays, also where misfits are left out: then rows whose values cannot be kept for it are not deleted.
  */
-export async function resolvePartners<A>(
+export async function resolvePartners<A extends DeclaredPacing>(
   db: Database,
   declared: Declaration,
   of: PartnersOf<A>,
@@ -71,7 +71,7 @@ export async function resolvePartners<A>(
       data: entry.data,
       stage: 0,
       guarded: true,
-      pacing: pacingOf(asks as unknown as Parameters<typeof pacingOf>[0]),
+      pacing: pacingOf(asks),
       early: false,
       after: entry.after ?? [],
       before: entry.before ?? [],
