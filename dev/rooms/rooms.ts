@@ -167,6 +167,7 @@ export const ROOMS: readonly Room[] = [
       'catalog/checks',
       'locations',
       'locations/outside/declare.ts',
+      'locations/object-store/declare.ts',
       'locations/kinds',
     ],
   },

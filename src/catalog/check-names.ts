@@ -4,7 +4,7 @@ import { entryOf, partnerOf } from './entries.ts';
 import { type Declaration, tablesOf } from './live/declared.ts';
 import { fullName, tableName } from './live/names.ts';
 
-type Parsed = Pick<Declaration, 'account' | 'locations' | 'ignore'>;
+type Parsed = Pick<Declaration, 'account' | 'locations' | 'ignore' | 'owners'>;
 
 /** What is named twice in a file: places and names of locations, over all kinds, and what is ignored. In words, with the places in the file. */
 export function checkNames(data: Parsed, file: string, kinds: Kinds): string[] {
@@ -29,7 +29,17 @@ export function checkNames(data: Parsed, file: string, kinds: Kinds): string[] {
       );
     }
   }
-  return [...problems, ...checkIgnored(data, seen, file)];
+  return [...problems, ...checkIgnored(data, seen, file), ...checkOwners(data, file)];
+}
+
+function checkOwners({ owners = [] }: Parsed, file: string): string[] {
+  const first = new Map<string, number>();
+  return owners.flatMap(({ owner }, index) => {
+    const before = first.get(owner);
+    if (before !== undefined) return [`${file}: owners.${index}: ${owner} is listed twice, first at owners.${before}`];
+    first.set(owner, index);
+    return [];
+  });
 }
 
 function checkIgnored(data: Parsed, seen: ReadonlyMap<string, string>, file: string): string[] {

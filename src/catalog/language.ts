@@ -7,6 +7,7 @@ import { findSecrets, NO_SECRET } from './find-secrets.ts';
 import { nameParts } from './live/names.ts';
 import { OUTCOMES } from './live/types.ts';
 import { writtenName, writtenTable } from './live/written.ts';
+import { WATCHING, watchingKeys, watchingShape } from './watching.ts';
 
 const WITH_UNIT = /^\d+(\.\d+)?\s*(ms|s|m|h|d|w|y)$/;
 const duration = z
@@ -143,6 +144,7 @@ const fileSchema = (entry: z.ZodType) =>
       .array(ignored)
       .optional()
       .describe('Tables and columns that `lethe catalog check` need not find in the catalog.'),
+    ...watchingShape,
   });
 
 /** What a file may say that is about these kinds. */
@@ -157,9 +159,10 @@ export function catalogSchema(kinds: Kinds = KINDS) {
 
 /** The keys that a part of the file knows, by `partOf`; `written` is what stands there. */
 export function knownKeys(kinds: Kinds, part: string, written: unknown): readonly string[] {
-  if (part === '') return ['account', 'locations', 'ignore'];
+  if (part === '') return ['account', 'locations', 'ignore', ...WATCHING];
   if (part === 'account') return Object.keys(account.shape);
   if (part === 'ignore') return Object.keys(ignored.shape);
-  const kind = part === 'locations' ? kindOfEntry(kinds, written) : '';
+  if (part !== 'locations') return watchingKeys(part);
+  const kind = kindOfEntry(kinds, written);
   return typeof kind === 'string' ? [] : Object.keys(entrySchema(kind).shape);
 }

@@ -10,6 +10,7 @@ import { issueWords, type Known, partOf, valueAt } from './issue-words.ts';
 import { declarationOf, knownKeys } from './language.ts';
 import type { Declaration } from './live/declared.ts';
 import { nearest } from './live/nearest.ts';
+import { withoutWatching } from './watching.ts';
 
 /** Parses catalog text. Throws a UsageError that lists every problem with its path in the file. */
 export function parseCatalog(text: string, file = 'catalog', kinds: Kinds = KINDS): Declaration {
@@ -57,11 +58,11 @@ function readDeclaration(written: unknown, file: string, kinds: Kinds): Reading 
   const data = found as Omit<Declaration, 'digest' | 'source'> | undefined;
   if (!data) return { problems };
   problems.push(...checkNames(data, file, kinds), ...checkPartners(data, file));
-  // Without what only the check reads: that changes no erasure, and those under way need not keep another catalog for it.
-  const { ignore: _, account, ...rest } = data;
-  const erased = { account: { ...account, unreferenced: undefined }, ...rest };
+  // Without what only the check reads, and how it is watched: neither changes an erasure that is under way.
+  const { account, locations } = data;
+  const erased = { account: { ...account, unreferenced: undefined }, locations };
   const digest = createHash('sha256').update(JSON.stringify(erased)).digest('hex').slice(0, 16);
-  return { declared: { ...data, digest, source: written }, problems };
+  return { declared: { ...data, digest, source: withoutWatching(written) }, problems };
 }
 
 /** The places of the keys that were probably meant: what is said there would be said twice. */

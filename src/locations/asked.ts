@@ -76,6 +76,23 @@ export type Answer =
    */
   | { readonly kind: 'later'; readonly words: string; readonly down: boolean; readonly afterMs?: number };
 
+/** Test data of one account. `account`: its key by the names of its columns. `marker`: a text that no other account has. */
+export type Planted = {
+  readonly id: string;
+  readonly account: Readonly<Record<string, string>>;
+  readonly marker: string;
+};
+
+/** `unable`: the catalog does not say how. `later`: it did not answer, or not well. `words`: as an answer's. */
+export type Planting = {
+  readonly kind: 'planted' | 'unable' | 'later';
+  readonly items?: number;
+  readonly words: string;
+};
+
+/** `unknown`: nothing is known, and it is asked again. */
+export type Looking = { readonly kind: 'absent' | 'present' | 'unable' | 'unknown'; readonly words: string };
+
 /** Makes the calls of one kind. It is opened once a worker, and keeps its connections. */
 export type Sender<L extends AskedLocation = AskedLocation> = {
   /** Calls that one `send` takes. */
@@ -84,6 +101,10 @@ export type Sender<L extends AskedLocation = AskedLocation> = {
   room?(location: L): Promise<number>;
   /** One try of each call. An answer for each, in their order. Rejects only for what is a mistake in the program. */
   send(location: L, calls: readonly Call[], signal: AbortSignal): Promise<Answer[]>;
+  /** Plants test data of an account there. Absent: nothing can be planted. Planting twice is planting once. */
+  plant?(location: L, of: Planted, signal: AbortSignal): Promise<Planting>;
+  /** Looks, after the erasure, whether what was planted is gone. Never asks for its deletion. */
+  look?(location: L, of: Planted, signal: AbortSignal): Promise<Looking>;
   close(): Promise<void>;
 };
 

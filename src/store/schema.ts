@@ -4,6 +4,7 @@ import {
   boolean,
   check,
   customType,
+  date,
   doublePrecision,
   index,
   integer,
@@ -74,6 +75,8 @@ export const erasure = lethe.table(
     /** When the application is asked (again) to revoke the account's tokens; null: done, or never asked. */
     signOutAt: at('sign_out_at'),
     scrubbedAt: at('scrubbed_at'),
+    /** Of test data that was planted: it counts in no number about users. */
+    canary: boolean('canary').notNull().default(false),
   },
   (t) => [
     uniqueIndex('erasure_one_live_per_account')
@@ -283,7 +286,11 @@ export const event = lethe.table(
     data: jsonb('data').notNull().default({}),
     at: at('at').notNull().default(sql`now()`),
   },
-  (t) => [index('event_erasure').on(t.erasureId, t.id)],
+  (t) => [
+    index('event_erasure').on(t.erasureId, t.id),
+    // What the dataset holds, in its order.
+    index('event_erased').on(t.at, t.id).where(sql`type = 'account.erased'`),
+  ],
 );
 
 /** One mail of one kind for one erasure. */
@@ -363,3 +370,73 @@ export const pace = lethe.table(
     check('pace_slots', sql`slots >= 1`),
   ],
 );
+
+/**
+ * How it stands with an owner's tasks, as the process with the duty `owners` saw it last, and what its team was told. A
+ * message is owed while `state` is not `toldState`: it is sent at `nextAt`, always with the same `messageId`.
+ */
+export const owner = lethe.table(
+  'owner',
+  {
+    name: text('name').primaryKey(),
+    state: text('state').notNull(),
+    /** Since when it is in that state. */
+    since: at('since').notNull(),
+    watchedAt: at('watched_at').notNull(),
+    toldState: text('told_state').notNull().default('well'),
+    toldAt: at('told_at'),
+    /** Of the message that is owed, so that who gets it twice knows. */
+    messageId: uuid('message_id'),
+    nextAt: at('next_at'),
+    attempts: integer('attempts').notNull().default(0),
+    /** The last failure to tell, in words. */
+    lastWords: text('last_words'),
+  },
+  () => [
+    check('owner_state', sql`state IN ('well', 'failing', 'late')`),
+    check('owner_told_state', sql`told_state IN ('well', 'failing', 'late')`),
+  ],
+);
+
+/**
+ * One account of test data: planted, erased through the API, and looked for. `findings`: what is wrong, a list of
+ * `{ location, words }`; null: not looked at yet.
+ */
+export const canary = lethe.table(
+  'canary',
+  {
+    id: uuid('id').primaryKey(),
+    state: text('state').notNull(),
+    /** The account's key as the database prints it; null: not planted yet. */
+    accountKey: text('account_key'),
+    erasureId: uuid('erasure_id').references(() => erasure.id),
+    /** Rows and items that were planted, by location. */
+    planted: jsonb('planted'),
+    findings: jsonb('findings'),
+    /** When the next step is due; null: it is over. */
+    nextAt: at('next_at'),
+    attempts: integer('attempts').notNull().default(0),
+    createdAt: at('created_at').notNull().default(sql`now()`),
+    plantedAt: at('planted_at'),
+    requestedAt: at('requested_at'),
+    finishedAt: at('finished_at'),
+    /** What kept the last try of a step from its end, in words. */
+    lastWords: text('last_words'),
+  },
+  (t) => [
+    uniqueIndex('canary_one_live').on(sql`(true)`).where(sql`finished_at IS NULL`),
+    index('canary_account').on(t.accountKey).where(sql`finished_at IS NULL`),
+    index('canary_created').on(t.createdAt),
+    check('canary_state', sql`state IN ('planting', 'planted', 'requested', 'passed', 'failed')`),
+  ],
+);
+
+/** A day of the dataset as it was written last. The manifest beside the files decides what is there; this is for people. */
+export const datasetPartition = lethe.table('dataset_partition', {
+  day: date('day', { mode: 'string' }).primaryKey(),
+  revision: integer('revision').notNull(),
+  rows: bigint('rows', { mode: 'number' }).notNull(),
+  /** The accounts' keys are in it; false: it was rewritten without them. */
+  keys: boolean('keys').notNull(),
+  builtAt: at('built_at').notNull(),
+});

@@ -61,7 +61,7 @@ describe('parseCatalog', () => {
     [
       'an unknown key',
       `${withLocations(POSTS)}extra: 1\n`,
-      /^cat: the file: unknown key extra; known are account, locations, ignore$/,
+      /^cat: the file: unknown key extra; known are account, locations, ignore, owners, canary, dataset$/,
     ],
     [
       'an unknown key of the account',

@@ -29,8 +29,52 @@ export type DeclaredTable = DeclaredLocation & { table: string; account: string 
 /** An entry of `ignore:`, which names a table or a column. */
 export type DeclaredIgnored = { table?: string | undefined; column?: string | undefined; reason: string };
 
-/** The catalog as written (`source`) and as understood: shape and values are checked, the live schema is not. */
-export type Declaration = {
+/** How a team that answers for locations is reached. Variables of the environment by name. */
+export type DeclaredOwner = {
+  owner: string;
+  contact?: string | undefined;
+  notify?: { url: string; secret: string } | { mail: string } | undefined;
+};
+
+/** Test data that is planted and erased on a schedule. Times in milliseconds. `key`: the variable with the API key. */
+export type DeclaredCanary = {
+  owner: string;
+  every: number;
+  /** From planting to the request. */
+  wait: number;
+  /** From the request until all of it must be gone. */
+  within: number;
+  key: string;
+  /** The first statement returns the new account's key; `$account` and `$marker` are bound. */
+  plant: string[];
+};
+
+/** Where the offline dataset is written: a folder or a bucket. `sla`: milliseconds from an account's end until it is in it. */
+export type DeclaredDataset = {
+  owner: string;
+  sla: number;
+  folder?: string | undefined;
+  s3?:
+    | {
+        bucket: string;
+        prefix?: string | undefined;
+        region?: string | undefined;
+        endpoint?: string | undefined;
+        pathStyle?: boolean | undefined;
+        credentials?: { key: string; secret: string; session?: string | undefined } | undefined;
+      }
+    | undefined;
+};
+
+/** What a catalog says of how it is watched. None of it changes what an erasure does. */
+export type Watching = {
+  owners?: DeclaredOwner[] | undefined;
+  canary?: DeclaredCanary | undefined;
+  dataset?: DeclaredDataset | undefined;
+};
+
+/** The catalog as written (`source`, without what `Watching` has) and as understood: shape and values are checked, the live schema is not. */
+export type Declaration = Watching & {
   account: DeclaredAccount;
   locations: DeclaredLocation[];
   ignore?: DeclaredIgnored[] | undefined;
