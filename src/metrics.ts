@@ -58,6 +58,12 @@ export function createMetrics(options: { defaults: boolean }) {
     ['partner'],
     CALL_SECONDS,
   );
+  const canaryPassedAt = gauge(
+    cluster,
+    'canary_last_passed_timestamp_seconds',
+    'When test data was last erased everywhere',
+  );
+  canaryPassedAt.remove();
   let exportedUntil = 0;
 
   return {
@@ -129,6 +135,14 @@ export function createMetrics(options: { defaults: boolean }) {
       ['partner'],
     ),
     queueJobs: gauge(cluster, 'queue_jobs', 'Jobs in Redis by queue and state', ['queue', 'state']),
+    canaryFailing: gauge(cluster, 'canary_failing', '1 when the last test data that came to its end was not erased'),
+    canaryPassedAt,
+    canaryFindings: gauge(
+      cluster,
+      'canary_findings',
+      'What is wrong with the last test data that came to its end, by location',
+      ['location'],
+    ),
 
     /** Counts one HTTP request; `route` is the pattern, never the path. */
     observeRequest: (method: string, route: string, status: number, ms: number) =>
