@@ -45,6 +45,14 @@ export function createMetrics(options: { defaults: boolean }) {
   // A gauge begins at 0, which would read as 1970 for what has never happened. So it is absent until then.
   sweptAt.remove();
   reconciledAt.remove();
+  const datasetLastDay = gauge(
+    cluster,
+    'dataset_last_day_timestamp_seconds',
+    'The end of the newest ended day up to which no day is missing in the dataset',
+  );
+  const datasetMissing = gauge(cluster, 'dataset_days_missing', 'Ended days that are not in the dataset, or not whole');
+  datasetLastDay.remove();
+  datasetMissing.remove();
   const mails = counter('mails_total', 'Attempts to send a mail, by outcome', ['outcome']);
   // Exists from the start, at 0: an alert that waits for an increase would not see one from nothing to one.
   for (const outcome of ['sent', 'deferred', 'blocked', 'failed', 'uncertain', 'skipped']) mails.inc({ outcome }, 0);
@@ -134,6 +142,8 @@ export function createMetrics(options: { defaults: boolean }) {
       'How long ago the oldest outstanding call was made for the first time, by partner; 0 without any',
       ['partner'],
     ),
+    datasetLastDay,
+    datasetMissing,
     queueJobs: gauge(cluster, 'queue_jobs', 'Jobs in Redis by queue and state', ['queue', 'state']),
     canaryFailing: gauge(cluster, 'canary_failing', '1 when the last test data that came to its end was not erased'),
     canaryPassedAt,
