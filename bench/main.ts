@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { Command, InvalidArgumentError } from 'commander';
 import { writeCharts } from './charts.ts';
 import { CONTENDERS } from './contenders.ts';
-import { planOf } from './plan.ts';
+import { PARTS, planOf } from './plan.ts';
 import { profile } from './profile.ts';
 import { render } from './report.ts';
 import { run } from './run.ts';
@@ -11,6 +11,13 @@ const wholeNumber = (text: string): number => {
   const n = Number(text);
   if (!Number.isInteger(n) || n < 1) throw new InvalidArgumentError('expected a whole number from 1');
   return n;
+};
+
+const partNames = (text: string): string[] => {
+  const names = text.split(',');
+  const unknown = names.filter((name) => !PARTS.includes(name));
+  if (unknown.length > 0) throw new InvalidArgumentError(`there is no part ${unknown.join(', ')}`);
+  return names;
 };
 
 const program = new Command('npm run bench --')
@@ -23,6 +30,7 @@ const program = new Command('npm run bench --')
   .option('--json <file>', 'write the result')
   .option('--charts <folder>', 'write speed.svg and latency.svg')
   .option('--partners', 'instead: the calls to partners alone', false)
+  .option('--parts <names>', `instead: these parts alone, comma-separated: ${PARTS.join(', ')}`, partNames)
   .option('--profile [folder]', "instead: where a deletion's time goes, and flame graphs into the folder")
   .option('--only <names>', `comma-separated: ${CONTENDERS.map((c) => c.name).join(', ')}`)
   .option('--repeats <n>', 'how often each contender runs', wholeNumber)

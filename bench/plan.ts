@@ -10,8 +10,10 @@ export type Plan = {
   /** Accounts of 2,000 posts that are due at once. */
   crowd: number;
   large: boolean;
-  /** Calls to partners: not measured, measured too, or nothing else. */
-  partners: 'not' | 'too' | 'only';
+  /** Names of what is measured beside the contenders. */
+  parts: readonly string[];
+  /** No contenders: the parts alone. */
+  partsAlone: boolean;
   idleSeconds: number;
 };
 
@@ -19,13 +21,27 @@ export type Options = {
   quick: boolean;
   large: boolean;
   partners?: boolean;
+  parts?: readonly string[];
   posts?: number;
   bystanders?: number;
   repeats?: number;
 };
 
+/** Parts of a run by themselves, in their order: of Lethe alone, of what asks partners, and of what watches it. */
+export const EXTRA_PARTS = ['immediate', 'status', 'idle', 'beside', 'crowd'] as const;
+export const PARTNER_PARTS = ['calls', 'hanging', 'recovery', 'publishing', 'replay', 'three'] as const;
+export const PARTS: readonly string[] = [...EXTRA_PARTS, ...PARTNER_PARTS];
+
+/** The parts that are asked for by name or by kind; null: nobody has asked for some alone. */
+function partsAlone({ partners, parts }: Options): readonly string[] | null {
+  if (parts) return parts;
+  return partners ? PARTNER_PARTS : null;
+}
+
 /** What a run measures. `posts` and `bystanders` make it as small as a test wants it. */
-export function planOf({ quick, large, partners = false, posts, bystanders, repeats }: Options): Plan {
+export function planOf(options: Options): Plan {
+  const { quick, large, posts, bystanders, repeats } = options;
+  const alone = partsAlone(options);
   const sizes = posts !== undefined ? [posts] : quick ? [100_000] : [10_000, 100_000, 1_000_000];
   return {
     sizes,
@@ -33,7 +49,8 @@ export function planOf({ quick, large, partners = false, posts, bystanders, repe
     bystanders: bystanders ?? 3_000_000,
     crowd: posts !== undefined ? 20 : quick ? 200 : 2_000,
     large,
-    partners: partners ? 'only' : quick || posts !== undefined ? 'not' : 'too',
+    parts: alone ?? (quick || posts !== undefined ? EXTRA_PARTS : PARTS),
+    partsAlone: alone !== null,
     idleSeconds: quick || posts !== undefined ? 4 : 10,
   };
 }
@@ -49,6 +66,10 @@ const several = (
   { accounts, posts }: { accounts: number; posts: number },
   feeds: number,
 ): Population[] => Array.from({ length: accounts }, (_, i) => ({ email: `${prefix}-${i}@example.com`, posts, feeds }));
+
+/** True where the main template is needed: for contenders, and for the parts that start from it. */
+export const needsBase = ({ parts, partsAlone }: Plan): boolean =>
+  !partsAlone || EXTRA_PARTS.some((name) => name !== 'crowd' && parts.includes(name));
 
 /** The accounts of the main template: bystanders, a victim of each size, and small ones. */
 export const mainAccounts = (plan: Plan): Population[] => [

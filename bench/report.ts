@@ -52,7 +52,7 @@ const cells = (row: Row): string[] => [
 
 function extraLines(extras: Extras): string[] {
   const { immediate, statusReads, crowd, beside, idleWorker, queueMsPerChunk, partners = {} } = extras;
-  const { calls, hanging, recovery, three } = partners;
+  const { calls, hanging, recovery, publishing, replay, three } = partners;
   return [
     immediate &&
       `500 posts inside the request: ${fixed(immediate.requestMs)} ms, the bare transaction ${fixed(immediate.bareMs)} ms`,
@@ -72,6 +72,10 @@ function extraLines(extras: Extras): string[] {
       `calls to a partner: ${fixed(hanging.alonePerSecond, 0)}/s alone, ${fixed(hanging.besidePerSecond, 0)}/s beside one that hangs`,
     recovery &&
       `${recovery.tasks.toLocaleString('en-US')} tasks that wait for a partner of ${recovery.perSecond}/s: done ${fixed(recovery.seconds)} s after its recovery`,
+    publishing &&
+      `events to a stream: ${fixed(publishing.eventsPerSecond, 0)}/s, each marked in Postgres; bare pipelined XADD ${fixed(publishing.barePerSecond, 0)}/s`,
+    replay &&
+      `${replay.events.toLocaleString('en-US')} events again: ${fixed(replay.perSecond, 0)}/s, Redis grows by ${fixed(replay.grownMiB)} MiB at most`,
     three && `erasures of small accounts through three partners: ${fixed(three.perSecond)}/s`,
     queueMsPerChunk !== undefined && `BullMQ itself: ${fixed(queueMsPerChunk, 2)} ms a chunk`,
   ].filter((line): line is string => typeof line === 'string');
