@@ -373,20 +373,27 @@ export const pace = lethe.table(
 
 /**
  * How it stands with an owner's tasks, as the process with the duty `owners` saw it last, and what its team was told. A
- * message is owed while `state` is not `toldState`: it is sent at `nextAt`, always with the same `messageId`.
+ * message is owed while there is a `messageId`: it is sent at `nextAt`, each time as it stands in `message`.
  */
 export const owner = lethe.table(
   'owner',
   {
     name: text('name').primaryKey(),
     state: text('state').notNull(),
-    /** Since when it is in that state. */
+    /** Since when it is well, or is not. */
     since: at('since').notNull(),
+    /** Since when nothing is late or fails, while `state` does not say well yet. */
+    calmSince: at('calm_since'),
     watchedAt: at('watched_at').notNull(),
+    /** What was measured then: `Measured` of erasure/watch. */
+    measured: jsonb('measured').notNull(),
     toldState: text('told_state').notNull().default('well'),
     toldAt: at('told_at'),
     /** Of the message that is owed, so that who gets it twice knows. */
     messageId: uuid('message_id'),
+    message: jsonb('message'),
+    /** The state that a try has told whose outcome is unknown: its team may know of it. */
+    triedState: text('tried_state'),
     nextAt: at('next_at'),
     attempts: integer('attempts').notNull().default(0),
     /** The last failure to tell, in words. */
