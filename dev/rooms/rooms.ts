@@ -262,6 +262,11 @@ export const ROOMS: readonly Room[] = [
     imports: ['errors.ts', 'store', 'keys', 'partners', 'erasure/model'],
   },
   {
+    name: 'erasure/watch',
+    purpose: 'How it stands with the owners of locations: measured, followed, and told to their teams.',
+    imports: ['errors.ts', 'logger.ts', 'store', 'catalog/live', 'mail', 'partners', 'erasure/model'],
+  },
+  {
     name: 'erasure/upkeep',
     purpose: 'What comes by itself: sweep, lost steps, late probes, scrub.',
     imports: ['store', 'keys', 'locations/account', 'locations/kinds', 'erasure/model', 'erasure/accept'],
