@@ -76,11 +76,17 @@ export type Answer =
    */
   | { readonly kind: 'later'; readonly words: string; readonly down: boolean; readonly afterMs?: number };
 
-/** Test data of one account. `account`: its key by the names of its columns. `marker`: a text that no other account has. */
+/**
+ * Test data of one account. `account`: its key by the names of its columns. `marker`: a text that no other account has.
+ * `keys` and `values`: what the erasure's call will have of them, for planting. Where a partner is told of rows and `keys`
+ * are not known, the marker stands for them.
+ */
 export type Planted = {
   readonly id: string;
   readonly account: Readonly<Record<string, string>>;
   readonly marker: string;
+  readonly keys?: readonly string[] | null;
+  readonly values?: Readonly<Record<string, string | null>>;
 };
 
 /** `unable`: the catalog does not say how. `later`: it did not answer, or not well. `words`: as an answer's. */

@@ -47,13 +47,27 @@ function fieldOf({ headers, body }: Answered): string {
   return typeof field === 'string' && /^[a-z][\w.]{0,60}$/i.test(field) ? `: ${field}` : '';
 }
 
-/** A `200` counts when its JSON echoes the task, and says nothing but that it is gone. */
-function readBody({ headers, body, cut }: Answered, task: string): Outcome {
-  if (cut) return later('answered 200 with more than 64 kB: not an answer to the message', true);
+/** The words for an answer that is not `200`, whatever was asked. */
+export function explain(answer: Answered): string {
+  const { status } = answer;
+  if (status === 429 || status === 503) return readPause(answer, new Date()).words;
+  return wordsOf(status, status === 422 ? fieldOf(answer) : '').words;
+}
+
+/** The JSON of a `200`, or why it is no answer to a message. */
+export function readJson({ headers, body, cut }: Answered): { said: unknown } | { problem: string } {
+  if (cut) return { problem: 'answered 200 with more than 64 kB: not an answer to the message' };
   const encoding = headers['content-encoding'] ?? 'identity';
-  if (encoding !== 'identity') return later('answered 200 in a compressed form, which was not asked for', true);
+  if (encoding !== 'identity') return { problem: 'answered 200 in a compressed form, which was not asked for' };
   const said = parse(body);
-  if (said === undefined) return later('answered 200 without JSON: the route may be wrong', true);
+  return said === undefined ? { problem: 'answered 200 without JSON: the route may be wrong' } : { said };
+}
+
+/** A `200` counts when its JSON echoes the task, and says nothing but that it is gone. */
+function readBody(answer: Answered, task: string): Outcome {
+  const json = readJson(answer);
+  if ('problem' in json) return later(json.problem, true);
+  const { said } = json;
   const read = acknowledgementSchema.safeParse(said);
   if (!read.success || read.data.task !== task)
     return later('answered 200 without the id of the task and a status: nothing says that it is erased', true);

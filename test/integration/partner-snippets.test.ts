@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { text as readAll } from 'node:stream/consumers';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { buildPlant, type PlantMessage, plantSchema } from '../../src/partners/canary.ts';
 import { buildMessage, type Message, messageSchema } from '../../src/partners/message.ts';
 import type { Received } from '../support/partner-server.ts';
 import { createPartnerWorld, newSecret, type PartnerWorld } from '../support/partner-world.ts';
@@ -63,7 +64,7 @@ async function sh(
 }
 
 it('the message of the page has the members of a real one, and fits its schema', () => {
-  const shown = JSON.parse(snippet('json', 'specversion')) as Message;
+  const shown = JSON.parse(snippet('json', 'lethe.erasure.requested')) as Message;
   expect(messageSchema.parse(shown)).toEqual(shown);
   const real = buildMessage(
     {
@@ -78,6 +79,14 @@ it('the message of the page has the members of a real one, and fits its schema',
     { publicUrl: 'https://lethe.example.com', tokenOf: () => shown.data.acknowledge.token },
   );
   expect(JSON.stringify(real)).toBe(JSON.stringify(shown));
+});
+
+it('so has the message that plants test data', () => {
+  const shown = JSON.parse(snippet('json', 'lethe.canary.plant')) as PlantMessage;
+  expect(plantSchema.parse(shown)).toEqual(shown);
+  const { task, partner, account, marker } = shown.data;
+  const sent = { publicUrl: shown.source, at: new Date(shown.time) };
+  expect(JSON.stringify(buildPlant({ id: task, partner, account, marker }, sent))).toBe(JSON.stringify(shown));
 });
 
 it('a shell verifies the signature of a real message, and refuses another body, secret and time', async () => {

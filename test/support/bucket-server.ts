@@ -164,6 +164,9 @@ export async function startBucket({ versions = false, pageSize = 1_000 } = {}) {
     } else if (operation === 'AbortMultipartUpload') {
       uploads = uploads.filter(({ id }) => id !== query.get('uploadId'));
       response.writeHead(204).end();
+    } else if (operation === 'PutObject') {
+      put(key);
+      response.writeHead(200).end();
     } else if (operation === 'DeleteObject') {
       const code = remove(key, query.get('versionId') ?? undefined);
       if (code) return problem(response, 403, code);
@@ -223,6 +226,7 @@ export async function startBucket({ versions = false, pageSize = 1_000 } = {}) {
 }
 
 function operationOf(method: string | undefined, query: URLSearchParams, key: string): string {
+  if (method === 'PUT') return query.has('uploadId') || key === '' ? 'unknown' : 'PutObject';
   if (method === 'DELETE') return query.has('uploadId') ? 'AbortMultipartUpload' : 'DeleteObject';
   if (method === 'POST') return query.has('delete') ? 'DeleteObjects' : 'unknown';
   if (method !== 'GET' || key !== '') return 'unknown';

@@ -24,6 +24,8 @@ describe('an entry of a partner that speaks the contract', () => {
     [{ url: 'https://search.internal/#here' }, /without #/],
     [{ secret: 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw' }, /env: and the name of a variable/],
     [{ secret: 'env:' }, /env: and the name/],
+    [{ canary: 'https://user:password@search.internal/' }, /without user and password/],
+    [{ canary: 'search.internal/canary' }, /begins with https/],
     [{ retries: 3 }, /[Uu]nrecognized key/],
   ])('is refused with %j', (wrong, words) => {
     const { success, error } = asks.safeParse({ ...GOOD, ...wrong });
@@ -60,6 +62,18 @@ describe('a partner as catalog and environment are now', () => {
     expect(problems('http://[::ffff:10.0.0.1]/')).toHaveLength(2);
     expect(problems('https://a.example/', 'short')).toEqual(['SEARCH_SECRET: has fewer than 24 bytes']);
     expect(problems('https://a.example/', '')).toEqual(['SEARCH_SECRET: is empty']);
+  });
+
+  it('has its address for test data looked at by the same rules', () => {
+    const canary = (url: string) =>
+      problemsOf({ asks: { ...GOOD, canary: url } } as HttpLocation, {
+        variable: () => SECRET,
+        privateHosts: ['10.0.0.1'],
+      });
+    expect(canary('https://search.example/canary')).toEqual([]);
+    expect(canary('http://10.0.0.1/canary')).toEqual([]);
+    expect(canary('http://search.example/')).toEqual([expect.stringMatching(/^http\.canary: expected https:/)]);
+    expect(canary('https://10.0.0.2/')).toEqual([expect.stringMatching(/^http\.canary: its address is private/)]);
   });
 
   it('needs the variable of its secret', () => {

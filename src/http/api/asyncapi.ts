@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { createRoute, z } from '@hono/zod-openapi';
+import { LOOK, lookedSchema, lookSchema, PLANT, plantedSchema, plantSchema } from '../../partners/canary.ts';
 import { acknowledgementSchema, messageSchema } from '../../partners/message.ts';
 import { rateLimited, tooLargeHeaders } from './contract.ts';
 import type { ApiApp } from './parts.ts';
@@ -50,7 +51,15 @@ const MESSAGE = {
   payload: { $ref: '#/components/schemas/Message' },
 } as const;
 
-/** What is published on the bus as an AsyncAPI 3.0 document, from the schemas that the messages are built with. */
+const aboutTestData = (name: string, title: string, summary: string, schema: string) => ({
+  name,
+  title,
+  summary,
+  contentType: 'application/cloudevents+json',
+  payload: { $ref: `#/components/schemas/${schema}` },
+});
+
+/** What is published on the bus, and what is posted about test data, as an AsyncAPI 3.0 document. */
 export function createAsyncDocument() {
   return {
     asyncapi: '3.0.0',
@@ -79,21 +88,52 @@ export function createAsyncDocument() {
         parameters: { partner: { description: 'The name of the partner in the catalog.' } },
         messages: { erasureRequested: { $ref: '#/components/messages/ErasureRequested' } },
       },
-    },
-    operations: Object.fromEntries(
-      ['stream', 'queue'].map((channel) => [
-        `publishTo${channel === 'stream' ? 'Stream' : 'Queue'}`,
-        {
-          action: 'send',
-          summary: 'Publishes an event, until it is acknowledged.',
-          channel: { $ref: `#/channels/${channel}` },
-          messages: [{ $ref: `#/channels/${channel}/messages/erasureRequested` }],
+      canary: {
+        address: '{canary}',
+        title: 'HTTP, for test data',
+        description:
+          'What the catalog names under `http.canary`. Both are signed as the message of an erasure is, and answered with 200: ' +
+          'see the schemas Planted and Looked.',
+        parameters: { canary: { description: 'The address, with its path.' } },
+        messages: {
+          plant: { $ref: '#/components/messages/Plant' },
+          look: { $ref: '#/components/messages/Look' },
         },
-      ]),
-    ),
+      },
+    },
+    operations: {
+      ...Object.fromEntries(
+        ['stream', 'queue'].map((channel) => [
+          `publishTo${channel === 'stream' ? 'Stream' : 'Queue'}`,
+          {
+            action: 'send',
+            summary: 'Publishes an event, until it is acknowledged.',
+            channel: { $ref: `#/channels/${channel}` },
+            messages: [{ $ref: `#/channels/${channel}/messages/erasureRequested` }],
+          },
+        ]),
+      ),
+      postToCanary: {
+        action: 'send',
+        summary: 'Has test data planted, and looks for it after its erasure.',
+        channel: { $ref: '#/channels/canary' },
+        messages: [{ $ref: '#/channels/canary/messages/plant' }, { $ref: '#/channels/canary/messages/look' }],
+      },
+    },
     components: {
-      messages: { ErasureRequested: MESSAGE },
-      schemas: { Message: schemaOf(messageSchema), Acknowledgement: schemaOf(acknowledgementSchema) },
+      messages: {
+        ErasureRequested: MESSAGE,
+        Plant: aboutTestData(PLANT, 'Plant test data', 'Has a partner store something of a test account.', 'Plant'),
+        Look: aboutTestData(LOOK, 'Look for test data', 'Asks whether anything of it is there.', 'Look'),
+      },
+      schemas: {
+        Message: schemaOf(messageSchema),
+        Acknowledgement: schemaOf(acknowledgementSchema),
+        Plant: schemaOf(plantSchema),
+        Planted: schemaOf(plantedSchema),
+        Look: schemaOf(lookSchema),
+        Looked: schemaOf(lookedSchema),
+      },
     },
   };
 }

@@ -25,6 +25,9 @@ export const asks = z.strictObject({
     .string()
     .regex(ENV, 'expected env: and the name of a variable, such as env:SEARCH_SECRET')
     .describe('The variable with the secret that signs, or several with spaces between them.'),
+  canary: address
+    .optional()
+    .describe('Where test data is planted and looked for, by the same contract. Absent: it has none of its own.'),
   ...pacingShape,
 });
 

@@ -140,7 +140,14 @@ export function openStore({ client, bucket: Bucket, timeoutMs, signal }: Reach) 
     return { ended: uploads.length, more: listed?.IsTruncated === true && uploads.length > 0 };
   }
 
-  return { keepsVersions, list, remove, endUploads };
+  /** Writes one small file. */
+  async function put(Key: string, Body: string): Promise<void> {
+    const { PutObjectCommand } = await sdk;
+    const asked = { Bucket, Key, Body, ContentType: 'text/plain' };
+    await ask('PutObject', (by) => client.send(new PutObjectCommand(asked), by));
+  }
+
+  return { keepsVersions, list, remove, endUploads, put };
 }
 
 /** As a list has it: percent-encoded, where the store says so. */
