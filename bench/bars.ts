@@ -1,4 +1,4 @@
-import type { Bar, Result, Row } from './result.ts';
+import type { Bar, Extras, Result, Row } from './result.ts';
 
 const MILLION = 1_000_000;
 /** MiB. */
@@ -89,5 +89,25 @@ export function judge({ idle, contenders, extras }: Omit<Result, 'bars' | 'faile
       recovery.seconds,
       1.2 * (recovery.tasks / recovery.perSecond) + 30,
     );
+  judgeWatching(extras.watching ?? {}, most);
   return bars;
+}
+
+type Most = (name: string, value: number | undefined, limit: number) => void;
+
+function judgeWatching(
+  { dataset = [], canary, scrapes, sabotage = [] }: NonNullable<Extras['watching']>,
+  most: Most,
+): void {
+  const of = (rows: number) => dataset.find((run) => run.rows === rows);
+  const [small, large] = [of(MILLION), of(10 * MILLION)];
+  most('a day of 10 M erasures as a dataset (s)', large?.seconds, 180);
+  most('its memory (MiB)', large?.memory, 400);
+  if (small && large) most('a day of 10 M erasures / 1 M (s)', large.seconds / small.seconds, 11);
+  if (canary) {
+    most('rows of test data (%)', (100 * canary.rows) / canary.allRows, 0.5);
+    most('calls of test data (%)', (100 * canary.calls) / canary.allCalls, 0.5);
+  }
+  if (scrapes) most(`messages to Postgres for ${scrapes.scrapes} scrapes`, scrapes.messages, 0);
+  for (const { name, seconds, limit } of sabotage) most(`reported: ${name} (s)`, seconds, limit);
 }

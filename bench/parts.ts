@@ -3,7 +3,7 @@ import { measureBeside, measureCrowd } from './crowd.ts';
 import { createTemplate, withSql } from './database.ts';
 import { measureIdleWorker, measureQueueCost } from './idle.ts';
 import { measureCalls, measureHanging, measureRecovery, measureThree } from './partner-calls.ts';
-import { crowdAccounts, PARTNER_PARTS, type Plan, partnersAccounts, victim } from './plan.ts';
+import { crowdAccounts, type Plan, victim } from './plan.ts';
 import { measurePublishing, measureReplay } from './publishing.ts';
 import { measureImmediate, measureStatusReads } from './requests.ts';
 import type { Extras } from './result.ts';
@@ -51,8 +51,6 @@ export async function measurePartners(
 ): Promise<NonNullable<Extras['partners']>> {
   const partners: NonNullable<Extras['partners']> = {};
   const rounds = Math.max(3, plan.repeats);
-  if (!PARTNER_PARTS.some((name) => plan.parts.includes(name))) return partners;
-  await createTemplate(server, 'partners', partnersAccounts());
   await part('calls', 'calls to a partner, and the bare loop', async () => {
     partners.calls = await measureCalls(server, rounds);
   });

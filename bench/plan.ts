@@ -21,6 +21,7 @@ export type Options = {
   quick: boolean;
   large: boolean;
   partners?: boolean;
+  watching?: boolean;
   parts?: readonly string[];
   posts?: number;
   bystanders?: number;
@@ -30,11 +31,13 @@ export type Options = {
 /** Parts of a run by themselves, in their order: of Lethe alone, of what asks partners, and of what watches it. */
 export const EXTRA_PARTS = ['immediate', 'status', 'idle', 'beside', 'crowd'] as const;
 export const PARTNER_PARTS = ['calls', 'hanging', 'recovery', 'publishing', 'replay', 'three'] as const;
-export const PARTS: readonly string[] = [...EXTRA_PARTS, ...PARTNER_PARTS];
+export const WATCHING_PARTS = ['dataset', 'canary', 'scrapes', 'sabotage'] as const;
+export const PARTS: readonly string[] = [...EXTRA_PARTS, ...PARTNER_PARTS, ...WATCHING_PARTS];
 
 /** The parts that are asked for by name or by kind; null: nobody has asked for some alone. */
-function partsAlone({ partners, parts }: Options): readonly string[] | null {
+function partsAlone({ partners, watching, parts }: Options): readonly string[] | null {
   if (parts) return parts;
+  if (watching) return WATCHING_PARTS;
   return partners ? PARTNER_PARTS : null;
 }
 

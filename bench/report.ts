@@ -51,7 +51,7 @@ const cells = (row: Row): string[] => [
 ];
 
 function extraLines(extras: Extras): string[] {
-  const { immediate, statusReads, crowd, beside, idleWorker, queueMsPerChunk, partners = {} } = extras;
+  const { immediate, statusReads, crowd, beside, idleWorker, queueMsPerChunk, partners = {}, watching = {} } = extras;
   const { calls, hanging, recovery, publishing, replay, three } = partners;
   return [
     immediate &&
@@ -77,6 +77,13 @@ function extraLines(extras: Extras): string[] {
     replay &&
       `${replay.events.toLocaleString('en-US')} events again: ${fixed(replay.perSecond, 0)}/s, Redis grows by ${fixed(replay.grownMiB)} MiB at most`,
     three && `erasures of small accounts through three partners: ${fixed(three.perSecond)}/s`,
+    ...(watching.dataset ?? []).map(
+      ({ rows, seconds, memory }) =>
+        `a day of ${sizeWords(rows)} erasures as Parquet and lines: ${fixed(seconds)} s, ${fixed(memory, 0)} MiB`,
+    ),
+    watching.canary &&
+      `one cycle of test data beside ${watching.canary.erasures.toLocaleString('en-US')} erasures: ${watching.canary.rows} of ${watching.canary.allRows.toLocaleString('en-US')} rows, ${watching.canary.calls} of ${watching.canary.allCalls.toLocaleString('en-US')} calls`,
+    ...(watching.sabotage ?? []).map(({ name, seconds }) => `sabotage: ${name}: reported after ${fixed(seconds)} s`),
     queueMsPerChunk !== undefined && `BullMQ itself: ${fixed(queueMsPerChunk, 2)} ms a chunk`,
   ].filter((line): line is string => typeof line === 'string');
 }

@@ -41,6 +41,17 @@ export type Extras = {
     replay?: { events: number; perSecond: number; grownMiB: number };
     three?: { erasures: number; perSecond: number };
   };
+  /** What watches the pipeline. */
+  watching?: {
+    /** A day of the dataset, smallest first. Seconds and MiB of the command that writes it. */
+    dataset?: { rows: number; seconds: number; memory: number }[];
+    /** Rows and calls of one cycle of test data, and of everything while it ran. */
+    canary?: { rows: number; allRows: number; calls: number; allCalls: number; erasures: number };
+    /** Messages to Postgres that so many scrapes caused. */
+    scrapes?: { scrapes: number; messages: number };
+    /** Seconds from each sabotage until it was reported. */
+    sabotage?: { name: string; seconds: number; limit: number }[];
+  };
 };
 
 export type Bar = { name: string; value: number; limit: number; holds: boolean };

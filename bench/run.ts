@@ -7,9 +7,20 @@ import { measureBeside } from './crowd.ts';
 import { createTemplate, startServer, withSql } from './database.ts';
 import { measure, measureIdle, type Run } from './measure.ts';
 import { measureExtras, measurePartners, type Part } from './parts.ts';
-import { LARGE, largeAccounts, mainAccounts, needsBase, type Plan, victim } from './plan.ts';
+import {
+  LARGE,
+  largeAccounts,
+  mainAccounts,
+  needsBase,
+  PARTNER_PARTS,
+  type Plan,
+  partnersAccounts,
+  victim,
+  WATCHING_PARTS,
+} from './plan.ts';
 import type { Result, Row } from './result.ts';
 import { latencyOf, median, spread } from './statistics.ts';
+import { measureWatching } from './watching.ts';
 
 export type Say = (line: string) => void;
 
@@ -40,7 +51,10 @@ export async function run(plan: Plan, contenders: readonly Contender[], say: Say
       if (plan.parts.includes(name)) await attempt(what, work);
     };
     const extras = await measureExtras(server, plan, part);
+    if ([...PARTNER_PARTS, ...WATCHING_PARTS].some((name) => plan.parts.includes(name)))
+      await createTemplate(server, 'partners', partnersAccounts());
     extras.partners = await measurePartners(server, plan, part);
+    extras.watching = await measureWatching(server, part);
     if (plan.large && !plan.partsAlone)
       await attempt('10 million posts', async () => {
         await createTemplate(server, 'large', largeAccounts(plan));

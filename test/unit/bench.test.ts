@@ -83,9 +83,19 @@ const extras: Extras = {
     recovery: { tasks: 1_000, perSecond: 50, seconds: 54 },
     three: { erasures: 300, perSecond: 10 },
   },
+  watching: {
+    dataset: [
+      { rows: M, seconds: 16, memory: 200 },
+      { rows: 10 * M, seconds: 176, memory: 400 },
+    ],
+    canary: { rows: 5, allRows: 1_000, calls: 1, allCalls: 200, erasures: 100 },
+    scrapes: { scrapes: 100, messages: 0 },
+    sabotage: [{ name: 'a trigger', seconds: 120, limit: 120 }],
+  },
 };
 const run = { commit: 'abc', machine: { cores: 2 }, idle: flat(1), contenders, extras };
-const NAMES = 17;
+const NAMES = 24;
+const watched = extras.watching as NonNullable<Extras['watching']>;
 
 describe('the bars', () => {
   it('hold at their limits, each of them', () => {
@@ -128,6 +138,40 @@ describe('the bars', () => {
     [
       "1,000 waiting tasks after the partner's recovery",
       { extras: { ...extras, partners: { recovery: { tasks: 1_000, perSecond: 50, seconds: 55 } } } },
+    ],
+    [
+      'a day of 10 M erasures as a dataset (s)',
+      { extras: { watching: { dataset: [{ rows: 10 * M, seconds: 181, memory: 1 }] } } },
+    ],
+    ['its memory', { extras: { watching: { dataset: [{ rows: 10 * M, seconds: 1, memory: 401 }] } } }],
+    [
+      'a day of 10 M erasures / 1 M',
+      {
+        extras: {
+          watching: {
+            dataset: [
+              { rows: M, seconds: 10, memory: 1 },
+              { rows: 10 * M, seconds: 111, memory: 1 },
+            ],
+          },
+        },
+      },
+    ],
+    [
+      'rows of test data',
+      { extras: { watching: { canary: { rows: 6, allRows: 1_000, calls: 0, allCalls: 1, erasures: 1 } } } },
+    ],
+    [
+      'calls of test data',
+      { extras: { watching: { canary: { rows: 0, allRows: 1, calls: 2, allCalls: 200, erasures: 1 } } } },
+    ],
+    [
+      'messages to Postgres for 100 scrapes',
+      { extras: { watching: { ...watched, scrapes: { scrapes: 100, messages: 1 } } } },
+    ],
+    [
+      'reported: a trigger',
+      { extras: { watching: { ...watched, sabotage: [{ name: 'a trigger', seconds: 121, limit: 120 }] } } },
     ],
     ['status reads', { extras: { ...extras, statusReads: { status: 499, spread: 200, bare: 1000 } } }],
     [
