@@ -68,6 +68,11 @@ export const ROOMS: readonly Room[] = [
     imports: ['errors.ts', 'tokens.ts', 'settings'],
   },
   {
+    name: 'partners/contract',
+    purpose: 'Tests a partner against the contract, line by line.',
+    imports: ['partners'],
+  },
+  {
     name: 'redis',
     purpose: 'Opens connections with Redis, and tells when it is away.',
     imports: ['errors.ts', 'logger.ts', 'settings'],
@@ -546,6 +551,7 @@ export const ROOMS: readonly Room[] = [
       'store',
       'keys',
       'catalog/live',
+      'partners/contract',
       'locations/kinds',
       'locations/table/cover.ts',
       'catalog',

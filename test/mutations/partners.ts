@@ -59,4 +59,52 @@ export const PARTNERS: readonly Mutation[] = [
     ],
     tests: [REQUESTS],
   },
+  {
+    name: 'absent-about-another-task',
+    breaks: 'test data is gone only where its partner has said so of this very question',
+    edits: [
+      {
+        file: 'src/partners/canary-answer.ts',
+        find: 'if (read.success && read.data.task === task)',
+        replace: 'if (read.success)',
+      },
+    ],
+    tests: ['test/unit/partner-canary.test.ts'],
+  },
+  {
+    name: 'one-id-for-all-looks',
+    breaks: 'a partner that keeps its answers by id still looks anew for test data',
+    edits: [
+      {
+        file: 'src/locations/http/send.ts',
+        find: 'const asked = { ...of, id: uuidv7(), partner',
+        replace: 'const asked = { ...of, partner',
+      },
+    ],
+    tests: ['test/integration/partner-canary.test.ts'],
+  },
+  {
+    name: 'older-versions-are-absent',
+    breaks: 'a file whose older versions are kept is not taken for erased test data',
+    edits: [
+      {
+        file: 'src/locations/object-store/test-data.ts',
+        find: 'const versions = await store.keepsVersions();',
+        replace: 'const versions = false;',
+      },
+    ],
+    tests: ['test/integration/partner-canary.test.ts'],
+  },
+  {
+    name: 'any-done-is-the-same-answer',
+    breaks: 'a partner is told when it answers a repeated message as another one',
+    edits: [
+      {
+        file: 'src/partners/contract/alike.ts',
+        find: "return after.kind === 'done' && statusOf(first) === statusOf(second);",
+        replace: "return after.kind === 'done';",
+      },
+    ],
+    tests: ['test/integration/partner-test.test.ts'],
+  },
 ];

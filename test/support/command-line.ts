@@ -4,6 +4,7 @@ import { catalogCommand } from '../../src/cli/catalog.ts';
 import { eraseCommand } from '../../src/cli/erase.ts';
 import { holdCommand } from '../../src/cli/hold.ts';
 import { listCommand } from '../../src/cli/list.ts';
+import { partnerCommand } from '../../src/cli/partner.ts';
 import { planCommand } from '../../src/cli/plan.ts';
 import { releaseCommand } from '../../src/cli/release.ts';
 import { replayCommand } from '../../src/cli/replay.ts';
@@ -58,6 +59,7 @@ export async function runVerb(env: Record<string, string>, args: string[], optio
     releaseCommand,
     replayCommand,
     catalogCommand,
+    partnerCommand,
   ];
   const program = new Command('lethe');
   for (const verb of verbs) program.addCommand(verb(terminal));

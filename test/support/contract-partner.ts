@@ -8,13 +8,14 @@ export const WRONGS = [
   'takes any signature',
   'takes old messages',
   'takes messages from ahead',
+  'looks without a signature',
+  'fails the second time',
   'answers anew',
   'erases for any type',
   'plants nothing',
   'erases what is newer',
   'keeps the data',
   'lies when asked',
-  'plants twice',
 ] as const;
 export type Wrong = (typeof WRONGS)[number];
 
@@ -22,7 +23,7 @@ type Options = {
   secret: string;
   wrong?: Wrong | undefined;
   /** How it answers an erasure, in the place of doing it well. */
-  answers?: BehaviourName | undefined;
+  answers?: BehaviourName | Behaviour | undefined;
   /** It takes an erasure with 202, erases later, and acknowledges. */
   later?: boolean;
 };
@@ -62,7 +63,9 @@ export async function startContractPartner(options: Options) {
 
   const behave: Behaviour = async (hands) => {
     const { received, response, acknowledge } = hands;
-    if (refuses(received)) return json(response, 401, { error: 'signature' });
+    const isLook = (received.message as { type?: string } | undefined)?.type === 'lethe.canary.look';
+    if (refuses(received) && !(is('looks without a signature') && isLook))
+      return json(response, 401, { error: 'signature' });
     const message = received.message as unknown as {
       id: string;
       type: string;
@@ -70,20 +73,22 @@ export async function startContractPartner(options: Options) {
     };
     const [account] = Object.values(message.data.account) as [string];
     const { id, type } = message;
-    if (type === 'lethe.canary.look') {
+    if (isLook) {
       const isThere = (held.get(account) ?? []).length > 0;
       const status = isThere && !is('lies when asked') ? 'present' : 'absent';
       return json(response, 200, { task: id, status });
     }
     if (type === 'lethe.canary.plant') {
       const things = held.get(account) ?? [];
-      const isNew = is('plants twice') || things.every(({ plant }) => plant !== id);
+      const isNew = things.every(({ plant }) => plant !== id);
       if (isNew && !is('plants nothing')) held.set(account, [...things, { at: Date.now(), plant: id }]);
       return json(response, 200, { task: id, status: 'planted', items: 1 });
     }
     if (type !== 'lethe.erasure.requested' && !is('erases for any type'))
       return json(response, 400, { error: 'unknown type' });
+    if (typeof state.answers === 'function') return state.answers(hands);
     if (state.answers) return BEHAVIOURS[state.answers](hands);
+    if (is('fails the second time') && said.has(id)) return BEHAVIOURS.error(hands);
     const before = Date.parse(message.data.requestedAt ?? '');
     if (state.later) {
       json(response, 202, {});

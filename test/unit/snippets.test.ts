@@ -130,13 +130,15 @@ describe('the command line, where the pages mention it', () => {
   const all = [...mentioned, ...begins('lethe')];
   /** What takes no options, and runs until it is stopped or prints one thing. */
   const plain = ['api', 'worker', 'migrate', 'password', 'openapi'];
+  /** What has verbs of its own. */
+  const groups = ['catalog', 'partner', 'canary', 'dataset'];
 
   it('has the verbs and the options', async () => {
     expect(all.length).toBeGreaterThan(20);
     for (const { place, words } of all) {
       const [, verb, second] = words as [string, string, string?];
       if (verb.startsWith('--') || plain.includes(verb)) continue;
-      const path = verb === 'catalog' && /^\w+$/.test(second ?? '') ? [verb, second as string] : [verb];
+      const path = groups.includes(verb) && /^\w+$/.test(second ?? '') ? [verb, second as string] : [verb];
       const { out } = await runVerb({}, [...path, '--help']);
       expect(out, `${place}: ${words.join(' ')}`).toContain(`Usage: lethe ${path.join(' ')}`);
       for (const option of words.filter((word) => word.startsWith('--')))
