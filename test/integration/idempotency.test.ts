@@ -8,7 +8,7 @@ import {
 import { requestErasure } from '../../src/erasure/accept/request.ts';
 import type { Resources } from '../../src/resources.ts';
 import { rowsOf } from '../support/evidence.ts';
-import { erasuresOf, expectProblem, isFlagged, SMALL, subject } from '../support/subject.ts';
+import { erasuresOf, expectProblem, isFlagged, isTooBusy, SMALL, subject } from '../support/subject.ts';
 import { until } from '../support/until.ts';
 import { type Call, createWorld, jwt, KEYS, type World } from '../support/world.ts';
 
@@ -120,7 +120,13 @@ describe('a repeated request', () => {
   it.each([SMALL, 1000])('sent 30 times at once for %i posts is one erasure', async (posts) => {
     const { account } = await subject(world.sql, posts);
     const key = newKey();
-    const answers = await Promise.all(Array.from({ length: 30 }, () => ask(account, key)));
+    // Whoever was not in time on a busy machine has given the key back, and asks again.
+    const inTime = () =>
+      until('it is in time', async () => {
+        const answer = await ask(account, key);
+        return isTooBusy(answer) ? null : answer;
+      });
+    const answers = await Promise.all(Array.from({ length: 30 }, inTime));
     const [only, ...others] = await erasuresOf(world.sql, account);
     expect(others).toEqual([]);
     const refused = answers.filter((a) => a.status === 409);

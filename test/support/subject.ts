@@ -60,14 +60,21 @@ export function expectProblem(answer: Answer, status: number, code: string): voi
   if (status === 401) expect(answer.headers.get('www-authenticate')).toMatch(/^Bearer realm="lethe", error="/);
 }
 
+/** True where a busy machine was not in time: nothing was accepted, and the same request may be made again. */
+export function isTooBusy(answer: Answer): boolean {
+  if (answer.status !== 503) return false;
+  expect(Number(answer.headers.get('retry-after'))).toBeGreaterThan(0);
+  return ['database_unavailable', 'account_busy'].includes(String(answer.body.code));
+}
+
 /**
  * Asks for an erasure and expects it to be accepted; returns its id and the API's path with the token of its status link.
- * A busy machine answers that the database was late, and to try again: then nothing was accepted, and it is asked again.
+ * It is asked again where the machine is too busy.
  */
 export async function accepted(call: Call, account: string, options: Parameters<Call>[2] = { body: {} }) {
   const answer = await until('the database is in time', async () => {
     const answer = await call('POST', `/v1/accounts/${account}/erasure`, options);
-    return answer.body.code === 'database_unavailable' ? null : answer;
+    return isTooBusy(answer) ? null : answer;
   });
   expect(answer.status, JSON.stringify(answer.body)).toBeOneOf([200, 202]);
   const link = new URL(String(answer.body.statusUrl));
