@@ -9,8 +9,8 @@ import { deriveToken } from '../../src/tokens.ts';
 import { complaintsOf, findViolations, openBrowser, overflowOf, takePicture } from '../support/browser.ts';
 import { checksum, expectErased, ledger, rowsOf } from '../support/evidence.ts';
 import { deletedRows, stateOf } from '../support/progress.ts';
-import { createTemplate } from '../support/servers.ts';
 import { accepted, everything, isFlagged, subject } from '../support/subject.ts';
+import { createTemplate } from '../support/template.ts';
 import { until } from '../support/until.ts';
 import { type Call, createWorld, SECRET, type World } from '../support/world.ts';
 

@@ -6,8 +6,8 @@ import { connect } from '../../src/store/client.ts';
 import { checksum, expectErased } from '../support/evidence.ts';
 import { paceIn, sliceRows, untilRecovered, untilSlowed } from '../support/pace.ts';
 import { stateOf } from '../support/progress.ts';
-import { createTemplate } from '../support/servers.ts';
 import { accepted, subject } from '../support/subject.ts';
+import { createTemplate } from '../support/template.ts';
 import { until } from '../support/until.ts';
 import { type Call, createWorld, type World } from '../support/world.ts';
 

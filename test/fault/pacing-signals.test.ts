@@ -6,8 +6,8 @@ import { readPressure } from '../../src/pace/pressure.ts';
 import { checksum, expectErased } from '../support/evidence.ts';
 import { paceIn, untilRecovered, untilSlowed } from '../support/pace.ts';
 import { stateOf } from '../support/progress.ts';
-import { createTemplate } from '../support/servers.ts';
 import { accepted, subject } from '../support/subject.ts';
+import { createTemplate } from '../support/template.ts';
 import { until } from '../support/until.ts';
 import { type Call, createWorld, type World } from '../support/world.ts';
 

@@ -7,8 +7,8 @@ import { Wire } from '../harness/wire.ts';
 import { checksum, expectErased, rowsOf } from '../support/evidence.ts';
 import { finishedChunks, stateOf } from '../support/progress.ts';
 import { begin } from '../support/run-by-hand.ts';
-import { createTemplate } from '../support/servers.ts';
 import { subject } from '../support/subject.ts';
+import { createTemplate } from '../support/template.ts';
 import { until } from '../support/until.ts';
 import { type Call, createWorld, KEYS, type World } from '../support/world.ts';
 

@@ -3,8 +3,8 @@ import { type PostgresServer, startPostgres } from '../../dev/postgres.ts';
 import type { ViewerLimits } from '../../src/http/live/viewers.ts';
 import { startApi } from '../../src/main.ts';
 import { type Follower, follow } from '../support/follow.ts';
-import { createTemplate } from '../support/servers.ts';
 import { accepted, LARGE, subject } from '../support/subject.ts';
+import { createTemplate } from '../support/template.ts';
 import { until } from '../support/until.ts';
 import { type Call, createWorld, KEYS, type World } from '../support/world.ts';
 

@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import postgres, { type Sql } from 'postgres';
 import { type PostgresServer, startPostgres, startStandby } from '../../dev/postgres.ts';
-import { createTemplate, TEMPLATE } from '../support/servers.ts';
+import { createTemplate, TEMPLATE } from '../support/template.ts';
 import { send } from './signal.ts';
 import { type Ballast, mountSmallDisk } from './small-disk.ts';
 

@@ -8,6 +8,7 @@ import { parse } from 'yaml';
 import { type PostgresServer, startPostgres } from '../../dev/postgres.ts';
 import { type Running, start, stop } from '../../dev/process.ts';
 import { type RedisServer, startRedis } from '../../dev/redis.ts';
+import { program } from '../support/program.ts';
 import { until } from '../support/until.ts';
 import { createWorld, KEYS, type World } from '../support/world.ts';
 
@@ -52,7 +53,7 @@ function run(name: 'migrate' | 'api' | 'worker'): Running {
     LOG_LEVEL: 'info',
   };
   for (const [variable, value] of Object.entries(here)) if (variable in env) env[variable] = value;
-  const child = start(process.execPath, ['--import', 'tsx', 'src/cli/lethe.ts', ...services[name].command], { env });
+  const child = start(process.execPath, [program('src/cli/lethe.ts'), ...services[name].command], { env });
   running.push(child);
   return child;
 }

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type PostgresServer, startPostgres } from '../../dev/postgres.ts';
-import { createTemplate } from '../support/servers.ts';
 import { accepted, expectProblem, subject } from '../support/subject.ts';
+import { createTemplate } from '../support/template.ts';
 import { until } from '../support/until.ts';
 import { type Answer, type Call, createWorld, KEYS, type World } from '../support/world.ts';
 

@@ -6,6 +6,7 @@ import { DUE_REVOCATIONS } from '../../src/erasure/revoke/revoke-tokens.ts';
 import { DUE_MAILS } from '../../src/mail/due-mails.ts';
 import type { Resources } from '../../src/resources.ts';
 import { MOST_TAKEN, takeDue } from '../../src/store/take-due.ts';
+import { program } from '../support/program.ts';
 import { createWorld, type World } from '../support/world.ts';
 
 let world: World;
@@ -29,7 +30,7 @@ async function due(count: number): Promise<void> {
 
 /** A process of its own that waits for the word to take what is due. */
 async function taker() {
-  const args = ['--import', 'tsx', 'test/support/take-due.ts', world.url];
+  const args = [program('test/support/take-due.ts'), world.url];
   const child = spawn(process.execPath, args, { stdio: ['pipe', 'pipe', 'inherit'] });
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   expect((await lines.next()).value).toBe('ready');

@@ -1,4 +1,5 @@
 import { start, stop, waitForOutput } from '../../dev/process.ts';
+import { program } from '../support/program.ts';
 import { until } from '../support/until.ts';
 import type { AskedPlace } from './asked-subject.ts';
 
@@ -9,7 +10,7 @@ export const STOPPED = 'stopped in a call';
 
 /** Makes the calls that are due in a process of its own, which is killed between the answer and its settling. */
 export async function killInCall({ name, world, sql }: AskedPlace): Promise<void> {
-  const args = ['--import', 'tsx', 'test/kinds/stop-in-call.ts', name];
+  const args = [program('test/kinds/stop-in-call.ts'), name];
   const env = { PATH: process.env.PATH, ...world.env };
   const running = start(process.execPath, args, { env });
   try {

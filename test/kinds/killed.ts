@@ -1,4 +1,5 @@
 import { start, stop, waitForOutput } from '../../dev/process.ts';
+import { program } from '../support/program.ts';
 import { until } from '../support/until.ts';
 import type { Place } from './subject.ts';
 
@@ -9,7 +10,7 @@ export const STOPPED = 'stopped in a slice';
 
 /** Runs a chunk's job in a process of its own, which is killed in the middle of the second slice. */
 export async function killInChunk({ name, world, sql }: Place, chunkId: number): Promise<void> {
-  const args = ['--import', 'tsx', 'test/kinds/stop-in-chunk.ts', name, String(chunkId)];
+  const args = [program('test/kinds/stop-in-chunk.ts'), name, String(chunkId)];
   const env = { PATH: process.env.PATH, ...world.env };
   const running = start(process.execPath, args, { env });
   try {

@@ -11,7 +11,8 @@ import type { Kinds } from '../../src/locations/kinds/registry.ts';
 import { createLogger } from '../../src/logger.ts';
 import { type Started, startApi, startWorker } from '../../src/main.ts';
 import { closeAll, openResources, type Resources } from '../../src/resources.ts';
-import { TEMPLATE } from './servers.ts';
+import { program } from './program.ts';
+import { TEMPLATE } from './template.ts';
 
 export const KEYS = { write: 'key-write', read: 'key-read', admin: 'key-admin' };
 const JWT_SECRET = 'j'.repeat(40);
@@ -91,7 +92,7 @@ export async function createWorld(options: Options = {}) {
     },
     /** A real process of the command line, for tests that kill it. */
     spawn: (args: string[], more: Record<string, string> = {}) => {
-      const child = start(process.execPath, ['--import', 'tsx', 'src/cli/lethe.ts', ...args], {
+      const child = start(process.execPath, [program('src/cli/lethe.ts'), ...args], {
         env: {
           PATH: process.env.PATH,
           LOG_LEVEL: 'info',

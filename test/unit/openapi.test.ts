@@ -10,6 +10,7 @@ import { createApp } from '../../src/http/app.ts';
 import { createViewers } from '../../src/http/live/viewers.ts';
 import { createEnqueue } from '../../src/jobs/enqueue.ts';
 import { createMetrics } from '../../src/metrics.ts';
+import { program } from '../support/program.ts';
 import { createWorld, type World } from '../support/world.ts';
 
 type Operation = {
@@ -100,7 +101,7 @@ describe('the document', () => {
 });
 
 it('is printed by the command line without a configuration', async () => {
-  const command = ['--import', 'tsx', 'src/cli/lethe.ts', 'openapi'];
+  const command = [program('src/cli/lethe.ts'), 'openapi'];
   const { stdout, stderr } = await promisify(execFile)(process.execPath, command, { env: { PATH: process.env.PATH } });
   expect(JSON.parse(stdout)).toEqual(document);
   expect(stderr).toBe('');
