@@ -92,10 +92,11 @@ export type Config = z.infer<typeof schema> & {
   /** A variable that only the catalog names, such as a partner's secret; undefined: not set, or not to be read. */
   readonly variable: (name: string) => string | undefined;
 };
-export type Role = 'api' | 'worker' | 'migrate' | 'cli' | 'catalog' | 'plan' | 'partner';
+export type Role = 'api' | 'worker' | 'migrate' | 'cli' | 'catalog' | 'alerts' | 'plan' | 'partner';
 /** Roles that need a few options only: a job that checks the catalog knows no secret. */
 const NEEDS: Partial<Record<Role, Partial<Record<keyof typeof schema.shape, true>>>> = {
   migrate: { DATABASE_URL: true, LETHE_DIRECT_DATABASE_URL: true, LOG_LEVEL: true },
+  alerts: { LETHE_CATALOG: true },
   catalog: { DATABASE_URL: true, LETHE_CATALOG: true, LETHE_PRIVATE_HOSTS: true, LOG_LEVEL: true },
   partner: { LOG_LEVEL: true },
 };

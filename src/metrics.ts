@@ -105,6 +105,11 @@ export function createMetrics(options: { defaults: boolean }) {
     held: gauge(cluster, 'erasures_held', 'Live erasures on hold by state', ['state']),
     oldestHold: gauge(cluster, 'oldest_hold_age_seconds', 'Age of the oldest hold; 0 without any'),
     oldestLive: gauge(cluster, 'oldest_live_erasure_age_seconds', 'Age of the oldest live erasure; 0 without any'),
+    deadlineUsed: gauge(
+      cluster,
+      'erasure_deadline_used_ratio',
+      'The largest part of its deadline that a live erasure has used; none on hold, none that waits for its start',
+    ),
     overdueErasures: gauge(cluster, 'erasures_overdue', 'Live erasures past their deadline'),
     overdueTasks: gauge(cluster, 'tasks_overdue', 'Unfinished tasks of live erasures past their deadline'),
     dueNotStarted: gauge(

@@ -521,6 +521,11 @@ export const ROOMS: readonly Room[] = [
     ],
   },
   {
+    name: 'alerts',
+    purpose: 'Rules, routes and a dashboard that a catalog makes; only texts, no I/O.',
+    imports: ['catalog/live'],
+  },
+  {
     name: 'cli/shell',
     purpose: 'What the verbs share: open, find an account, print, fail in words.',
     imports: [
@@ -564,6 +569,7 @@ export const ROOMS: readonly Room[] = [
       'http/api/asyncapi.ts',
       'http/api/openapi.ts',
       'http/sign-in/password.ts',
+      'alerts',
       'main.ts',
       'cli/shell',
     ],

@@ -26,6 +26,7 @@ const VERBS: Record<string, () => Promise<Command>> = {
   hold: async () => (await import('./hold.ts')).holdCommand(terminal),
   release: async () => (await import('./release.ts')).releaseCommand(terminal),
   replay: async () => (await import('./replay.ts')).replayCommand(terminal),
+  alerts: async () => (await import('./alerts.ts')).alertsCommand(terminal),
   catalog: async () => (await import('./catalog.ts')).catalogCommand(terminal),
   partner: async () => (await import('./partner.ts')).partnerCommand(terminal),
 };

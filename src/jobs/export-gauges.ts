@@ -73,6 +73,7 @@ async function setBacklog(ctx: Pick<Context, 'db'>, metrics: Metrics): Promise<v
   metrics.oldestHold.set(now.oldestHold);
   metrics.oldestLive.set(now.oldestLive);
   metrics.dueNotStarted.set(now.dueNotStarted);
+  metrics.deadlineUsed.set(now.deadlineUsed);
   metrics.overdueErasures.set(now.overdueErasures);
   metrics.overdueTasks.set(now.overdueTasks);
   metrics.oldestMail.set(now.oldestMail);

@@ -1,5 +1,6 @@
 import { PassThrough, Writable } from 'node:stream';
 import { Command } from 'commander';
+import { alertsCommand } from '../../src/cli/alerts.ts';
 import { catalogCommand } from '../../src/cli/catalog.ts';
 import { eraseCommand } from '../../src/cli/erase.ts';
 import { holdCommand } from '../../src/cli/hold.ts';
@@ -60,6 +61,7 @@ export async function runVerb(env: Record<string, string>, args: string[], optio
     replayCommand,
     catalogCommand,
     partnerCommand,
+    alertsCommand,
   ];
   const program = new Command('lethe');
   for (const verb of verbs) program.addCommand(verb(terminal));

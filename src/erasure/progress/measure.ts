@@ -11,6 +11,8 @@ export type Measures = {
   oldestHold: number;
   oldestLive: number;
   dueNotStarted: number;
+  /** The largest part of its deadline that an erasure has used which is neither on hold nor waiting for its start. */
+  deadlineUsed: number;
   overdueErasures: number;
   overdueTasks: number;
   oldestMail: number;
@@ -25,7 +27,10 @@ export type Measures = {
 const MEASURING = { statementMs: 4_500, lockMs: 2_000 } as const;
 
 type Live = (typeof LIVE)[number];
-type Row = Record<'hold_age' | 'live_age' | 'due_age' | 'mail_age' | 'overdue' | Live | `held_${Live}`, number> & {
+type Row = Record<
+  'hold_age' | 'live_age' | 'due_age' | 'mail_age' | 'used' | 'overdue' | Live | `held_${Live}`,
+  number
+> & {
   swept_at: number | null;
 };
 
@@ -52,6 +57,8 @@ export async function measureBacklog(db: Database): Promise<Measures> {
       SELECT ${counts},
              ${age('held_at', 'held_at IS NOT NULL')} AS hold_age, ${age('requested_at', 'true')} AS live_age,
              ${age('starts_at', "state = 'scheduled' AND starts_at <= now() AND held_at IS NULL")} AS due_age,
+             coalesce(max(extract(epoch FROM now() - requested_at) / nullif(extract(epoch FROM due_at - requested_at), 0))
+               FILTER (WHERE held_at IS NULL AND (state <> 'scheduled' OR starts_at <= now())), 0)::numeric AS used,
              count(*) FILTER (WHERE due_at < now())::int AS overdue,
              (SELECT ${age('created_at', 'true')} FROM lethe.notification WHERE state = 'pending') AS mail_age,
              (SELECT extract(epoch FROM done_at)::numeric FROM lethe.duty WHERE name = 'sweep') AS swept_at
@@ -65,6 +72,7 @@ export async function measureBacklog(db: Database): Promise<Measures> {
       oldestHold: row?.hold_age ?? 0,
       oldestLive: row?.live_age ?? 0,
       dueNotStarted: row?.due_age ?? 0,
+      deadlineUsed: row?.used ?? 0,
       overdueErasures: row?.overdue ?? 0,
       overdueTasks: tasks?.n ?? 0,
       oldestMail: row?.mail_age ?? 0,
