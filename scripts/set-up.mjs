@@ -51,9 +51,9 @@ const MANAGERS = {
 /**
  * Installs a program with the machine's package manager unless one of its `commands` is there. `packages`:
  * its name for each manager, `otherwise` for the rest. `ways`: what somebody can do about it. What is `optional`
- * may stay away: whoever uses it says so.
+ * may stay away: whoever uses it says so. `services`: what its package starts, and nobody needs.
  */
-function installProgram({ what, commands, packages, ways, optional = false }) {
+function installProgram({ what, commands, packages, ways, optional = false, services = [] }) {
   const found = () => commands.some((command) => works(command, '--version'));
   if (found()) return;
   if (optional && (process.env.LETHE_NO_INSTALL === '1' || !Object.keys(MANAGERS).some((m) => works(m, '--version'))))
@@ -74,7 +74,15 @@ function installProgram({ what, commands, packages, ways, optional = false }) {
     const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive', RUNLEVEL: '1' };
     spawnSync(command, args, { env, stdio: ['ignore', 'ignore', optional ? 'ignore' : 'inherit'] });
   }
+  stopServices(sudo, services);
   if (!found() && !optional) fail(`${what} could not be installed: ${ways}`);
+}
+
+/** Under systemd a package starts its services, whatever the environment says. These came a moment ago: nobody uses them. */
+function stopServices(sudo, services) {
+  if (services.length === 0 || !existsSync('/run/systemd/system')) return;
+  const [command, ...args] = [...sudo, 'systemctl', 'disable', '--now', ...services];
+  spawnSync(command, args, { stdio: 'ignore' });
 }
 
 /** A Redis binary on the PATH, installed with the machine's package manager when it is missing. */
@@ -107,6 +115,33 @@ export function installRabbit() {
     ),
     packages: { brew: 'rabbitmq', otherwise: 'rabbitmq-server' },
     ways: 'install rabbitmq-server',
+  });
+}
+
+/** promtool and amtool, which read the rules and routes that `lethe alerts` prints. Their servers are not needed. */
+export function installPromtool() {
+  installProgram({
+    what: 'promtool',
+    commands: ['promtool'],
+    packages: {
+      dnf: 'golang-github-prometheus',
+      zypper: 'golang-github-prometheus-prometheus',
+      otherwise: 'prometheus',
+    },
+    ways: 'install promtool, which comes with Prometheus',
+    services: ['prometheus'],
+  });
+  installProgram({
+    what: 'amtool',
+    commands: ['amtool'],
+    packages: {
+      'apt-get': 'prometheus-alertmanager',
+      dnf: 'golang-github-prometheus-alertmanager',
+      zypper: 'golang-github-prometheus-alertmanager',
+      otherwise: 'alertmanager',
+    },
+    ways: 'install amtool, which comes with Alertmanager',
+    services: ['prometheus-alertmanager'],
   });
 }
 

@@ -4,6 +4,7 @@ import {
   installChromium,
   installPackages,
   installPgbouncer,
+  installPromtool,
   installRabbit,
   installRedis,
   run,
@@ -16,6 +17,7 @@ installPackages();
 installRedis();
 installChromium();
 installRabbit();
+installPromtool();
 const given = process.argv.slice(2);
 if (given.length === 0) installPgbouncer();
 const steps = [

@@ -17,8 +17,8 @@ export function burningFast({ used, failing, done }: Burning): string {
 }
 
 /**
- * More than four fifths of the deadline are used, for half an hour. In the last six hours it was so on average, or the
- * use has only grown: one task that is done at the last moment is not told.
+ * More than four fifths of the deadline are used, for half an hour. Over six hours it was so on average, or the use has
+ * only grown. So one task that is done at the last moment is not told.
  */
 export function burningSlow({ used }: Pick<Burning, 'used'>): string {
   return `min_over_time(${used}[30m:1m]) > 0.8

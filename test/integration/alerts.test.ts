@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { dashboardOf } from '../../src/alerts/dashboard.ts';
 import { printRoutes } from '../../src/alerts/routes.ts';
@@ -7,6 +8,7 @@ import { loadCatalog } from '../../src/catalog/load.ts';
 import { createMetrics } from '../../src/metrics.ts';
 import { HOSTILE, type Names, PLAIN, watchedCatalog } from '../support/alert-catalog.ts';
 import { type Firing, firings, healthy, type Series } from '../support/alert-series.ts';
+import { runVerb } from '../support/command-line.ts';
 import { runTool, yamlJson } from '../support/promtool.ts';
 
 const CATALOGS: [string, Names][] = [
@@ -140,5 +142,29 @@ describe.each(DECLARED)('the dashboard of %s', (_, declared) => {
       expect(asked(expr).length, expr).toBeGreaterThan(0);
       for (const name of asked(expr)) expect(series, expr).toContain(name);
     }
+  });
+});
+
+describe('lethe alerts', () => {
+  const lethe = (args: string[], catalog = 'catalog.yaml') => runVerb({ LETHE_CATALOG: catalog }, ['alerts', ...args]);
+
+  it.each([
+    [[], 'alerts.yaml'],
+    [['--routes'], 'alertmanager.yaml'],
+    [['--dashboard'], 'dashboard.json'],
+  ])('%j prints %s, and needs nothing but the catalog', async (args, file) => {
+    expect(await lethe(args)).toEqual({ code: 0, out: readFileSync(`ops/${file}`, 'utf8'), err: '' });
+  });
+
+  it.each([
+    ['a catalog that is not there', [], 'nowhere.yaml', /^lethe: LETHE_CATALOG: cannot read nowhere\.yaml/],
+    ['a catalog that is none', [], 'package.json', /^lethe: package\.json: /],
+    ['two files at once', ['--routes', '--dashboard'], 'catalog.yaml', /^lethe: --routes and --dashboard are two/],
+    ['an argument', ['reader'], 'catalog.yaml', /^error: too many arguments/],
+  ])('refuses %s with exit code 2', async (_, args, catalog, words) => {
+    const { code, out, err } = await lethe(args, catalog);
+    expect({ code, out }).toEqual({ code: 2, out: '' });
+    expect(err).toMatch(words);
+    if (catalog !== 'package.json') expect(err.trimEnd().split('\n').length).toBe(1);
   });
 });

@@ -322,6 +322,26 @@ describe("the cluster's gauges", () => {
     await other.close();
   });
 
+  it('tell how much of a deadline is used, but not of what waits for its start or is on hold', async () => {
+    const other = await createWorld();
+    const { ctx } = await other.domain();
+    const add = (state: string, used: number, starts: string, held: string | null = null) =>
+      other.sql`INSERT INTO lethe.erasure (id, account_key, state, mode, requested_at, starts_at, due_at, held_at, catalog_digest)
+        VALUES (gen_random_uuid(), gen_random_uuid()::text, ${state}, 'scheduled', now() - ${used} * interval '100 hours',
+                now() + ${starts}::interval, now() + ${1 - used} * interval '100 hours', ${held}::timestamptz, 'd')`;
+    const used = async () => Math.round((await measureBacklog(ctx.db)).deadlineUsed * 1000);
+    expect(await used()).toBe(0);
+    await add('running', 0.25, '-1h');
+    await add('awaiting', 0.4, '-1h');
+    await add('completed', 0.99, '-1h');
+    await add('running', 0.9, '-1h', '2026-01-01');
+    await add('scheduled', 0.8, '1h');
+    expect(await used()).toBe(400);
+    await add('scheduled', 0.6, '-1s');
+    expect(await used()).toBe(600);
+    await other.close();
+  });
+
   it('never walk the finished erasures', async () => {
     const other = await createWorld();
     const { ctx } = await other.domain();

@@ -1,5 +1,6 @@
 import { ACCESS } from './access.ts';
 import { ACCOUNTS } from './accounts.ts';
+import { ALERTS } from './alerts.ts';
 import { CALL_MUTATIONS } from './calls.ts';
 import { CATALOG } from './catalog.ts';
 import { ERASERS } from './erasers.ts';
@@ -38,4 +39,5 @@ export const MUTATIONS: readonly Mutation[] = [
   ...TEMPLATES,
   ...PARTNERS,
   ...REPLAYS,
+  ...ALERTS,
 ];
