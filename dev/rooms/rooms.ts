@@ -424,6 +424,16 @@ export const ROOMS: readonly Room[] = [
     ],
   },
   {
+    name: 'http/support/words',
+    purpose: 'What the support pages say: states, moments, errors, what happened and what happens next.',
+    imports: ['errors.ts', 'events', 'erasure/model', 'erasure/progress', 'http/sign-in'],
+  },
+  {
+    name: 'http/support/line',
+    purpose: 'An erasure as one line of tasks, from the request to the warehouse.',
+    imports: ['catalog/live', 'erasure/model', 'erasure/progress', 'http/sign-in', 'http/support/words'],
+  },
+  {
     name: 'http/support',
     purpose: 'The support pages and Bull Board, behind one login.',
     imports: [
@@ -437,12 +447,31 @@ export const ROOMS: readonly Room[] = [
       'pace',
       'erasure/model',
       'erasure/progress',
+      'erasure/watch',
       'erasure/accept',
       'jobs/redis/producers.ts',
       'jobs/enqueue.ts',
       'http/server',
       'http/assets',
       'http/sign-in',
+      'http/support/words',
+      'http/support/line',
+    ],
+  },
+  {
+    name: 'http/support/watch',
+    purpose: 'The pages that watch the pipeline: how it stands with each owner, and with the test data.',
+    imports: [
+      'catalog/live',
+      'erasure/model',
+      'erasure/progress',
+      'erasure/watch',
+      'http/server',
+      'http/assets',
+      'http/sign-in',
+      'http/support/words',
+      'http/support/address.ts',
+      'http/support/behind-login.ts',
     ],
   },
   {
@@ -464,6 +493,7 @@ export const ROOMS: readonly Room[] = [
       'http/status',
       'http/sign-in',
       'http/support',
+      'http/support/watch',
     ],
   },
   {

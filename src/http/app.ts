@@ -19,8 +19,10 @@ import type { Viewers } from './live/viewers.ts';
 import { problem, toLetheError } from './server/problem.ts';
 import { loginRoutes } from './sign-in/login.ts';
 import { STATUS_POLICY, statusPages } from './status/routes.ts';
+import { SUPPORT_POLICY } from './support/behind-login.ts';
 import { boardRoutes } from './support/board.ts';
-import { SUPPORT_POLICY, supportRoutes } from './support/routes.ts';
+import { supportRoutes } from './support/routes.ts';
+import { ownersRoutes, testDataRoutes } from './support/watch/routes.ts';
 
 /** What the application works with. Each room takes its part of it. */
 export type Api = {
@@ -74,7 +76,7 @@ export function createApp(api: Api): Hono {
   const pages = statusPages(api, assets);
   app.use(requestId({ limitLength: 64 }));
   // The middleware that is added first has the last word on a header.
-  for (const path of ['/admin/erasures/*', '/admin/login'])
+  for (const path of ['/admin/erasures/*', '/admin/owners/*', '/admin/test-data/*', '/admin/login'])
     app.use(path, secured({ ...ADMIN_HEADERS, contentSecurityPolicy: SUPPORT_POLICY }));
   app.use('/admin/*', secured({ ...ADMIN_HEADERS, contentSecurityPolicy: ADMIN_POLICY }), keepNoCopy);
   app.use(secured({ referrerPolicy: 'no-referrer', xFrameOptions: 'DENY' }));
@@ -119,6 +121,8 @@ export function createApp(api: Api): Hono {
   app.route('/', apiRoutes(api));
   app.get('/admin', (c) => c.redirect(assets.href('/admin/erasures'), 303));
   app.route('/admin/erasures', supportRoutes(api, assets));
+  app.route('/admin/owners', ownersRoutes(api, assets));
+  app.route('/admin/test-data', testDataRoutes(api, assets));
   app.route('/admin', loginRoutes(api, assets));
   app.route('/admin/queues', boardRoutes(api, assets));
   app.route('/assets', assets.routes);

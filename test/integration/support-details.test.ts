@@ -5,7 +5,7 @@ import { readHistory } from '../../src/erasure/progress/history.ts';
 import { scrubExpired } from '../../src/erasure/upkeep/scrub.ts';
 import { appendEvent } from '../../src/events/append.ts';
 import { hashPassword } from '../../src/http/sign-in/password.ts';
-import { shortId } from '../../src/http/support/marks.ts';
+import { shortId } from '../../src/http/support/words/marks.ts';
 import type { Resources } from '../../src/resources.ts';
 import { OWN_TABLES } from '../../src/store/limits.ts';
 import { transaction } from '../../src/store/transaction.ts';

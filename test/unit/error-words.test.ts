@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { ERRORS, type ErrorCode, LetheError } from '../../src/errors.ts';
-import { errorWords, outcomeWords, wordsOf } from '../../src/http/support/error-words.ts';
-import { eventWords } from '../../src/http/support/history-words.ts';
+import { errorWords, outcomeWords, wordsOf } from '../../src/http/support/words/error-words.ts';
+import { eventWords } from '../../src/http/support/words/history-words.ts';
 
 const CODES = Object.keys(ERRORS) as ErrorCode[];
 const HOSTILE = '<script>alert(1)</script>';

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { STATES } from '../../src/erasure/model/states.ts';
-import { clockWords, momentWords, spanWords, whoWords } from '../../src/http/support/moments.ts';
-import { isHeld, isOverdue, nextStep } from '../../src/http/support/next-step.ts';
+import { clockWords, momentWords, spanWords, whoWords } from '../../src/http/support/words/moments.ts';
+import { isHeld, isOverdue, nextStep } from '../../src/http/support/words/next-step.ts';
 
 const NOW = new Date('2026-11-22T13:48:00Z');
 const at = (text: string) => new Date(text);

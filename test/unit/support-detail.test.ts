@@ -85,12 +85,21 @@ describe('the page of an erasure that others have not confirmed', () => {
 
   it('says of each location how it stands, and counts nothing that nobody has counted', async () => {
     const { row } = await read('awaiting');
-    expect(row('posts')).toBe('posts reader Done 2,500 0 22 Dec, 13:00 UTC');
+    expect(row('posts')).toBe('posts reader Done 2,500 – – 22 Dec, 13:00 UTC');
     expect(row('newsletter')).toBe(
-      'newsletter marketing Waits for its owner’s confirmation not counted 0 22 Dec, 13:00 UTC',
+      'newsletter marketing Waits for its owner’s confirmation not counted – – 22 Dec, 13:00 UTC',
     );
-    expect(row('invoices')).toBe('invoices billing Kept none 0 22 Dec, 13:00 UTC');
+    expect(row('invoices')).toBe('invoices billing Kept none – – 22 Dec, 13:00 UTC');
     expect(row('accounts')).toContain('the account’s own row, last');
+  });
+
+  it('names a few of those who have not confirmed, and counts the others', async () => {
+    const many = Array.from({ length: 8 }, (_, n) =>
+      location({ name: `system${n}`, owner: 'team', state: 'awaiting' }),
+    );
+    const { top } = await read('awaiting', DUE, many);
+    expect(top.match(/team has not confirmed \w+ yet/g)).toHaveLength(5);
+    expect(top).toContain('3 more have not been confirmed');
   });
 
   it('calls overdue what is outstanding, never what is kept or done', async () => {
@@ -121,9 +130,11 @@ describe('the page of an erasure that others have not confirmed', () => {
     const search = location({ name: 'search', kind: 'http', owner: 'discovery', state: 'awaiting', asked });
     const interrupted = new Map([['posts', { times: 2, lastAt: BEFORE }]]);
     const { row } = await read('awaiting', DUE, [location({}), search], { interrupted });
-    expect(row('search')).toContain('search discovery Circuit open');
+    expect(row('search')).toBe(
+      'search discovery Circuit open since 13:00 UTC 2,500 of 2,500 4 at 22 Dec, 13:00 UTC, in 30 days, or once a probe is answered 22 Dec, 13:00 UTC',
+    );
     expect(row('Circuit open since 13:00 UTC, 30 min ago.')).toContain(
-      'Last answer at 13:00 UTC, 30 min ago: &lt;b&gt;503&lt;/b&gt;. 4 tries without success. Next try at 22 Dec',
+      'Last answer at 13:00 UTC, 30 min ago: &lt;b&gt;503&lt;/b&gt;.',
     );
     expect(row('A worker that had it ended without an answer')).toContain(
       'killed, for example out of memory. Noticed 2 times, last at 13:00 UTC, 30 min ago.',

@@ -27,6 +27,9 @@ export type Asked = {
   pausedUntil: Date | null;
 };
 
+/** True where all that is outstanding was accepted, and is to be acknowledged. */
+export const isAccepted = ({ accepted, waiting }: Asked): boolean => accepted === waiting;
+
 /** Counted no further: an account may have millions of rows that a partner is told of. */
 export const MOST_CALLS = 1000;
 

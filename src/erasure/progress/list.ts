@@ -2,6 +2,7 @@ import { and, between, desc, eq, inArray, isNotNull, isNull, lt, or, type SQL, s
 import type { Executor } from '../../store/client.ts';
 import { erasure } from '../../store/schema.ts';
 import { type Erasure, LIVE, type State } from '../model/states.ts';
+import { type TasksOf, withTasksOf } from './tasks-of.ts';
 
 export type Filter = {
   state?: State | undefined;
@@ -10,6 +11,10 @@ export type Filter = {
   live?: boolean | undefined;
   /** Not final although its deadline has passed. */
   overdue?: boolean | undefined;
+  /** Of planted test data (its newest), or of anything else. */
+  canary?: boolean | undefined;
+  /** With a task of this owner that is open, late or failing. */
+  tasks?: TasksOf | undefined;
   /** The key as the database prints it. */
   accountKey?: string | undefined;
   /** Digests of the key, one per secret: they find erasures that were scrubbed. */
@@ -39,6 +44,8 @@ export function selectErasures(db: Executor, filter: Filter, page: Page) {
     filter.held === undefined ? undefined : filter.held ? isNotNull(erasure.heldAt) : isNull(erasure.heldAt),
     filter.live || filter.overdue ? inArray(erasure.state, [...LIVE]) : undefined,
     filter.overdue ? lt(erasure.dueAt, sql`now()`) : undefined,
+    filter.canary === undefined ? undefined : filter.canary ? ofTestData : eq(erasure.canary, false),
+    filter.tasks && withTasksOf(filter.tasks),
     ofAccount(filter),
     page.cursor ? lt(erasure.id, page.cursor) : undefined,
   ];
@@ -49,6 +56,11 @@ export function selectErasures(db: Executor, filter: Filter, page: Page) {
     .orderBy(desc(erasure.id))
     .limit(page.limit + 1);
 }
+
+/** Erasures of test data are few among many, and no index has them: the table of test data names them. */
+const MOST_TEST_DATA = 500;
+const ofTestData = sql`${erasure.id} = ANY(ARRAY(
+  SELECT erasure_id FROM lethe.canary WHERE erasure_id IS NOT NULL ORDER BY created_at DESC LIMIT ${MOST_TEST_DATA}))`;
 
 function ofAccount({ accountKey, accountDigests, idPart }: Filter): SQL | undefined {
   if (accountKey === undefined && !accountDigests?.length && !idPart) return undefined;

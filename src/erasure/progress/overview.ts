@@ -71,6 +71,7 @@ export async function readTasks(db: Executor, erasureId: string) {
       location: task.location,
       kind: task.kind,
       action: task.action,
+      stage: task.stage,
       attempts: task.attempts,
       pass: task.pass,
       dueAt: task.dueAt,

@@ -8,17 +8,32 @@ export type Viewer = { user: DashboardUser; csrf: string };
 type Frame = {
   title: string;
   user?: DashboardUser;
+  /** Where the page belongs in the navigation. */
+  at?: keyof typeof PAGES;
   /** The page shows something that moves: the script looks again, and without script the browser does. */
   live?: boolean;
 };
 
 /** Where the support page is. */
 export const ERASURES = '/admin/erasures';
-const QUEUES = '/admin/queues';
+/** How it stands with each owner, and with the test data. */
+export const OWNERS = '/admin/owners';
+export const TEST_DATA = '/admin/test-data';
+/** What the navigation leads to. */
+export const PAGES = {
+  [ERASURES]: 'Erasures',
+  [OWNERS]: 'Owners',
+  [TEST_DATA]: 'Test data',
+  '/admin/queues': 'Queues',
+} as const;
 const NO_SCRIPT_REFRESH_SECONDS = 5;
 
 /** What every page of the dashboard has around it; the sign-in page has no user. */
-export const layout = (href: Href, { title, user, live = false }: Frame, body: Html): Html => html`<!doctype html>
+export const layout = (
+  href: Href,
+  { title, user, at = ERASURES, live = false }: Frame,
+  body: Html,
+): Html => html`<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
@@ -35,7 +50,7 @@ ${live ? html`<noscript><meta http-equiv="refresh" content="${NO_SCRIPT_REFRESH_
 <a class="skip" href="#main">Skip to the content</a>
 <header class="bar">
 <span class="brand">Lethe</span>
-${user ? navigation(href, user) : ''}
+${user ? navigation(href, user, at) : ''}
 </header>
 <main id="main" tabindex="-1" ${live ? html`data-live-page` : ''}>
 ${body}
@@ -44,9 +59,8 @@ ${body}
 </body>
 </html>`;
 
-const navigation = (href: Href, user: DashboardUser): Html => html`<nav aria-label="Dashboard">
-<a href="${href(ERASURES)}" aria-current="true">Erasures</a>
-<a href="${href(QUEUES)}">Queues</a>
+const navigation = (href: Href, user: DashboardUser, at: keyof typeof PAGES): Html => html`<nav aria-label="Dashboard">
+${Object.entries(PAGES).map(([path, name]) => html`<a href="${href(path as keyof typeof PAGES)}" ${path === at ? html`aria-current="true"` : ''}>${name}</a>`)}
 </nav>
 <form class="who" method="post" action="${href('/admin/logout')}">
 <span><b>${user.name}</b> <span class="role">${user.role}</span></span>

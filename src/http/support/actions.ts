@@ -3,7 +3,7 @@ import { BY_APPLICATION, type Erasure, isFinal } from '../../erasure/model/state
 import type { ErrorCode } from '../../errors.ts';
 import type { Href } from '../assets/assets.ts';
 import { ERASURES, type Html, layout, type Viewer } from '../sign-in/frame.ts';
-import { shortId } from './marks.ts';
+import { shortId } from './words/marks.ts';
 
 export const ACTIONS = ['replay', 'start', 'hold', 'release'] as const;
 export type Action = (typeof ACTIONS)[number];

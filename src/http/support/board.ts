@@ -12,6 +12,7 @@ import type { Producers } from '../../jobs/redis/producers.ts';
 import type { Logger } from '../../logger.ts';
 import type { DashboardRole } from '../../settings/access.ts';
 import type { Assets, Href } from '../assets/assets.ts';
+import { PAGES } from '../sign-in/frame.ts';
 import { ownForms } from '../sign-in/own-forms.ts';
 import { currentUser, type Sessions } from '../sign-in/session.ts';
 
@@ -82,7 +83,9 @@ function createBoard(api: BoardParts, href: Href, readOnly: boolean): Hono {
       uiConfig: {
         boardTitle: 'Lethe',
         hideDocsLink: true,
-        miscLinks: [{ text: 'Erasures', url: href('/admin/erasures') }],
+        miscLinks: Object.entries(PAGES)
+          .filter(([path]) => path !== BASE)
+          .map(([path, text]) => ({ text, url: href(path as keyof typeof PAGES) })),
       },
     },
   });

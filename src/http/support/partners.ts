@@ -1,8 +1,8 @@
 import { html } from 'hono/html';
 import { MOST_WAITING, type PartnerState } from '../../erasure/progress/partners.ts';
 import type { Html } from '../sign-in/frame.ts';
-import { count } from './marks.ts';
-import { clockWords, momentWords } from './moments.ts';
+import { count } from './words/marks.ts';
+import { clockWords, momentWords } from './words/moments.ts';
 
 const COLUMNS = ['Partner', 'Circuit', 'Waiting calls', 'Oldest', 'Last answer'];
 

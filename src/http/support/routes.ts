@@ -1,5 +1,4 @@
-import { Hono, type Context as HonoContext } from 'hono';
-import type { ContentfulStatusCode } from 'hono/utils/http-status';
+import type { Hono, Context as HonoContext } from 'hono';
 import { validate as isUuid } from 'uuid';
 import { isOfPartners, replayAsItIs } from '../../erasure/accept/replay-as-it-is.ts';
 import { notHeld, startErasure } from '../../erasure/accept/start.ts';
@@ -8,53 +7,27 @@ import { parseReason, REASON_EXPECTED } from '../../erasure/model/hold-reason.ts
 import { markEarlier } from '../../erasure/model/newer-account.ts';
 import { type Erasure, findErasure } from '../../erasure/model/states.ts';
 import { hasPartners } from '../../erasure/progress/asked.ts';
-import { readHistory } from '../../erasure/progress/history.ts';
-import { readInterruptions } from '../../erasure/progress/interruptions.ts';
-import { readMails, readTasks } from '../../erasure/progress/overview.ts';
-import { readProgress } from '../../erasure/progress/status.ts';
-import { ERRORS, LetheError, stackOf } from '../../errors.ts';
+import { LetheError } from '../../errors.ts';
 import type { Enqueue } from '../../jobs/enqueue.ts';
-import { readPaceWords } from '../../pace/current-pace.ts';
-import { deriveToken, verifyToken } from '../../tokens.ts';
+import { verifyToken } from '../../tokens.ts';
 import type { Assets } from '../assets/assets.ts';
 import { withDeadline } from '../server/deadline.ts';
 import { toLetheError } from '../server/problem.ts';
-import { ERASURES, sayingPage, type Viewer } from '../sign-in/frame.ts';
-import { ownForms } from '../sign-in/own-forms.ts';
-import { claimedSessions, currentUser, type Sessions, type SignedIn } from '../sign-in/session.ts';
+import { ERASURES } from '../sign-in/frame.ts';
 import { type Action, confirmPage, isAction, isNotice, type Notice, noticeOf, WORDS } from './actions.ts';
+import { behindLogin, DEADLINE_MS, type Guarded, type SupportEnv, sessionOf } from './behind-login.ts';
 import { detailPage } from './detail.ts';
-import { wordsOf } from './error-words.ts';
 import { listPage } from './list.ts';
+import { readDetail } from './read-detail.ts';
 import { parseSearch, runSearch, type Searched } from './search.ts';
 
-/** How long a person waits for a page: longer than a program, but not for ever. */
-const DEADLINE_MS = 4_000;
-
-/** The pages load from this server only, and nothing inline; nobody may frame them. */
-export const SUPPORT_POLICY = {
-  defaultSrc: ["'none'"],
-  scriptSrc: ["'self'"],
-  styleSrc: ["'self'"],
-  imgSrc: ["'self'", 'data:'],
-  connectSrc: ["'self'"],
-  formAction: ["'self'"],
-  baseUri: ["'none'"],
-  frameAncestors: ["'none'"],
-};
-
 /** What the support page works with. */
-export type SupportParts = Searched & Sessions & { enqueue: Pick<Enqueue, 'dispatch'> };
-
-type Env = { Variables: { viewer: Viewer & { user: SignedIn } } };
+export type SupportParts = Searched & Guarded & { enqueue: Pick<Enqueue, 'dispatch'> };
 
 /** `/admin/erasures` behind the dashboard's login: `support` looks, `ops` may also replay, start, hold and release. */
-export function supportRoutes(api: SupportParts, { href }: Assets): Hono<Env> {
+export function supportRoutes(api: SupportParts, { href }: Assets): Hono<SupportEnv> {
   const { ctx, config, enqueue } = api;
-  const routes = new Hono<Env>();
-
-  /** What a form's token is for: this sign-in of this user, and no other. */
-  const session = ({ name, expires }: SignedIn) => `${name}|${expires}`;
+  const routes = behindLogin(api, href, 'There is no such erasure.');
 
   const find = async (c: HonoContext): Promise<Erasure> => {
     const id = c.req.param('id') ?? '';
@@ -64,7 +37,7 @@ export function supportRoutes(api: SupportParts, { href }: Assets): Hono<Env> {
   };
 
   /** The path's action, for somebody who may do it. */
-  const requireAction = (c: HonoContext<Env>): Action => {
+  const requireAction = (c: HonoContext<SupportEnv>): Action => {
     const action = c.req.param('action') ?? '';
     if (!isAction(action)) throw new LetheError('not_found', 'there is no such action');
     const { role } = c.get('viewer').user;
@@ -99,23 +72,6 @@ export function supportRoutes(api: SupportParts, { href }: Assets): Hono<Env> {
     return now?.heldAt ? 'on_hold' : 'unfit';
   };
 
-  routes.use(async (c, next) => {
-    c.header('Cache-Control', 'no-store');
-    const see = (user: SignedIn) =>
-      c.set('viewer', { user, csrf: deriveToken(config.LETHE_SECRET, 'csrf', session(user)) });
-    // Set before the database is asked: when it is away, somebody who signed in is told so in words.
-    const [claimed] = claimedSessions(c, config);
-    if (claimed) see(claimed);
-    const user = await currentUser(c, api);
-    if (user) {
-      see(user);
-      return next();
-    }
-    if (isReading(c)) return c.redirect(href('/admin/login'), 303);
-    throw new LetheError('unauthenticated', `sign in at ${href('/admin/login')}`);
-  });
-  routes.use(ownForms(config));
-
   routes.get('/', async (c) => {
     const found = await withDeadline(DEADLINE_MS, runSearch(api, parseSearch(c.req.query())));
     if ('erasureId' in found) return c.redirect(href(`${ERASURES}/${found.erasureId}`), 303);
@@ -125,27 +81,10 @@ export function supportRoutes(api: SupportParts, { href }: Assets): Hono<Env> {
   routes.get('/:id', async (c) => {
     const found = await find(c);
     const [erasure = found] = await withDeadline(DEADLINE_MS, markEarlier(ctx, found.accountKey, [found]));
-    const [progress, tasks, mails, history, interrupted, pace] = await withDeadline(
-      DEADLINE_MS,
-      Promise.all([
-        readProgress(ctx, erasure),
-        readTasks(ctx.db, erasure.id),
-        readMails(ctx.db, [erasure.id]),
-        readHistory(ctx.db, erasure.id),
-        readInterruptions(ctx.db, erasure.id),
-        erasure.state === 'running' ? readPaceWords(ctx) : null,
-      ]),
-    );
+    const read = await withDeadline(DEADLINE_MS, readDetail(ctx, erasure));
     const asked = c.req.query('notice');
     const notice = isNotice(asked) ? asked : undefined;
-    return c.html(
-      detailPage(
-        href,
-        c.get('viewer'),
-        { erasure, progress, tasks, mails, history, interrupted, pace, notice },
-        new Date(),
-      ),
-    );
+    return c.html(detailPage(href, c.get('viewer'), { ...read, notice }, new Date()));
   });
 
   routes.get('/:id/:action', async (c) => {
@@ -160,7 +99,7 @@ export function supportRoutes(api: SupportParts, { href }: Assets): Hono<Env> {
     const action = requireAction(c);
     // What cannot be read as a form carries no token.
     const form: Record<string, unknown> = await c.req.parseBody().catch(() => ({}));
-    if (!verifyToken(config.LETHE_SECRET, 'csrf', session(user), String(form.csrf ?? '')))
+    if (!verifyToken(config.LETHE_SECRET, 'csrf', sessionOf(user), String(form.csrf ?? '')))
       throw new LetheError('forbidden', 'this form is not of this sign-in: go back, load the page again, and repeat');
     const erasure = await find(c);
     const tell = (notice: Notice) => c.redirect(href(`${ERASURES}/${erasure.id}?notice=${notice}`), 303);
@@ -174,29 +113,8 @@ export function supportRoutes(api: SupportParts, { href }: Assets): Hono<Env> {
       return tell(notice === 'unfit' && isOfPartners(erasure) ? 'nobody' : notice);
     });
   });
-
-  // People who look get a page. Requests of forms and programs get a problem document.
-  routes.onError((error, c) => {
-    const clean = toLetheError(error);
-    const viewer = c.get('viewer');
-    if (!viewer || !isReading(c)) throw error;
-    const { status, title } = ERRORS[clean.code];
-    if (status >= 500)
-      ctx.log.error(
-        { requestId: c.get('requestId' as never), code: clean.code, detail: clean.detail, stack: stackOf(error) },
-        'request failed',
-      );
-    c.header('Cache-Control', 'no-store');
-    const words =
-      clean.code === 'not_found'
-        ? 'There is no such erasure.'
-        : `${wordsOf(clean.code).words} ${wordsOf(clean.code).help}`;
-    return c.html(sayingPage(href, viewer.user, title, words), status as ContentfulStatusCode);
-  });
   return routes;
 }
-
-const isReading = (c: HonoContext) => c.req.method === 'GET' || c.req.method === 'HEAD';
 
 /** The reason for a hold, or what is wrong with it and what was typed. */
 function reasonOf(given: unknown): string | { problem: string; reason: string } {

@@ -3,17 +3,21 @@ import type { Config } from '../../config.ts';
 import type { Context } from '../../erasure/model/context.ts';
 import { markEarlier } from '../../erasure/model/newer-account.ts';
 import { type Erasure, findErasure, isFinal, STATES, type State } from '../../erasure/model/states.ts';
+import { readCycles } from '../../erasure/progress/canaries.ts';
 import { type Filter, listErasures } from '../../erasure/progress/list.ts';
 import { readMails, readOverview } from '../../erasure/progress/overview.ts';
 import { readPartners } from '../../erasure/progress/partners.ts';
 import { readProgress } from '../../erasure/progress/status.ts';
+import { TASKS } from '../../erasure/progress/tasks-of.ts';
+import { readOwners } from '../../erasure/watch/read-owners.ts';
 import type { Producers } from '../../jobs/redis/producers.ts';
 import { canonicalKey } from '../../keys/canonical.ts';
 import { keyInWords, parseKey } from '../../keys/parse.ts';
 import type { KeyValue } from '../../keys/types.ts';
 import { readPaceWords } from '../../pace/current-pace.ts';
 import { accountDigests } from '../../tokens.ts';
-import type { ListView, Row, Search } from './list.ts';
+import type { Search } from './address.ts';
+import type { ListView, Row } from './list.ts';
 import { readQueueHealth } from './queue-health.ts';
 
 const PAGE = 25;
@@ -34,6 +38,10 @@ export function parseSearch(query: Record<string, string>): Search {
     state: (STATES as readonly string[]).includes(query.state ?? '') ? (query.state as State) : '',
     held: query.held === '1',
     overdue: query.overdue === '1',
+    accounts: query.accounts === 'users' || query.accounts === 'test' ? query.accounts : '',
+    // No owner has a control character, which Postgres may not take.
+    owner: /\p{Cc}/u.test(query.owner ?? '') ? '' : (query.owner ?? '').slice(0, 100),
+    tasks: TASKS.find((which) => which === query.tasks) ?? 'open',
     cursor: isUuid(query.cursor) ? (query.cursor as string) : '',
   };
 }
@@ -44,11 +52,13 @@ export async function runSearch(api: Searched, search: Search): Promise<ListView
   const account = await whatIsMeant(api, search.q);
   if ('erasureId' in account) return account;
   const hint = 'hint' in account ? account.hint : '';
-  const [overview, health, pace, partners, page] = await Promise.all([
+  const [overview, health, pace, partners, owners, cycles, page] = await Promise.all([
     readOverview(db),
     readQueueHealth(api),
     readPaceWords(api.ctx),
     readPartners(db),
+    readOwners(db),
+    readCycles(db, 2),
     hint
       ? { erasures: [], nextCursor: null }
       : listErasures(
@@ -64,6 +74,9 @@ export async function runSearch(api: Searched, search: Search): Promise<ListView
     health,
     pace,
     partners,
+    owners,
+    // At most one of them is under way.
+    lastCycle: cycles.find(({ finishedAt }) => finishedAt !== null),
     drift: api.ctx.drift.problems,
     hint,
     nextCursor: page.nextCursor,
@@ -71,11 +84,13 @@ export async function runSearch(api: Searched, search: Search): Promise<ListView
   };
 }
 
-const filterOf = ({ state, held, overdue }: Search): Filter => ({
+const filterOf = ({ state, held, overdue, accounts, owner, tasks }: Search): Filter => ({
   ...(state === '' ? {} : { state: state as State }),
   // A hold on a final erasure says nothing any more.
   ...(held ? { held: true, live: true } : {}),
   ...(overdue ? { overdue: true } : {}),
+  ...(accounts === '' ? {} : { canary: accounts === 'test' }),
+  ...(owner === '' ? {} : { tasks: { owner, which: tasks } }),
 });
 
 type Meant = { erasureId: string } | { hint: string } | Pick<Filter, 'accountKey' | 'accountDigests' | 'idPart'>;

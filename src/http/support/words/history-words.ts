@@ -1,5 +1,5 @@
-import type { HistoryEntry } from '../../erasure/progress/history.ts';
-import type { EventType } from '../../events/append.ts';
+import type { HistoryEntry } from '../../../erasure/progress/history.ts';
+import type { EventType } from '../../../events/append.ts';
 import { errorWords } from './error-words.ts';
 import { whoWords } from './moments.ts';
 

@@ -1,5 +1,5 @@
 import { html } from 'hono/html';
-import type { Html } from '../sign-in/frame.ts';
+import type { Html } from '../../sign-in/frame.ts';
 import { clockWords, momentWords } from './moments.ts';
 
 const STATES: Record<string, string> = {
@@ -16,6 +16,10 @@ export const stateWords = (state: string): string => STATES[state] ?? state;
 /** The state as a mark, and the hold as another one. */
 export const stateMarks = (state: string, held: boolean): Html =>
   html`<span class="state ${state}">${stateWords(state)}</span>${held ? html` <span class="state held">On hold</span>` : ''}`;
+
+/** Says that no user asked for it. */
+export const testMark = ({ canary }: { canary: boolean }): Html | '' =>
+  canary ? html` <span class="state test">Test data</span>` : '';
 
 /** A moment with its distance; the machine's spelling goes along. */
 export const moment = (at: Date, now: Date): Html =>

@@ -1,5 +1,5 @@
-import { type Erasure, isFinal } from '../../erasure/model/states.ts';
-import type { Mail } from '../../erasure/progress/overview.ts';
+import { type Erasure, isFinal } from '../../../erasure/model/states.ts';
+import type { Mail } from '../../../erasure/progress/overview.ts';
 import { clockWords, momentWords, spanWords, whoWords } from './moments.ts';
 
 type Facts = Pick<

@@ -1,4 +1,4 @@
-import { ERRORS, type ErrorCode } from '../../errors.ts';
+import { ERRORS, type ErrorCode } from '../../../errors.ts';
 
 /** An error for people: what it means, and what to do about it. `detail` is text of the error's own. */
 export type ErrorWords = { words: string; help: string; detail: string };
