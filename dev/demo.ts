@@ -1,6 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import { Command, InvalidArgumentError } from 'commander';
 import { copyDatabase, timeSingleDelete } from './compare.ts';
+import { testContract } from './contract.ts';
 import { check, type Hero, waitForMails } from './demo-check.ts';
 import { checksumOthers, countRows, peakMemory, readMails } from './evidence.ts';
 import { watchOutage, watchRecovery } from './outage.ts';
@@ -152,8 +153,11 @@ async function demonstrate(
   const confirmation = readMails(stack.outbox).findLast((mail) => mail.to === large.email);
   say(`\n4. The confirmation mail (to ${confirmation?.to}):\n`);
   say((confirmation?.text ?? 'missing').replace(/^/gm, '   | '));
-  say('5. Databases and partners against the ledgers:');
-  const agree = await check(stack, partners, heroes, erasures, (await sums()) === untouched, say);
+  say('5. The search service is tested against the contract, with test data that it plants and erases:');
+  const kept = await testContract(env, partners.searchUrl, say);
+
+  say('\n6. Databases and partners against the ledgers:');
+  const agree = (await check(stack, partners, heroes, erasures, (await sums()) === untouched, say)) && kept;
 
   if (options.once) return agree;
   say('\nOpen in the browser:');

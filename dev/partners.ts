@@ -21,6 +21,8 @@ export type Partners = {
   counted(things: number): Record<string, number>;
   /** Of all that the accounts have that are not named here. */
   others(but: readonly string[]): Promise<string>;
+  /** Where the service of the contract takes messages, those about test data as well. */
+  readonly searchUrl: string;
   /** The one that is a Lethe, too. */
   readonly second: Newsletters;
   stop(): Promise<void>;
@@ -46,7 +48,7 @@ export async function startPartners(stack: Pick<Stack, 'folder' | 'env' | 'postg
   writeFileSync(
     catalog,
     `${readFileSync('catalog.yaml', 'utf8').trimEnd()}
-  - { partner: search, owner: search, http: { url: "${search.url}", secret: "env:SEARCH_SECRET" }, sla: 72h }
+  - { partner: search, owner: search, http: { url: "${search.url}", canary: "${search.url}", secret: "env:SEARCH_SECRET" }, sla: 72h }
   - { partner: avatars, owner: media, s3: { ${s3} }, sla: 72h }
   - { partner: recommendations, owner: data, event: {}, sla: 72h }
   - { partner: newsletters, owner: newsletters, http: { url: "${newsletters.url}", secret: "env:NEWSLETTERS_SECRET" }, sla: 72h }
@@ -93,6 +95,7 @@ export async function startPartners(stack: Pick<Stack, 'folder' | 'env' | 'postg
               `${search.count(account)} ${recommendations.count(account)} ${files.checksum(`avatars/${account}/`)}`,
           ),
       ].join('\n'),
+    searchUrl: search.url,
     second: newsletters,
     stop: async () =>
       void (await Promise.all([search.stop(), files.stop(), recommendations.stop(), newsletters.stop()])),

@@ -5,7 +5,7 @@ import { catalogSchema } from '../catalog/language.ts';
 import type { Declaration } from '../catalog/live/declared.ts';
 import { readCatalogFile } from '../catalog/load.ts';
 import { type Config, loadConfig } from '../config.ts';
-import { findUnaskable } from '../erasure/calls/senders.ts';
+import { findUnaskable, findUnplanted } from '../erasure/calls/senders.ts';
 import { UsageError } from '../errors.ts';
 import { KINDS } from '../locations/kinds/registry.ts';
 import { type Covered, findGaps } from '../locations/table/cover.ts';
@@ -80,6 +80,7 @@ async function checkCoverage(db: Database, declared: Declaration, environment: E
     ...covered,
     errors,
     warnings: [...covered.warnings, ...unaskable],
+    possible: [...covered.possible, ...(catalog && declared.canary ? findUnplanted({ catalog, kinds: KINDS }) : [])],
     partners: catalog ? describePartners(catalog, KINDS) : [],
   };
 }

@@ -137,6 +137,8 @@ export type Outside<L extends AskedLocation = AskedLocation> = {
   variablesOf(location: L): readonly string[];
   /** What else of catalog and environment keeps a location from being asked, in words without values; the same for a worker. */
   problemsOf?(location: L, tools: Pick<SenderTools, 'variable' | 'privateHosts'>): readonly string[];
+  /** What the catalog could say so that test data is planted there, in words. Undefined: it is, or its kind has no way. */
+  unplanted?(location: L): string | undefined;
 };
 
 /** The chunk that counts what calls have settled: one in a pass. */

@@ -33,7 +33,11 @@ async function check(catalog: string, env: Record<string, string> = {}) {
   const given = { DATABASE_URL: world.url, LETHE_CATALOG: file, ...env };
   const { code, out, err } = await runVerb(given, ['catalog', 'check', '--json']);
   expect(err).toBe('');
-  return { code, ...(JSON.parse(out) as { warnings: string[]; errors: string[]; partners: object[] }), given };
+  return {
+    code,
+    ...(JSON.parse(out) as { warnings: string[]; errors: string[]; possible: string[]; partners: object[] }),
+    given,
+  };
 }
 
 describe('lethe catalog check', () => {
@@ -66,6 +70,22 @@ describe('lethe catalog check', () => {
     expect(warnings).toContain('STRIPE_KEY: required by the partner billing');
     expect(warnings.join()).toMatch(/search: SEARCH_SECRET: /);
     expect(warnings.join()).not.toContain('too short');
+  });
+
+  it('looks at the address for test data, and names who has none where the catalog plants some', async () => {
+    const there = CATALOG.replace('erasures?a=b"', 'erasures", canary: "http://10.0.0.1/canary"');
+    expect((await check(there, { SEARCH_SECRET: 's'.repeat(40) })).warnings).toEqual(
+      expect.arrayContaining([
+        'search: http.canary: its address is private, and not in LETHE_PRIVATE_HOSTS',
+        'search: http.canary: expected https://, or a host that is in LETHE_PRIVATE_HOSTS',
+      ]),
+    );
+    const planted = `${TOLD}canary: { owner: privacy, every: 6h, key: "env:KEY", plant: ["INSERT INTO accounts (email) VALUES ($marker) RETURNING id"] }\n`;
+    const unplanted = 'search: no test data is planted there: http.canary says where, if it takes some';
+    const named = ({ possible }: { possible: string[] }) => possible.filter((words) => words.includes('test data'));
+    expect(named(await check(CATALOG + planted))).toEqual([unplanted]);
+    expect(named(await check(there + planted))).toEqual([]);
+    expect(named(await check(CATALOG + TOLD))).toEqual([]);
   });
 
   it('warns of columns that seem to name what is elsewhere, until a partner is told of them or they are ignored', async () => {

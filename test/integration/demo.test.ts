@@ -27,5 +27,7 @@ it('the demo shows partners that fail and recover, and ends by itself', async ()
     ['small', 'erased (200)', 'erasures 1, subscribers 1, subscriptions 5'],
     ['large', 'it acknowledged: erased', 'erasures 1, subscribers 1, subscriptions 300'],
   ]);
+  expect(out).toMatch(/^ +ok +it finds nothing of the test data after that/m);
+  expect(out).toMatch(/^ +It keeps the contract\.$/m);
   expect(out).not.toContain('FAIL');
 }, 400_000);

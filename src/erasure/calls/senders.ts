@@ -44,3 +44,11 @@ export function findUnaskable(
     return (outside?.problemsOf?.(location, tools) ?? []).map((words) => `${location.name}: ${words}`);
   });
 }
+
+/** Partners of which nobody would notice that they erase nothing, a line for each. For a catalog that plants test data. */
+export function findUnplanted({ catalog, kinds }: Pick<Context, 'catalog' | 'kinds'>): string[] {
+  return catalog.locations.filter(isAsked).flatMap((location) => {
+    const words = kindOf(kinds, location).outside?.unplanted?.(location);
+    return words ? [`${location.name}: ${words}`] : [];
+  });
+}

@@ -15,5 +15,7 @@ export const http = partnerKind<HttpAsks>({
     open: (tools) => new HttpSender(tools),
     variablesOf: (location) => [secretOf(location)],
     problemsOf,
+    unplanted: ({ asks: { canary } }) =>
+      canary === undefined ? 'no test data is planted there: http.canary says where, if it takes some' : undefined,
   },
 });
