@@ -6,7 +6,7 @@ import { type Deployment, deploy } from './lethe.ts';
 
 export type Scene = { sql: Sql; url: string; lethe: Deployment };
 
-/** Runs `work` with Lethe deployed on a fresh copy of a template, and cleans up. */
+/** Runs `work` with Lethe deployed on a fresh copy of a template, and cleans up. `prepare` changes the database before that. */
 export async function withDeployment<T>(
   server: PostgresServer,
   template: string,
@@ -14,10 +14,12 @@ export async function withDeployment<T>(
   env: Record<string, string>,
   work: (scene: Scene) => Promise<T>,
   nodeOptions: readonly string[] = [],
+  prepare: (sql: Sql) => Promise<unknown> = async () => {},
 ): Promise<T> {
   const url = await copyDatabase(server, template, 'run');
   const redis = await startRedis({ durable: true });
   const sql = postgres(url, { max: 2, onnotice: () => {} });
+  await prepare(sql);
   const lethe = await deploy(url, redis, workers, env, nodeOptions);
   try {
     return await work({ sql, url, lethe });

@@ -46,12 +46,14 @@ export async function deploy(
     HOST: '127.0.0.1',
     PORT: '0',
     LETHE_SECRET: secret(),
-    LETHE_API_KEYS: `bench=admin=${createHash('sha256').update(key).digest('hex')}`,
     LETHE_MAIL: 'outbox',
     LETHE_MAIL_OUTBOX: join(folder, 'outbox'),
     LETHE_RATE_LIMIT: '0',
     LETHE_SHUTDOWN_TIMEOUT: '5s',
     ...env,
+    LETHE_API_KEYS: [`bench=admin=${createHash('sha256').update(key).digest('hex')}`, env.LETHE_API_KEYS]
+      .filter(Boolean)
+      .join(','),
   };
   const run = (role: string, more: Record<string, string> = {}) =>
     start(process.execPath, [...nodeOptions, 'dist/cli/lethe.js', role], { env: { ...all, ...more } });

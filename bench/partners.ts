@@ -14,7 +14,10 @@ export const SECRET = `whsec_${Buffer.alloc(32, 3).toString('base64')}`;
 
 export type BenchPartner = {
   url: string;
-  be: (mode: Told['mode']) => Promise<void>;
+  /** Where test data is planted and looked for. */
+  canary: string;
+  /** Changes how it answers, and says what it was asked until then. */
+  be: (mode: Told['mode']) => Promise<Omit<Said, 'port'>>;
   stop: () => Promise<void>;
 };
 
@@ -27,9 +30,10 @@ export async function startPartner(): Promise<BenchPartner> {
   const { port } = await heard();
   return {
     url: `http://127.0.0.1:${port}/erasures`,
+    canary: `http://127.0.0.1:${port}/canary`,
     be: async (mode) => {
       child.send({ mode } satisfies Told);
-      await heard();
+      return heard();
     },
     stop: async () => {
       const ended = once(child, 'exit');

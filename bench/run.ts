@@ -54,7 +54,7 @@ export async function run(plan: Plan, contenders: readonly Contender[], say: Say
     if ([...PARTNER_PARTS, ...WATCHING_PARTS].some((name) => plan.parts.includes(name)))
       await createTemplate(server, 'partners', partnersAccounts());
     extras.partners = await measurePartners(server, plan, part);
-    extras.watching = await measureWatching(server, part);
+    extras.watching = await measureWatching(server, part, say);
     if (plan.large && !plan.partsAlone)
       await attempt('10 million posts', async () => {
         await createTemplate(server, 'large', largeAccounts(plan));
