@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { peakMemory } from '../dev/evidence.ts';
@@ -47,6 +47,7 @@ async function fill(url: string, rows: number): Promise<string> {
 
 /** Runs the command that writes a day, and watches its memory until it ends. */
 async function build(url: string, day: string, folder: string): Promise<Omit<DatasetRun, 'rows'>> {
+  mkdirSync(join(folder, 'dataset'));
   const catalog = join(folder, 'catalog.yaml');
   writeFileSync(
     catalog,
@@ -56,7 +57,7 @@ async function build(url: string, day: string, folder: string): Promise<Omit<Dat
     PATH: process.env.PATH,
     DATABASE_URL: url,
     LETHE_CATALOG: catalog,
-    LETHE_SECRET: 'a secret of the benchmark alone',
+    LETHE_SECRET: 'a secret that nothing but the benchmark uses',
     REDIS_URL: 'redis://127.0.0.1:1',
   };
   const begun = performance.now();
