@@ -21,6 +21,7 @@ CREATE TABLE "lethe"."dataset_partition" (
 	"revision" integer NOT NULL,
 	"rows" bigint NOT NULL,
 	"keys" boolean NOT NULL,
+	"whole" boolean DEFAULT true NOT NULL,
 	"built_at" timestamp with time zone NOT NULL
 );
 --> statement-breakpoint

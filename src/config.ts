@@ -61,6 +61,7 @@ const schema = z.object({
   LETHE_MAX_AUTH_AGE: duration(SECOND, DAY).default(15 * 60 * SECOND),
   LETHE_DASHBOARD_USERS: dashboardUsers.default([]),
   LETHE_SWEEP_CRON: sweepCron.default('0 * * * *'),
+  LETHE_DATASET_CRON: sweepCron.default('30 0 * * *'),
   LETHE_PRIVATE_HOSTS: hosts.default([]),
   LETHE_PARTNER_SECRET: z.string().optional(),
   LETHE_UNDO_WINDOW: duration(0, 31 * DAY).default(0),

@@ -37,6 +37,7 @@ export const ERRORS = {
   unexpected_changes: { status: 500, retry: 'never', title: 'Deleting rows changed others that nothing accounts for' },
   database_error: { status: 500, retry: 'now', title: 'The database refused a statement' },
   sign_out_deferred: { status: 500, retry: 'now', title: 'The application did not take the sign-out' },
+  dataset_unavailable: { status: 500, retry: 'now', title: 'The dataset cannot be written' },
   mail_deferred: { status: 500, retry: 'now', title: 'The mail provider asked to wait' },
 } as const satisfies Record<string, { status: number; retry: 'now' | 'never'; title: string }>;
 

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import type { Config } from './config.ts';
+import { destinationProblems, openDestination } from './dataset/open.ts';
 import { startPump } from './erasure/calls/pump.ts';
 import { findUnaskable, Senders } from './erasure/calls/senders.ts';
 import type { Context } from './erasure/model/context.ts';
@@ -61,6 +62,9 @@ export async function startWorker(config: Config): Promise<Started> {
   const { ctx, log, producers, closables, metrics, metricsPort } = role;
   const { put } = createEnqueue(producers, log);
   const unaskable = findUnaskable(ctx, { variable: config.variable, privateHosts: config.LETHE_PRIVATE_HOSTS });
+  const { dataset } = ctx.declared;
+  const reach = { variable: config.variable, privateHosts: config.LETHE_PRIVATE_HOSTS };
+  if (dataset) unaskable.push(...destinationProblems(dataset, reach));
   if (unaskable.length > 0) {
     await closeAll(closables, log);
     throw new UsageError(unaskable);
@@ -68,6 +72,8 @@ export async function startWorker(config: Config): Promise<Started> {
   const senders = openSenders(config, ctx, log);
   const { tell, close: closeTell } = openTell(config.LETHE_PRIVATE_HOSTS);
   closables.push({ name: 'acknowledgements', close: closeTell });
+  const destination = dataset && openDestination(dataset, reach);
+  if (destination) closables.push({ name: 'dataset', close: destination.close });
   const work = {
     ctx,
     put,
@@ -75,6 +81,7 @@ export async function startWorker(config: Config): Promise<Started> {
     mail: { db: ctx.db, log, provider: openProvider(config), statusUrl: statusUrl(config) },
     revoke: revokeOf(config),
     tell,
+    dataset: destination,
     sliceSize: new SliceSize(ctx.settings.sliceMs),
     showProgress: createShowProgress(ctx, producers),
   };

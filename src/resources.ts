@@ -83,6 +83,7 @@ export function settingsOf(config: Config, deadlockMs: number): Context['setting
   return {
     secrets: config.LETHE_SECRET ?? [],
     sweepCron: config.LETHE_SWEEP_CRON,
+    datasetCron: config.LETHE_DATASET_CRON,
     revokesTokens: config.LETHE_SIGN_OUT_URL !== undefined,
     undoWindowMs: config.LETHE_UNDO_WINDOW,
     slaMs: config.LETHE_SLA,

@@ -27,6 +27,7 @@ const VERBS: Record<string, () => Promise<Command>> = {
   release: async () => (await import('./release.ts')).releaseCommand(terminal),
   replay: async () => (await import('./replay.ts')).replayCommand(terminal),
   alerts: async () => (await import('./alerts.ts')).alertsCommand(terminal),
+  dataset: async () => (await import('./dataset.ts')).datasetCommand(terminal),
   catalog: async () => (await import('./catalog.ts')).catalogCommand(terminal),
   partner: async () => (await import('./partner.ts')).partnerCommand(terminal),
 };

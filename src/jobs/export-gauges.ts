@@ -1,3 +1,4 @@
+import { readStanding } from '../dataset/partitions.ts';
 import type { Context } from '../erasure/model/context.ts';
 import { measureBacklog } from '../erasure/progress/measure.ts';
 import { measureCalls } from '../erasure/progress/measure-calls.ts';
@@ -15,13 +16,15 @@ const NAME = 'gauges';
 const TIMES = { leaseMs: 15_000, tickMs: 5_000 };
 const STATES = ['waiting', 'prioritized', 'active', 'delayed', 'waiting-children', 'failed'] as const;
 
+type Gauged = Pick<Context, 'db' | 'log' | 'declared' | 'settings'>;
+
 /**
  * Keeps the cluster's gauges up to date in one process at a time: each replica that exported them
  * would multiply every sum. On a clock, not on a scrape, so that scraping costs no query. A process
  * that cannot read the database exports none; without Redis the depths of the queues are left out.
  */
 export function startExporting(
-  work: { ctx: Pick<Context, 'db' | 'log'>; producers: Pick<Producers, 'queues'>; metrics: Metrics },
+  work: { ctx: Gauged; producers: Pick<Producers, 'queues'>; metrics: Metrics },
   times = TIMES,
 ): { stop: () => Promise<void> } {
   const { ctx, producers, metrics } = work;
@@ -37,6 +40,7 @@ export function startExporting(
     measured = false;
     await setBacklog(ctx, metrics);
     await setPartners(ctx, metrics);
+    await setDataset(ctx, metrics);
     measured = true;
   };
   const tick = async () => {
@@ -90,6 +94,14 @@ async function setPartners(ctx: Pick<Context, 'db'>, metrics: Metrics): Promise<
     metrics.outstandingCalls.set({ partner }, outstanding);
     metrics.oldestCall.set({ partner }, oldest);
   }
+}
+
+/** Absent where the catalog has no dataset. */
+async function setDataset({ db, declared, settings }: Gauged, metrics: Metrics): Promise<void> {
+  if (!declared.dataset) return;
+  const { missing, completeUntil } = await readStanding(db, settings);
+  metrics.datasetMissing.set(missing.length);
+  metrics.datasetLastDay.set(completeUntil.getTime() / 1000);
 }
 
 /** Absent while no worker decides the pace. */

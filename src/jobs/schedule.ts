@@ -12,7 +12,10 @@ const STUCK_MS = 2 * 60_000;
 
 /** Creates the schedulers and the concurrency limits where they are missing: a flushed Redis has lost both. */
 export async function ensureSchedule(ctx: Context, producers: Producers): Promise<void> {
-  for (const job of JOBS) if ('cron' in job.entry) await ensureTicks(ctx, producers, job, job.entry.cron(ctx.settings));
+  for (const job of JOBS) {
+    const cron = 'cron' in job.entry ? job.entry.cron(ctx) : null;
+    if (cron !== null) await ensureTicks(ctx, producers, job, cron);
+  }
   await limitSlots(producers, await currentSlots(ctx));
 }
 

@@ -26,6 +26,12 @@ export function startsTooLate(
   return `an erasure would start after its deadline: the undo window is ${figure(undoWindowMs)}, ${waits}, and only ${figure(slaMs)} are allowed from the request`;
 }
 
+/** When it should have come last, at the latest at `now`. */
+export const lastTick = (cron: string, now: Date): Date =>
+  CronExpressionParser.parse(cron, { currentDate: new Date(now.getTime() + 1), tz: 'UTC' })
+    .prev()
+    .toDate();
+
 /** How far ahead the sweeps are looked at: every leap day has come by then. */
 const HORIZON_MS = 8 * 366 * DAY;
 const MOST_STEPS = 2_000;

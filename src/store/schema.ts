@@ -445,5 +445,7 @@ export const datasetPartition = lethe.table('dataset_partition', {
   rows: bigint('rows', { mode: 'number' }).notNull(),
   /** The accounts' keys are in it; false: it was rewritten without them. */
   keys: boolean('keys').notNull(),
+  /** False: it was found not to be there, or with other rows than the ledger has, and was not built again yet. */
+  whole: boolean('whole').notNull().default(true),
   builtAt: at('built_at').notNull(),
 });

@@ -2,6 +2,7 @@ import { PassThrough, Writable } from 'node:stream';
 import { Command } from 'commander';
 import { alertsCommand } from '../../src/cli/alerts.ts';
 import { catalogCommand } from '../../src/cli/catalog.ts';
+import { datasetCommand } from '../../src/cli/dataset.ts';
 import { eraseCommand } from '../../src/cli/erase.ts';
 import { holdCommand } from '../../src/cli/hold.ts';
 import { listCommand } from '../../src/cli/list.ts';
@@ -62,6 +63,7 @@ export async function runVerb(env: Record<string, string>, args: string[], optio
     catalogCommand,
     partnerCommand,
     alertsCommand,
+    datasetCommand,
   ];
   const program = new Command('lethe');
   for (const verb of verbs) program.addCommand(verb(terminal));

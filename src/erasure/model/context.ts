@@ -10,6 +10,7 @@ import type { Database } from '../../store/client.ts';
 export type Settings = {
   readonly secrets: readonly string[];
   readonly sweepCron: string;
+  readonly datasetCron: string;
   /** The application wants a call that revokes the account's tokens. */
   readonly revokesTokens: boolean;
   readonly undoWindowMs: number;

@@ -20,8 +20,16 @@ export const firstCompletion = (catalog: Catalog) => ({
     // Only the first one asks for probes: each is an hour, then a day after it.
     probeAt: catalog.locations.some((l) => !l.guarded) ? sql`now() + interval '1 hour'` : null,
   },
-  before: [{ type: 'account.erased', data: { catalog: catalog.digest } }] satisfies Happened[],
+  before: [
+    { type: 'account.erased', data: { catalog: catalog.digest, locations: erasedLocations(catalog) } },
+  ] satisfies Happened[],
 });
+
+/** Names of the places that have no data of the account any more: whoever has copies of them deletes those. */
+const erasedLocations = ({ locations, account }: Catalog): string[] => [
+  ...locations.filter(({ action }) => action === 'delete' || action === 'set').map(({ name }) => name),
+  account.table,
+];
 
 /** States in which a task has nothing more to do. */
 const SETTLED = ['done', 'retained'];

@@ -109,4 +109,5 @@ const DESCRIPTIONS: Record<string, string> = {
   partners: 'Calls to other systems: sign-out at the application',
   mail: 'Confirmation mails',
   housekeeping: 'The hourly sweep',
+  dataset: 'The daily dataset',
 };

@@ -12,7 +12,7 @@ export const erasureSweep = defineJob({
   queue: 'housekeeping',
   payload: z.strictObject({}),
   options: { ...KEPT, attempts: 3, backoff: backoff(5000) },
-  entry: { cron: (settings) => settings.sweepCron },
+  entry: { cron: ({ settings }) => settings.sweepCron },
   due: {
     counted: 'started',
     find: ({ ctx, put }) => startDue(ctx, (d) => put(windowOrder(d)), MISSED_SWEEP_MS),

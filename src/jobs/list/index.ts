@@ -1,6 +1,7 @@
 import type { Job } from '../model/job.ts';
 import { accountSignOut } from './account-sign-out.ts';
 import { chunkErase } from './chunk-erase.ts';
+import { datasetBuild } from './dataset-build.ts';
 import { erasureAdvance } from './erasure-advance.ts';
 import { erasureSweep } from './erasure-sweep.ts';
 import { mailSend } from './mail-send.ts';
@@ -14,6 +15,7 @@ export const JOBS = [
   mailSend,
   accountSignOut,
   partnerAcknowledge,
+  datasetBuild,
 ] as const satisfies readonly Job[];
 
 const BY_NAME: ReadonlyMap<string, Job> = new Map(JOBS.map((job) => [job.name, job]));

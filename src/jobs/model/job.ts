@@ -1,6 +1,7 @@
 import type { JobsOptions } from 'bullmq';
 import type { z } from 'zod';
-import type { Context, Settings } from '../../erasure/model/context.ts';
+import type { Destination } from '../../dataset/destination.ts';
+import type { Context } from '../../erasure/model/context.ts';
 import type { RevokeCall } from '../../erasure/revoke/revoke-call.ts';
 import type { ErrorCode } from '../../errors.ts';
 import type { MailContext } from '../../mail/send.ts';
@@ -51,15 +52,20 @@ export type Work = {
   metrics: Metrics;
   /** Absent where the application wants no call. */
   revoke?: RevokeCall | undefined;
+  /** Where the dataset goes; absent where the catalog has none. */
+  dataset?: Destination | undefined;
   /** Acknowledges messages of other Lethes. */
   tell: Tell;
 };
 
-/** How a job gets into its queue. `as`: by a method of this name of `Enqueue`. `with`: as a child of that job. `cron`: on a clock. */
+/**
+ * How a job gets into its queue. `as`: by a method of this name of `Enqueue`. `with`: as a child of that job. `cron`: on a clock;
+ * null: not in this deployment.
+ */
 export type Entry =
   | { readonly as: string; readonly order: (subject: never) => Order }
   | { readonly with: string }
-  | { readonly cron: (settings: Settings) => string };
+  | { readonly cron: (ctx: Pick<Context, 'settings' | 'declared'>) => string | null };
 
 export type Finding = {
   ctx: Context;

@@ -58,6 +58,9 @@ export const asks = z.strictObject({
 
 export type S3 = z.infer<typeof asks>;
 
+/** How a store is reached. */
+export type Reach = Pick<S3, 'region' | 'endpoint' | 'pathStyle' | 'credentials'>;
+
 /** What is wrong with an entry as a whole, in words. */
 export function entryProblems(s3: S3, { each, select }: Pick<DeclaredPartner, 'each' | 'select'>): string[] {
   const problems: string[] = [];
@@ -74,7 +77,7 @@ export function entryProblems(s3: S3, { each, select }: Pick<DeclaredPartner, 'e
 export const nameOf = (written: string): string => written.slice('env:'.length);
 
 /** Names of the variables that these calls need. */
-export function variablesOf({ credentials, region, endpoint }: S3): string[] {
+export function variablesOf({ credentials, region, endpoint }: Reach): string[] {
   const { key, secret, session } = credentials ?? {};
   const named = [key, secret, session].filter((written) => written !== undefined).map(nameOf);
   return region === undefined && endpoint === undefined ? [...named, 'AWS_REGION'] : named;

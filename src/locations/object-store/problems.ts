@@ -1,10 +1,10 @@
 import { isRefusedHost, mayBePrivate } from '../../partners/addresses.ts';
 import type { SenderTools } from '../asked.ts';
-import { type S3, variablesOf } from './declare.ts';
+import { type Reach, variablesOf } from './declare.ts';
 
 /** Why a store cannot be asked as the catalog and the environment are now, in words without values. */
 export function problemsOf(
-  s3: S3,
+  s3: Reach,
   { variable, privateHosts }: Pick<SenderTools, 'variable' | 'privateHosts'>,
 ): string[] {
   const missing = variablesOf(s3).filter((name) => !variable(name));

@@ -85,6 +85,10 @@ const WORDS: Record<ErrorCode, readonly [words: string, help: string]> = {
     'The application did not take the call that revokes the account’s tokens.',
     'Nothing: it is tried again for a day. See whether the application is up.',
   ],
+  dataset_unavailable: [
+    'The folder or bucket of the dataset could not be used.',
+    'Mend what it says, then: lethe dataset status. The days that are missing are written by the next run.',
+  ],
   mail_deferred: ['The mail provider asked to wait.', WAIT],
 };
 
