@@ -20,6 +20,8 @@ const begins = (program: string) => commands.filter(({ words }) => words[0] === 
 
 /** The snippets that another test runs as they stand, by page and language. */
 const RUN_BY: Record<string, string> = {
+  'docs/dataset.md duckdb': 'test/integration/dataset.test.ts',
+  'docs/dataset.md json': 'test/integration/dataset.test.ts',
   'docs/integrate.md js': 'test/integration/integrate.test.ts',
   'docs/operations.md acl': 'test/integration/redis-rights.test.ts',
   'docs/operations.md psql': 'test/integration/snippets.test.ts',
