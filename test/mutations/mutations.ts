@@ -3,6 +3,7 @@ import { ACCOUNTS } from './accounts.ts';
 import { ALERTS } from './alerts.ts';
 import { CALL_MUTATIONS } from './calls.ts';
 import { CATALOG } from './catalog.ts';
+import { DATASET_MUTATIONS } from './dataset.ts';
 import { ERASERS } from './erasers.ts';
 import { FILES } from './files.ts';
 import { FINISH } from './finish.ts';
@@ -40,4 +41,5 @@ export const MUTATIONS: readonly Mutation[] = [
   ...PARTNERS,
   ...REPLAYS,
   ...ALERTS,
+  ...DATASET_MUTATIONS,
 ];
