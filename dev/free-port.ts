@@ -10,9 +10,12 @@ const FIRST = 20_000;
 const BLOCK = 64;
 const BLOCKS = 180;
 
-let next = 0;
-let end = 0;
-let taking: Promise<void> | undefined;
+type Block = { next: number; end: number; taking?: Promise<void> | undefined };
+
+/** One for the process, also where tests load this module anew for each file: there are not that many blocks. */
+const kept = globalThis as typeof globalThis & { lethePorts?: Block };
+kept.lethePorts ??= { next: 0, end: 0 };
+const block = kept.lethePorts;
 
 /**
  * A port on loopback that nobody listens at and that no other call gives, here or in another process
@@ -20,13 +23,13 @@ let taking: Promise<void> | undefined;
  */
 export async function freePort(): Promise<number> {
   for (;;) {
-    while (next === end) {
-      taking ??= takeBlock().finally(() => {
-        taking = undefined;
+    while (block.next === block.end) {
+      block.taking ??= takeBlock().finally(() => {
+        block.taking = undefined;
       });
-      await taking;
+      await block.taking;
     }
-    const port = next++;
+    const port = block.next++;
     const server = await listen(port);
     if (server) {
       await new Promise((resolve) => server.close(resolve));
@@ -43,8 +46,8 @@ async function takeBlock(): Promise<void> {
     const guard = await listen(first);
     if (!guard) continue;
     guard.unref();
-    next = first + 1;
-    end = first + BLOCK;
+    block.next = first + 1;
+    block.end = first + BLOCK;
     return;
   }
   throw new Error(`no free block of ports between ${FIRST} and ${FIRST + BLOCKS * BLOCK} on loopback`);

@@ -22,11 +22,14 @@ process.stdin.on('end', async () => {
 for (const s of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(s, () => {});
 `;
 
-let reaper: ChildProcess | undefined;
+/** One for the process, also where tests load this module anew for each file. */
+const kept = globalThis as typeof globalThis & { letheReaper?: ChildProcess };
 
 function tell(line: object): void {
+  let reaper = kept.letheReaper;
   if (!reaper) {
     reaper = spawn(process.execPath, ['-e', SCRIPT], { stdio: ['pipe', 'ignore', 'ignore'], detached: true });
+    kept.letheReaper = reaper;
     reaper.unref();
     if (reaper.stdin instanceof Socket) reaper.stdin.unref();
   }

@@ -176,7 +176,8 @@ describe('an answer', () => {
       expect([await taskOf(id), state === 'completed' || out], `round ${round}`).toEqual(['done', true]);
       if (state !== 'completed') expect(await goOn(place, id)).toBe('completed');
     }
-  });
+    // Forty erasures, one after the other.
+  }, 400_000);
 
   it('whose step is lost is found by reconcile, which leaves alone what only awaits', async () => {
     const s = await asked();
