@@ -53,9 +53,10 @@ describe('test data at a service that speaks the contract', () => {
     expect(await sender.look(at(), OF, signal)).toMatchObject({ kind: 'present' });
     expect(await erase(at())).toEqual([{ kind: 'done', words: 'erased (200)' }]);
     expect(await sender.look(at(), OF, signal)).toMatchObject({ kind: 'absent' });
-    const [first, second, ...looks] = partner.received.filter(({ path }) => path === '/canary');
-    expect([first?.headers['webhook-id'], second?.headers['webhook-id']]).toEqual([OF.id, OF.id]);
-    expect(new Set([OF.id, ...looks.map(({ message }) => message?.id)]).size).toBe(3);
+    const sent = partner.received.filter(({ path }) => path === '/canary').map(({ message }) => message);
+    const ids = (type: string) => sent.filter((m) => (m?.type as string) === type).map((m) => m?.id);
+    expect(ids('lethe.canary.plant')).toEqual([OF.id, OF.id]);
+    expect(new Set([OF.id, ...ids('lethe.canary.look')]).size).toBe(5);
   });
 
   it('proves that a partner lies which says erased, and keeps the data', async () => {
@@ -65,12 +66,21 @@ describe('test data at a service that speaks the contract', () => {
     expect(await sender.look(at(), OF, signal)).toEqual({ kind: 'present', words: 'still has it (200)' });
   });
 
+  it('is not planted where the partner does not find it: it would say as well that it is gone', async () => {
+    for (const wrong of ['plants nothing', 'lies when asked'] as const) {
+      partner.become({ wrong });
+      const words = 'says that it has planted, and asked for it: has nothing of it (200)';
+      expect(await sender.plant(at(), OF, signal)).toEqual({ kind: 'later', words });
+    }
+  });
+
   it('has what the erasure will name of rows: the keys that are known, or else the marker', async () => {
     const each = { each: { location: 'posts', column: 'file' } };
     await sender.plant(at(each), OF, signal);
     await sender.plant(at(each), { ...OF, keys: ['k'], values: { customer: 'c' } }, signal);
     await sender.plant(at(), OF, signal);
-    const told = partner.received.map(({ message }) => message?.data);
+    const plants = partner.received.filter(({ message }) => (message?.type as string) === 'lethe.canary.plant');
+    const told = plants.map(({ message }) => message?.data);
     expect(told.map((data) => [data?.keys, data?.values])).toEqual([
       [['lethe-test-1'], undefined],
       [['k'], { customer: 'c' }],

@@ -39,7 +39,10 @@ export class HttpSender implements Sender<HttpLocation> {
     return { ...outcome, words: `${outcome.words}${apart}` };
   }
 
-  /** Another planting of the same test data has the same id. */
+  /**
+   * Another planting of the same test data has the same id. A partner that does not find at once what it has planted would
+   * say after the erasure that it is gone, whatever it has erased.
+   */
   async plant(location: HttpLocation, of: Planted, signal: AbortSignal): Promise<Planting> {
     const unable = this.#unableAt(location);
     if (unable) return { kind: 'unable', words: unable };
@@ -48,7 +51,10 @@ export class HttpSender implements Sender<HttpLocation> {
     const { answer, apart } = await this.#post(location, 'canary', message, signal);
     if (answer.kind === 'unanswered') return { kind: 'later', words: answer.words };
     const planted = readPlanted(answer, message.id);
-    return { ...planted, words: `${planted.words}${apart}` };
+    if (planted.kind === 'later') return { ...planted, words: `${planted.words}${apart}` };
+    const seen = await this.look(location, of, signal);
+    if (seen.kind === 'present') return planted;
+    return { kind: 'later', words: `says that it has planted, and asked for it: ${seen.words}` };
   }
 
   /** Each question has an id of its own: a partner that keeps its answers by id must look anew. */
