@@ -10,6 +10,7 @@ export const JOBS_OF_QUEUE = {
   partners: ['account.sign-out', 'partner.acknowledge'],
   mail: ['mail.send'],
   housekeeping: ['erasure.sweep'],
+  dataset: ['dataset.build'],
 } as const;
 
 const OVERALL = {

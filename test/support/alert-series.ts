@@ -28,7 +28,7 @@ const LONG = 500;
 const always = (value: number | string) => `${value}x${LONG}`;
 const growing = (from: number, by: number) => `${from}+${by}x${LONG}`;
 
-const QUEUES = ['erasures', 'chunks', 'partners', 'mail', 'housekeeping'];
+const QUEUES = ['erasures', 'chunks', 'partners', 'mail', 'housekeeping', 'dataset'];
 const OUTCOMES = ['deferred', 'blocked', 'failed', 'uncertain'];
 
 /** All is well: erasures run, rows go, jobs end, test data passes, the dataset is whole. */
