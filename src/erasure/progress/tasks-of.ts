@@ -27,12 +27,14 @@ const WHICH: Record<TasksOf['which'], SQL> = {
 export function withTasksOf({ owner, which }: TasksOf): SQL {
   const oldest = sql.join(
     ['running', 'awaiting', 'stalled'].map(
-      (state) => sql`(SELECT id FROM lethe.erasure WHERE state = ${sql.raw(`'${state}'`)} AND held_at IS NULL
-        AND started_at IS NOT NULL AND NOT canary ORDER BY starts_at LIMIT ${MOST_LOOKED_AT})`,
+      (state) => sql`(SELECT * FROM lethe.erasure WHERE state = ${sql.raw(`'${state}'`)}
+                       ORDER BY starts_at LIMIT ${MOST_LOOKED_AT})`,
     ),
     sql` UNION ALL `,
   );
-  return sql`lethe.erasure.id = ANY(ARRAY(SELECT e.id FROM (${oldest}) AS e WHERE EXISTS (
+  // Not EXISTS: where there are many tasks of the owner, the planner would read all of them for it.
+  return sql`lethe.erasure.id = ANY(ARRAY(SELECT e.id FROM (${oldest}) AS e CROSS JOIN LATERAL (
     SELECT FROM lethe.task t WHERE t.erasure_id = e.id AND t.owner = ${owner}
-       AND t.state NOT IN ('done', 'retained') AND ${WHICH[which]})))`;
+       AND t.state NOT IN ('done', 'retained') AND ${WHICH[which]} LIMIT 1) AS one
+     WHERE e.held_at IS NULL AND e.started_at IS NOT NULL AND NOT e.canary))`;
 }
