@@ -204,8 +204,12 @@ describe('what the line of tasks asks the database', () => {
     const erasedAt = new Date('2026-11-21T23:59:59.999Z');
     expect(await readWarehouse(db, id)).toEqual({ erasedAt, day: '2026-11-21', dayEnded: true, partition: null });
     const builtAt = new Date('2026-11-22T00:30:00Z');
-    await world.sql`INSERT INTO lethe.dataset_partition VALUES ('2026-11-20', 9, 1, true, now()), ('2026-11-21', 2, 1, false, ${builtAt})`;
+    await world.sql`INSERT INTO lethe.dataset_partition (day, revision, rows, keys, built_at)
+      VALUES ('2026-11-20', 9, 1, true, now()), ('2026-11-21', 2, 1, false, ${builtAt})`;
     expect((await readWarehouse(db, id)).partition).toEqual({ revision: 2, keys: false, builtAt });
+    // One that was found not to be whole is to be built again.
+    await world.sql`UPDATE lethe.dataset_partition SET whole = false`;
+    expect((await readWarehouse(db, id)).partition).toBeNull();
     await world.sql`INSERT INTO lethe.event (erasure_id, type, at) VALUES (${id}, 'account.erased', now() + interval '1 minute')`;
     expect(await readWarehouse(db, id)).toMatchObject({ dayEnded: false, partition: null });
   });

@@ -25,7 +25,7 @@ export async function readWarehouse(db: Executor, erasureId: string): Promise<In
            p.revision, p.keys, ${inMs(sql`p.built_at`)} AS built
       FROM (SELECT at, (at AT TIME ZONE 'UTC')::date AS day FROM lethe.event
              WHERE erasure_id = ${erasureId} AND type = 'account.erased' ORDER BY at DESC, id DESC LIMIT 1) AS e
-      LEFT JOIN lethe.dataset_partition p ON p.day = e.day`);
+      LEFT JOIN lethe.dataset_partition p ON p.day = e.day AND p.whole`);
   if (!row) return { erasedAt: null, day: '', dayEnded: false, partition: null };
   const partition =
     row.revision === null ? null : { revision: row.revision, keys: row.keys, builtAt: fromMs(row.built) };
