@@ -4,6 +4,7 @@ import { ALERTS } from './alerts.ts';
 import { CALL_MUTATIONS } from './calls.ts';
 import { CATALOG } from './catalog.ts';
 import { DATASET_MUTATIONS } from './dataset.ts';
+import { DATASET_DAYS } from './dataset-days.ts';
 import { ERASERS } from './erasers.ts';
 import { FILES } from './files.ts';
 import { FINISH } from './finish.ts';
@@ -42,4 +43,5 @@ export const MUTATIONS: readonly Mutation[] = [
   ...REPLAYS,
   ...ALERTS,
   ...DATASET_MUTATIONS,
+  ...DATASET_DAYS,
 ];

@@ -31,6 +31,8 @@ export async function openClient(s3: Reach, tools: Tools): Promise<S3Client> {
   return client;
 }
 
+const unsaid = (): void => {};
+
 function configOf(s3: Reach, { variable, privateHosts }: Tools): S3ClientConfig {
   const set = (written: string) => variable(nameOf(written)) as string;
   const host = s3.endpoint && new URL(s3.endpoint).hostname;
@@ -52,6 +54,8 @@ function configOf(s3: Reach, { variable, privateHosts }: Tools): S3ClientConfig 
         }
       : {}),
     maxAttempts: 1,
+    // Without one it writes to standard error, in words of its own, what we say ourselves.
+    logger: { debug: unsaid, info: unsaid, warn: unsaid, error: unsaid },
     // Stores that are not of AWS refuse the newer checksums.
     requestChecksumCalculation: 'WHEN_REQUIRED',
     responseChecksumValidation: 'WHEN_REQUIRED',
