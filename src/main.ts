@@ -6,6 +6,8 @@ import { startPump } from './erasure/calls/pump.ts';
 import { findUnaskable, Senders } from './erasure/calls/senders.ts';
 import type { Context } from './erasure/model/context.ts';
 import { type RevokeCall, revokeCall } from './erasure/revoke/revoke-call.ts';
+import { findUntellable } from './erasure/watch/problems.ts';
+import { openTeller } from './erasure/watch/teller.ts';
 import { UsageError } from './errors.ts';
 import { statusUrl } from './http/access/status-link.ts';
 import { serveApi, type ViewerLimits, type Viewers } from './http/serve.ts';
@@ -15,6 +17,7 @@ import { startPacing } from './jobs/pacing.ts';
 import { startReconciling } from './jobs/reconcile.ts';
 import { openWorkerConnection } from './jobs/redis/connection.ts';
 import { createShowProgress } from './jobs/show-progress.ts';
+import { startWatchingOwners } from './jobs/watch-owners.ts';
 import { startWorkers } from './jobs/worker.ts';
 import type { Logger } from './logger.ts';
 import { openProvider } from './mail/open-provider.ts';
@@ -61,24 +64,25 @@ export async function startWorker(config: Config): Promise<Started> {
   const role = await openRole(config, 'worker', config.LETHE_CONCURRENCY + 6);
   const { ctx, log, producers, closables, metrics, metricsPort } = role;
   const { put } = createEnqueue(producers, log);
-  const unaskable = findUnaskable(ctx, { variable: config.variable, privateHosts: config.LETHE_PRIVATE_HOSTS });
-  const { dataset } = ctx.declared;
   const reach = { variable: config.variable, privateHosts: config.LETHE_PRIVATE_HOSTS };
-  if (dataset) unaskable.push(...destinationProblems(dataset, reach));
-  if (unaskable.length > 0) {
+  const { dataset, owners = [] } = ctx.declared;
+  const problems = [...findUnaskable(ctx, reach), ...findUntellable(owners, reach)];
+  if (dataset) problems.push(...destinationProblems(dataset, reach));
+  if (problems.length > 0) {
     await closeAll(closables, log);
-    throw new UsageError(unaskable);
+    throw new UsageError(problems);
   }
   const senders = openSenders(config, ctx, log);
   const { tell, close: closeTell } = openTell(config.LETHE_PRIVATE_HOSTS);
   closables.push({ name: 'acknowledgements', close: closeTell });
   const destination = dataset && openDestination(dataset, reach);
   if (destination) closables.push({ name: 'dataset', close: destination.close });
+  const provider = openProvider(config);
   const work = {
     ctx,
     put,
     metrics,
-    mail: { db: ctx.db, log, provider: openProvider(config), statusUrl: statusUrl(config) },
+    mail: { db: ctx.db, log, provider, statusUrl: statusUrl(config) },
     revoke: revokeOf(config),
     tell,
     dataset: destination,
@@ -93,6 +97,9 @@ export async function startWorker(config: Config): Promise<Started> {
   role.reportWorking(workers.working);
   const pacing = startPacing({ ctx, producers });
   closables.push({ name: 'pace', close: pacing.stop });
+  const teller = openTeller({ ...reach, provider });
+  const watching = startWatchingOwners({ ctx, teller, publicUrl: config.LETHE_PUBLIC_URL });
+  closables.push({ name: 'owners', close: watching.stop });
   const pump = startPump({
     ctx,
     senders,

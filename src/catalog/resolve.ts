@@ -2,6 +2,7 @@ import { isAsked } from '../locations/asked.ts';
 import type { Kept } from '../locations/kind.ts';
 import type { Kinds } from '../locations/kinds/registry.ts';
 import type { Database } from '../store/client.ts';
+import { findStrangeOwners } from './check-owners.ts';
 import type { Declaration, Problems } from './live/declared.ts';
 import type { Catalog, Location, TableLocation } from './live/types.ts';
 import { orderPartners } from './order-partners.ts';
@@ -19,7 +20,7 @@ export async function resolveCatalog(
   kinds: Kinds,
   how: { leaveOutMisfits: boolean },
 ): Promise<Resolution & { unusable: string[] }> {
-  const all = { errors: [] as string[], warnings: [] as string[], unusable: [] as string[] };
+  const all = { errors: [] as string[], warnings: findStrangeOwners(declared), unusable: [] as string[] };
   const locations: Location[] = [];
   let kept: Kept | undefined;
   for (const kind of Object.values(kinds)) {

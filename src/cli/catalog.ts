@@ -6,6 +6,7 @@ import type { Declaration } from '../catalog/live/declared.ts';
 import { readCatalogFile } from '../catalog/load.ts';
 import { type Config, loadConfig } from '../config.ts';
 import { findUnaskable, findUnplanted } from '../erasure/calls/senders.ts';
+import { findUntellable } from '../erasure/watch/problems.ts';
 import { UsageError } from '../errors.ts';
 import { KINDS } from '../locations/kinds/registry.ts';
 import { type Covered, findGaps } from '../locations/table/cover.ts';
@@ -75,11 +76,12 @@ async function checkCoverage(db: Database, declared: Declaration, environment: E
   // Where it is checked need not be where the secrets are.
   const tools = { variable: environment.variable, privateHosts: environment.LETHE_PRIVATE_HOSTS };
   const unaskable = catalog ? findUnaskable({ catalog, kinds: KINDS }, tools) : [];
+  const untellable = findUntellable(declared.owners ?? [], tools);
   return {
     ok: errors.length === 0 && covered.uncovered.length === 0,
     ...covered,
     errors,
-    warnings: [...covered.warnings, ...unaskable],
+    warnings: [...covered.warnings, ...unaskable, ...untellable],
     possible: [...covered.possible, ...(catalog && declared.canary ? findUnplanted({ catalog, kinds: KINDS }) : [])],
     partners: catalog ? describePartners(catalog, KINDS) : [],
   };

@@ -15,14 +15,16 @@ export class Duty {
   readonly #db: Database;
   readonly #name: string;
   readonly #leaseMs: number;
+  readonly #rest: number;
   readonly #stopping = new AbortController();
   #restUntil = 0;
 
-  /** `leaseMs`: a holder that died is followed after so long, and one turn. */
-  constructor(db: Database, name: string, leaseMs: number) {
+  /** `leaseMs`: a holder that died is followed after so long, and one turn. `rest`: how many times as long as a reading. */
+  constructor(db: Database, name: string, leaseMs: number, rest = REST) {
     this.#db = db;
     this.#name = name;
     this.#leaseMs = leaseMs;
+    this.#rest = rest;
   }
 
   get stopping(): boolean {
@@ -51,7 +53,7 @@ export class Duty {
     try {
       return await reading();
     } finally {
-      this.#restUntil = begun + REST * (performance.now() - begun);
+      this.#restUntil = begun + this.#rest * (performance.now() - begun);
     }
   }
 

@@ -2,6 +2,7 @@ import { readStanding } from '../dataset/partitions.ts';
 import type { Context } from '../erasure/model/context.ts';
 import { measureBacklog } from '../erasure/progress/measure.ts';
 import { measureCalls } from '../erasure/progress/measure-calls.ts';
+import { type OwnerSeen, readOwners } from '../erasure/watch/read-owners.ts';
 import type { Metrics } from '../metrics.ts';
 import { readPace } from '../pace/current-pace.ts';
 import { ratioOf } from '../pace/pace.ts';
@@ -51,6 +52,7 @@ export function startExporting(
       if (!duty.resting) await duty.read(measure);
       if (!measured) return;
       await setPace(ctx, metrics);
+      setOwners(await readOwners(ctx.db), metrics);
       await setDepths(producers, metrics);
       metrics.exportCluster(duty.stopping ? 0 : times.leaseMs - (performance.now() - asked));
     } catch (error) {
@@ -102,6 +104,32 @@ async function setDataset({ db, declared, settings }: Gauged, metrics: Metrics):
   const { missing, completeUntil } = await readStanding(db, settings);
   metrics.datasetMissing.set(missing.length);
   metrics.datasetLastDay.set(completeUntil.getTime() / 1000);
+}
+
+/** What was measured longer ago says nothing of now. */
+const STALE_MS = 3 * 60_000;
+
+/** As the worker with the duty `owners` measured them; absent while none does. */
+function setOwners(owners: readonly OwnerSeen[], metrics: Metrics): void {
+  const open = [metrics.ownerTasks, metrics.ownerTasksLate, metrics.ownerTasksFailing, metrics.ownerOldestTask];
+  const done = [metrics.ownerDoneSeconds, metrics.ownerTasksDone, metrics.ownerLastDone];
+  for (const gauge of [...open, metrics.ownerDeadlineUsed, ...done]) gauge.reset();
+  for (const { name: owner, seenMsAgo, watchedAt, ...measured } of owners) {
+    if (seenMsAgo > STALE_MS) continue;
+    metrics.ownerTasks.set({ owner }, measured.open);
+    metrics.ownerTasksLate.set({ owner }, measured.late);
+    metrics.ownerTasksFailing.set({ owner }, measured.failing);
+    metrics.ownerDeadlineUsed.set({ owner }, measured.used);
+    const { oldestAt } = measured;
+    const age = oldestAt ? watchedAt.getTime() - oldestAt.getTime() : 0;
+    metrics.ownerOldestTask.set({ owner }, Math.max(age, 0) / 1000);
+    if (!measured.done) continue;
+    metrics.ownerDoneSeconds.set({ owner, quantile: '0.5' }, measured.done.p50);
+    metrics.ownerDoneSeconds.set({ owner, quantile: '0.95' }, measured.done.p95);
+    metrics.ownerTasksDone.set({ owner, in_time: 'true' }, measured.done.inTime);
+    metrics.ownerTasksDone.set({ owner, in_time: 'false' }, measured.done.late);
+    metrics.ownerLastDone.set({ owner }, measured.done.lastAt.getTime() / 1000);
+  }
 }
 
 /** Absent while no worker decides the pace. */

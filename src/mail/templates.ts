@@ -55,6 +55,47 @@ export function receivedMail(facts: MailFacts): Message {
   ]);
 }
 
+/** What a team is told of its tasks. Names come from the catalog; times in ISO 8601. `id`: of the message. */
+export type OwnerFacts = {
+  to: string;
+  id: string;
+  owner: string;
+  state: 'well' | 'failing' | 'late';
+  since: string;
+  open: number;
+  late: number;
+  failing: number;
+  locations: readonly string[];
+  oldestDeadline: string | null;
+  words: readonly string[];
+  url: string;
+};
+
+const OWNER_SUBJECTS = { well: 'is well again', failing: 'is failing', late: 'is late' };
+
+/** "What your team answers for is late", or fails, or is well again. */
+export function ownerMail(facts: OwnerFacts): Message {
+  const { owner, state, open, late, failing, locations, oldestDeadline, words } = facts;
+  // A name may hold what would begin another header.
+  const name = owner.replace(/\p{Cc}+/gu, ' ');
+  const since = when(new Date(facts.since));
+  return compose(facts.to, `Erasures: ${name} ${OWNER_SUBJECTS[state]}`, [
+    {
+      text:
+        state === 'well'
+          ? `Since ${since} none of the tasks of ${name} is late or fails. Open tasks: ${open}.`
+          : `Since ${since} tasks of ${name} are late or fail. Open tasks: ${open}; past their deadline: ${late}; failing: ${failing}.`,
+    },
+    ...words.map((text) => ({ text: `Also: ${text}.` })),
+    ...(locations.length > 0 ? [{ text: `Where: ${locations.join(', ')}.` }] : []),
+    ...(oldestDeadline && state !== 'well'
+      ? [{ text: `The oldest deadline: ${when(new Date(oldestDeadline))}.` }]
+      : []),
+    { link: facts.url, label: 'See how it stands' },
+    { text: `Reference: ${facts.id}` },
+  ]);
+}
+
 /** "It is done". */
 export function completedMail(facts: MailFacts): Message {
   return compose(facts.to, 'Your account has been deleted', [

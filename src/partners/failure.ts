@@ -18,18 +18,38 @@ const WORDS: Readonly<Record<string, string>> = {
 /** What is wrong with one request, and not with whom it is for. */
 const NOT_SENT = new Set(['UND_ERR_INVALID_ARG', 'ERR_INVALID_URL']);
 
-/** The cause of a request that got no answer. The message of an error may quote the request, and is never shown. */
-export function readFailure(error: unknown): { words: string; down: boolean } {
+/** There was no connection, so that nothing of the request has arrived. */
+const NOT_CONNECTED = new Set([
+  'ECONNREFUSED',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'UND_ERR_CONNECT_TIMEOUT',
+  'PRIVATE_ADDRESS',
+]);
+
+/**
+ * The cause of a request that got no answer. The message of an error may quote the request, and is never shown. `unsent`:
+ * nothing of it has arrived; absent where it may have.
+ */
+export function readFailure(error: unknown): { words: string; down: boolean; unsent?: true } {
   const { code } = error as { code?: string };
   if (NOT_SENT.has(code ?? ''))
-    return { words: 'the request cannot be sent as it is: look at its URL and headers', down: false };
-  return { words: wordsOf(error), down: true };
+    return { words: 'the request cannot be sent as it is: look at its URL and headers', down: false, unsent: true };
+  const cause = causeOf(error);
+  return { words: wordsOf(cause), down: true, ...(NOT_CONNECTED.has(cause.code ?? '') ? { unsent: true } : {}) };
 }
 
-function wordsOf(error: unknown): string {
-  // With several addresses there is an error for each.
+type Cause = { code?: string; message?: string; name?: string };
+
+/** With several addresses there is an error for each. */
+function causeOf(error: unknown): Cause {
   const { errors: [first] = [] } = error as { errors?: unknown[] };
-  const { code, message, name } = (first ?? error) as { code?: string; message?: string; name?: string };
+  return (first ?? error) as Cause;
+}
+
+function wordsOf({ code, message, name }: Cause): string {
   if (code === 'PRIVATE_ADDRESS') return message as string;
   if (code && WORDS[code]) return WORDS[code];
   if (name === 'HTTPParserError') return 'its answer is not HTTP';

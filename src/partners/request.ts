@@ -24,8 +24,16 @@ export type Answered = {
   readonly cut: boolean;
 };
 
-/** No answer. `words` hold no value of the request. `down`: another request would have failed as well. */
-export type Unanswered = { readonly kind: 'unanswered'; readonly words: string; readonly down: boolean };
+/**
+ * No answer. `words` hold no value of the request. `down`: another request would have failed as well. `unsent`: nothing of
+ * it has arrived; absent where it may have.
+ */
+export type Unanswered = {
+  readonly kind: 'unanswered';
+  readonly words: string;
+  readonly down: boolean;
+  readonly unsent?: true;
+};
 
 /** The connections with one partner. */
 export type Connections = {

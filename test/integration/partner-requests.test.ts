@@ -124,7 +124,12 @@ describe('a request to a partner', () => {
 
   it('says in words that nobody listens, and works again when somebody does', async () => {
     await partner.down();
-    expect(await ask()).toEqual({ kind: 'unanswered', words: 'the connection was refused', down: true });
+    expect(await ask()).toEqual({
+      kind: 'unanswered',
+      words: 'the connection was refused',
+      down: true,
+      unsent: true,
+    });
     await partner.up();
     expect(await ask()).toMatchObject({ kind: 'answered', status: 200 });
   });

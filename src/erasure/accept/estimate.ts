@@ -1,4 +1,5 @@
 import { sql } from 'drizzle-orm';
+import { ACCOUNT_OWNER } from '../../catalog/live/owners.ts';
 import type { AccountTable, Location } from '../../catalog/live/types.ts';
 import { LetheError } from '../../errors.ts';
 import { canonicalKey } from '../../keys/canonical.ts';
@@ -178,7 +179,7 @@ export function estimate(
   const planned = sum(later.map((l) => l.rows));
   const account: LocationEstimate = {
     name: accountTable,
-    owner: 'lethe',
+    owner: ACCOUNT_OWNER,
     action: 'delete',
     stage: Math.max(-1, ...inside.map((l) => l.stage)) + 1,
     when: 'start',

@@ -1,4 +1,5 @@
 import { type SQL, sql } from 'drizzle-orm';
+import { ACCOUNT_OWNER } from '../../catalog/live/owners.ts';
 import type { Catalog } from '../../catalog/live/types.ts';
 import { isAsked } from '../../locations/asked.ts';
 import type { Executor } from '../../store/client.ts';
@@ -30,7 +31,7 @@ export function tasksOf(catalog: Catalog, of: Dated): string {
     location: catalog.account.table,
     kind: 'account',
     action: 'delete',
-    owner: 'lethe',
+    owner: ACCOUNT_OWNER,
     stage: Math.max(-1, ...catalog.locations.filter((l) => !isAsked(l)).map((l) => l.stage)) + 1,
     rows_planned: 1,
     due_at: of.dueAt,

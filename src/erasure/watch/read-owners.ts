@@ -1,4 +1,4 @@
-import { asc } from 'drizzle-orm';
+import { asc, getTableColumns, sql } from 'drizzle-orm';
 import type { Executor } from '../../store/client.ts';
 import { owner } from '../../store/schema.ts';
 import { type KeptMeasured, type Measured, type OwnerState, readMeasured } from './measured.ts';
@@ -9,8 +9,9 @@ export type OwnerSeen = Measured & {
   state: OwnerState;
   /** Since when it is well, or is not. */
   since: Date;
-  /** When it was looked at last: a minute ago or more says that no worker looks. */
+  /** When it was looked at last, and how long ago by the database's clock: minutes say that no worker looks. */
   watchedAt: Date;
+  seenMsAgo: number;
   /** `at`: null when its team was never told anything. `owed`: a message that has not been taken yet; null: none. */
   told: {
     state: OwnerState;
@@ -21,13 +22,18 @@ export type OwnerSeen = Measured & {
 
 /** Reads how it stands with every owner, by name. One small table: a page and a scrape may ask for it. */
 export async function readOwners(db: Executor): Promise<OwnerSeen[]> {
-  const rows = await db.select().from(owner).orderBy(asc(owner.name));
+  const seenMsAgo = sql<number>`(extract(epoch FROM now() - ${owner.watchedAt}) * 1000)::float8`;
+  const rows = await db
+    .select({ ...getTableColumns(owner), seenMsAgo })
+    .from(owner)
+    .orderBy(asc(owner.name));
   return rows.map((row) => ({
     ...readMeasured(row.measured as KeptMeasured),
     name: row.name,
     state: row.state as OwnerState,
     since: row.since,
     watchedAt: row.watchedAt,
+    seenMsAgo: row.seenMsAgo,
     told: {
       state: row.toldState as OwnerState,
       at: row.toldAt,

@@ -1,0 +1,58 @@
+import { sql } from 'drizzle-orm';
+import type { DeclaredCanary, DeclaredDataset } from '../../catalog/live/declared.ts';
+import type { Executor } from '../../store/client.ts';
+import type { OwnerState } from './measured.ts';
+
+/** What is wrong that is no task: of test data, or of the dataset. */
+export type Trouble = { owner: string; state: Exclude<OwnerState, 'well'>; words: string };
+
+/** Test data that is over by no more is not overdue: the process that does it may have been followed by another. */
+const GRACE_MS = 5 * 60_000;
+
+const plus = (ms: number) => sql`${ms} * interval '1 millisecond'`;
+
+/**
+ * Whether the last test data failed, or the next is overdue. `firstLook`: since when this process watches; where test
+ * data was never planted, it is overdue from then on.
+ */
+export async function lookAtCanary(db: Executor, canary: DeclaredCanary, firstLook: Date): Promise<Trouble[]> {
+  const { owner, every, wait, within } = canary;
+  const cycle = wait + within + GRACE_MS;
+  const [row] = await db.execute<{ failed: boolean | null; overdue: boolean }>(sql`
+    WITH last AS (SELECT state, finished_at FROM lethe.canary WHERE finished_at IS NOT NULL
+                   ORDER BY created_at DESC LIMIT 1)
+    SELECT (SELECT state = 'failed' FROM last) AS failed,
+           coalesce((SELECT finished_at FROM last), ${firstLook.toISOString()}::timestamptz) + ${plus(every + cycle)} < now()
+           OR EXISTS (SELECT FROM lethe.canary WHERE finished_at IS NULL AND created_at + ${plus(cycle)} < now()) AS overdue`);
+  const found = (words: string): Trouble => ({ owner, state: 'failing', words });
+  return [
+    ...(row?.failed ? [found('the last test data was not erased as it should be')] : []),
+    ...(row?.overdue ? [found('test data is overdue')] : []),
+  ];
+}
+
+/** The longest time for which days are looked at: each costs a look into an index. */
+const MOST_DAYS = 4_000;
+
+/**
+ * Days on which accounts ended, and that are not in the dataset although their time is over. A day's time is over so long
+ * after its end as `sla` says. Days are UTC's. `retentionMs`: older days are in no ledger any more.
+ */
+export async function lookAtDataset(
+  db: Executor,
+  { owner, sla }: DeclaredDataset,
+  retentionMs: number,
+): Promise<Trouble[]> {
+  const [row] = await db.execute<{ days: number; first: string | null }>(sql`
+    SELECT count(*)::int AS days, min(d.day)::text AS first
+      FROM (SELECT (now() AT TIME ZONE 'UTC')::date - n AS day FROM generate_series(1, ${MOST_DAYS}::int) AS n
+             WHERE n <= ${Math.ceil(retentionMs / 86_400_000)}) AS d
+     WHERE ((d.day + 1)::timestamp AT TIME ZONE 'UTC') + ${plus(sla)} < now()
+       AND NOT EXISTS (SELECT FROM lethe.dataset_partition p WHERE p.day = d.day)
+       AND EXISTS (SELECT FROM lethe.event WHERE type = 'account.erased'
+                      AND at >= (d.day::timestamp AT TIME ZONE 'UTC')
+                      AND at < ((d.day + 1)::timestamp AT TIME ZONE 'UTC'))`);
+  if (!row?.days) return [];
+  const days = row.days === 1 ? 'a day is' : `${row.days} days are`;
+  return [{ owner, state: 'late', words: `${days} missing in the dataset, the first of them ${row.first}` }];
+}
