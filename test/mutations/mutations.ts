@@ -13,6 +13,7 @@ import { KEYS } from './keys.ts';
 import { LEDGER } from './ledger.ts';
 import { MAILS } from './mails.ts';
 import type { Mutation } from './mutation.ts';
+import { OWNERS } from './owners.ts';
 import { PARTNERS } from './partners.ts';
 import { REDIS } from './redis.ts';
 import { REPLAYS } from './replays.ts';
@@ -44,4 +45,5 @@ export const MUTATIONS: readonly Mutation[] = [
   ...ALERTS,
   ...DATASET_MUTATIONS,
   ...DATASET_DAYS,
+  ...OWNERS,
 ];

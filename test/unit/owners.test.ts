@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { findStrangeOwners } from '../../src/catalog/check-owners.ts';
 import { parseCatalog } from '../../src/catalog/load.ts';
@@ -152,6 +153,14 @@ describe('what a team is told', () => {
         url: 'https://x.example/lethe/admin/owners',
       },
     });
+  });
+
+  it('is documented with the members that it has', () => {
+    const [, written = ''] = /```json\n([\s\S]*?)```/.exec(readFileSync('docs/owners.md', 'utf8')) ?? [];
+    const shown = JSON.parse(written) as typeof message;
+    expect(Object.keys(shown)).toEqual(Object.keys(message));
+    expect(Object.keys(shown.data)).toEqual(Object.keys(message.data));
+    expect(shown).toMatchObject({ type: message.type, specversion: message.specversion });
   });
 
   it('is a mail whose subject has one line, and whose text is no markup', () => {

@@ -28,6 +28,7 @@ const RUN_BY: Record<string, string> = {
   'docs/operations.md sql': 'test/integration/sql-snippets.test.ts',
   'docs/partners.md bash': 'test/integration/partner-snippets.test.ts',
   'docs/partners.md json': 'test/integration/partner-snippets.test.ts',
+  'docs/owners.md json': 'test/unit/owners.test.ts',
 };
 
 describe('the snippets of the pages', () => {
