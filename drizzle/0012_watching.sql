@@ -47,6 +47,6 @@ CREATE TABLE "lethe"."owner" (
 ALTER TABLE "lethe"."erasure" ADD COLUMN "canary" boolean DEFAULT false NOT NULL;--> statement-breakpoint
 ALTER TABLE "lethe"."canary" ADD CONSTRAINT "canary_erasure_id_erasure_id_fk" FOREIGN KEY ("erasure_id") REFERENCES "lethe"."erasure"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 CREATE UNIQUE INDEX "canary_one_live" ON "lethe"."canary" USING btree ((true)) WHERE finished_at IS NULL;--> statement-breakpoint
-CREATE INDEX "canary_account" ON "lethe"."canary" USING btree ("account_key") WHERE finished_at IS NULL;--> statement-breakpoint
+CREATE INDEX "canary_account" ON "lethe"."canary" USING btree ("account_key") WHERE state <> 'passed';--> statement-breakpoint
 CREATE INDEX "canary_created" ON "lethe"."canary" USING btree ("created_at");--> statement-breakpoint
 CREATE INDEX "event_erased" ON "lethe"."event" USING btree ("at","id") WHERE type = 'account.erased';

@@ -66,6 +66,10 @@ const schema = z.object({
   LETHE_PARTNER_SECRET: z.string().optional(),
   LETHE_UNDO_WINDOW: duration(0, 31 * DAY).default(0),
   LETHE_SLA: duration(60 * SECOND, 31 * DAY).default(30 * DAY),
+  LETHE_CANARY_URL: url('http:', 'https:')
+    .refine((text) => !/[?#]/.test(text), 'expected a URL without ? and #: paths are added at its end')
+    .optional(),
+  LETHE_CANARY_DATABASE_URL: address(parseDatabaseUrl).optional(),
   LETHE_RECONCILE_INTERVAL: duration(SECOND, 60 * SECOND).default(30 * SECOND),
   LETHE_CONCURRENCY: integer(1, 64).default(2),
   LETHE_GLOBAL_CONCURRENCY: integer(1, 256).default(2),
@@ -98,8 +102,14 @@ export type Role = 'api' | 'worker' | 'migrate' | 'cli' | 'catalog' | 'alerts' |
 const NEEDS: Partial<Record<Role, Partial<Record<keyof typeof schema.shape, true>>>> = {
   migrate: { DATABASE_URL: true, LETHE_DIRECT_DATABASE_URL: true, LOG_LEVEL: true },
   alerts: { LETHE_CATALOG: true },
-  catalog: { DATABASE_URL: true, LETHE_CATALOG: true, LETHE_PRIVATE_HOSTS: true, LOG_LEVEL: true },
   partner: { LOG_LEVEL: true },
+  catalog: {
+    DATABASE_URL: true,
+    LETHE_CANARY_DATABASE_URL: true,
+    LETHE_CATALOG: true,
+    LETHE_PRIVATE_HOSTS: true,
+    LOG_LEVEL: true,
+  },
 };
 
 function readVariable(name: string, env: NodeJS.ProcessEnv): string | undefined {

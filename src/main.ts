@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
+import { type CanarySettings, canaryProblem, openCanary } from './canary/open.ts';
 import type { Config } from './config.ts';
 import { destinationProblems, openDestination } from './dataset/open.ts';
 import { startPump } from './erasure/calls/pump.ts';
@@ -17,6 +18,7 @@ import { startPacing } from './jobs/pacing.ts';
 import { startReconciling } from './jobs/reconcile.ts';
 import { openWorkerConnection } from './jobs/redis/connection.ts';
 import { createShowProgress } from './jobs/show-progress.ts';
+import { startWatchingCanary } from './jobs/watch-canary.ts';
 import { startWatchingOwners } from './jobs/watch-owners.ts';
 import { startWorkers } from './jobs/worker.ts';
 import type { Logger } from './logger.ts';
@@ -68,6 +70,7 @@ export async function startWorker(config: Config): Promise<Started> {
   const { dataset, owners = [] } = ctx.declared;
   const problems = [...findUnaskable(ctx, reach), ...findUntellable(owners, reach)];
   if (dataset) problems.push(...destinationProblems(dataset, reach));
+  problems.push(...[canaryProblem(ctx, config.variable) ?? []].flat());
   if (problems.length > 0) {
     await closeAll(closables, log);
     throw new UsageError(problems);
@@ -108,6 +111,11 @@ export async function startWorker(config: Config): Promise<Started> {
     onAnswer: metrics.observeCall,
   });
   closables.push({ name: 'partners', close: () => senders.close() });
+  const canary = openCanary(ctx, senders, canarySettings(config));
+  if (canary) {
+    closables.push({ name: 'canary', close: canary.close });
+    closables.push({ name: 'test data', close: startWatchingCanary(canary.workOf).stop });
+  }
   const reconciling = startReconciling(
     { ctx, put, producers },
     {
@@ -133,7 +141,7 @@ export async function startWorker(config: Config): Promise<Started> {
 }
 
 /** The way to the catalog's partners. */
-function openSenders(config: Config, ctx: Context, log: Logger): Senders {
+export function openSenders(config: Config, ctx: Context, log: Logger): Senders {
   return new Senders(ctx.kinds, {
     log,
     variable: config.variable,
@@ -144,6 +152,13 @@ function openSenders(config: Config, ctx: Context, log: Logger): Senders {
     tokenOf: (callId) => deriveToken(ctx.settings.secrets, 'ack', callId),
   });
 }
+
+/** Where test data is planted, and asked for. */
+export const canarySettings = (config: Config): CanarySettings => ({
+  url: config.LETHE_CANARY_URL ?? config.LETHE_PUBLIC_URL,
+  databaseUrl: config.LETHE_CANARY_DATABASE_URL,
+  variable: config.variable,
+});
 
 function revokeOf(config: Config): RevokeCall | undefined {
   const { LETHE_SIGN_OUT_URL: url, LETHE_SIGN_OUT_SECRET: secret = '', LETHE_PUBLIC_URL: issuer } = config;

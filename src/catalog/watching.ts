@@ -3,6 +3,7 @@ import { asks as s3 } from '../locations/object-store/declare.ts';
 import { span } from '../locations/outside/declare.ts';
 import { isSender } from '../settings/mail-address.ts';
 import type { Watching } from './live/declared.ts';
+import { plantProblems } from './live/plant.ts';
 
 const fromEnvironment = (example: string) =>
   z
@@ -50,6 +51,9 @@ const canary = z.strictObject({
     .array(z.string().trim().min(1).max(10_000))
     .min(1)
     .max(50)
+    .superRefine((plant, ctx) => {
+      for (const { n, words } of plantProblems(plant)) ctx.addIssue({ code: 'custom', path: [n], message: words });
+    })
     .describe(
       "Statements, run in one transaction. The first returns the new account's key. $account stands for the key, $marker for a text that no other account has.",
     ),

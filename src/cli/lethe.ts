@@ -30,6 +30,7 @@ const VERBS: Record<string, () => Promise<Command>> = {
   dataset: async () => (await import('./dataset.ts')).datasetCommand(terminal),
   catalog: async () => (await import('./catalog.ts')).catalogCommand(terminal),
   partner: async () => (await import('./partner.ts')).partnerCommand(terminal),
+  canary: async () => (await import('./canary.ts')).canaryCommand(terminal),
 };
 
 const program = new Command('lethe')

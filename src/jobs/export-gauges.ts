@@ -2,6 +2,7 @@ import { readStanding } from '../dataset/partitions.ts';
 import type { Context } from '../erasure/model/context.ts';
 import { measureBacklog } from '../erasure/progress/measure.ts';
 import { measureCalls } from '../erasure/progress/measure-calls.ts';
+import { measureCanary } from '../erasure/progress/measure-canary.ts';
 import { type OwnerSeen, readOwners } from '../erasure/watch/read-owners.ts';
 import type { Metrics } from '../metrics.ts';
 import { readPace } from '../pace/current-pace.ts';
@@ -42,6 +43,7 @@ export function startExporting(
     await setBacklog(ctx, metrics);
     await setPartners(ctx, metrics);
     await setDataset(ctx, metrics);
+    if (ctx.declared.canary) await setCanary(ctx, metrics);
     measured = true;
   };
   const tick = async () => {
@@ -130,6 +132,15 @@ function setOwners(owners: readonly OwnerSeen[], metrics: Metrics): void {
     metrics.ownerTasksDone.set({ owner, in_time: 'false' }, measured.done.late);
     metrics.ownerLastDone.set({ owner }, measured.done.lastAt.getTime() / 1000);
   }
+}
+
+async function setCanary(ctx: Pick<Context, 'db'>, metrics: Metrics): Promise<void> {
+  const { failing, findings, passedAt } = await measureCanary(ctx.db);
+  metrics.canaryFailing.set(failing ? 1 : 0);
+  metrics.canaryFindings.reset();
+  for (const [location, count] of Object.entries(findings)) metrics.canaryFindings.set({ location }, count);
+  if (passedAt === null) metrics.canaryPassedAt.remove();
+  else metrics.canaryPassedAt.set(passedAt);
 }
 
 /** Absent while no worker decides the pace. */

@@ -4,7 +4,7 @@ import type { Drift } from '../../catalog/drift.ts';
 import type { Declaration } from '../../catalog/live/declared.ts';
 import type { Catalog } from '../../catalog/live/types.ts';
 import { loadCatalog } from '../../catalog/load.ts';
-import { loadConfig } from '../../config.ts';
+import { type Config, loadConfig } from '../../config.ts';
 import { keepCatalog } from '../../erasure/model/catalog-of.ts';
 import type { Context } from '../../erasure/model/context.ts';
 import { LetheError, UsageError } from '../../errors.ts';
@@ -22,6 +22,7 @@ import type { Terminal } from './terminal.ts';
 export type Session = {
   /** Its catalog throws a UsageError where it does not fit: that must keep nobody from looking at an erasure. */
   ctx: Context;
+  config: Config;
   /** Of the check of the catalog. */
   warnings: string[];
   /** Opens the queues for `work`, and says on standard error when Redis is away. */
@@ -84,6 +85,7 @@ export async function withSession<T>(
     };
     return await work({
       ctx,
+      config,
       warnings: fit instanceof UsageError ? [] : [...fit.drift.problems, ...fit.warnings],
       withQueues,
     });

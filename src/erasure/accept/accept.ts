@@ -52,11 +52,13 @@ const AT_REQUEST_ROWS = 1_000;
 /** One attempt to accept, in the transaction `tx`. Throws `NotErased` and what the database throws: roll back, and try another way. */
 export async function accept(tx: Transaction, ctx: Context, request: Request, way: Way): Promise<Accepted> {
   const { lockBudgetMs } = ctx.settings;
-  const [account, { now, live }, few] = await pipeline([
+  const [found, { now, live, canary }, few] = await pipeline([
     () => findAccount(tx, ctx.catalog.account, request.accountKey, 'FOR NO KEY UPDATE'),
     () => readNowAndLive(tx, ctx.catalog, request.accountKey),
     async () => (way.probe ? countIfSmall(tx, ctx, request.accountKey) : null),
   ]);
+  // Nobody reads the mails of test data.
+  const account = found && (canary ? { ...found, email: null } : found);
   if (!account) return { erasure: await findFinished(tx, ctx, request.accountKey), created: false };
   if (request.olderThanMs !== undefined && isYounger(account, now, request.olderThanMs))
     throw new LetheError('not_found', 'the account that has this key is younger than the request');
@@ -68,7 +70,7 @@ export async function accept(tx: Transaction, ctx: Context, request: Request, wa
   const hold = account.onHold ? HELD_BY_APPLICATION : holdOf(earlier);
   // On hold it must not be erased by this request; what else it is does not matter then.
   const small = hold ? null : few;
-  const wanted = describeErasure(ctx, request.requestedBy, account, { small: small !== null, now, hold });
+  const wanted = describeErasure(ctx, request.requestedBy, account, { small: small !== null, now, hold, canary });
   const record = async (kind?: 'received' | 'completed', gone?: Counts): Promise<Accepted> => {
     const mail = kind && account.email ? { kind, id: uuidv7() } : undefined;
     const known = { gone, mail, keyHash: request.idempotencyKeyHash };

@@ -28,7 +28,7 @@ export function describeErasure(
   { settings, catalog }: Context,
   requestedBy: string,
   account: AccountRow,
-  { small, now, hold }: { small: boolean; now: Date; hold: Hold | null },
+  { small, now, hold, canary }: { small: boolean; now: Date; hold: Hold | null; canary: boolean },
 ) {
   const accountKey = encodeKey(account.key);
   return {
@@ -47,6 +47,7 @@ export function describeErasure(
     requestedBy,
     catalogDigest: catalog.digest,
     signOutAt: settings.revokesTokens ? now : null,
+    canary,
     ...(hold ? { heldAt: now, heldBy: hold.by, holdReason: hold.reason } : {}),
   };
 }

@@ -7,7 +7,7 @@ import type { Executor } from '../../store/client.ts';
 import { keptText } from '../../store/kept-text.ts';
 import { fromMs, inMs } from '../../store/milliseconds.ts';
 import { assignments, type Change, columnsOf, readRow } from '../../store/rows.ts';
-import { erasure } from '../../store/schema.ts';
+import { canary, erasure } from '../../store/schema.ts';
 
 export const STATES = ['scheduled', 'running', 'awaiting', 'stalled', 'completed', 'cancelled'] as const;
 export type State = (typeof STATES)[number];
@@ -107,20 +107,24 @@ export async function findLive(db: Executor, accountKey: string | SQL): Promise<
   return row ?? null;
 }
 
-/** The server's time, and the id of the account's live erasure: each acceptance asks, and hardly any finds one. */
+/**
+ * The server's time, and the id of the account's live erasure: each acceptance asks, and hardly any finds one. `canary`:
+ * the account is test data that was planted, and not erased everywhere yet.
+ */
 export async function readNowAndLive(
   db: Executor,
   { account }: Catalog,
   key: KeyValue,
-): Promise<{ now: Date; live: string | null }> {
+): Promise<{ now: Date; live: string | null; canary: boolean }> {
   const live = sql.raw(LIVE.map((state) => `'${state}'`).join(', '));
   const statement = keptText(
     account,
     'now and live',
     { key },
     (slots) => sql`SELECT ${inMs(sql`now()`)} AS now,
-      (SELECT id FROM ${erasure} WHERE account_key = ${canonical(account.key, slots.key)} AND state IN (${live})) AS live`,
+      (SELECT id FROM ${erasure} WHERE account_key = ${canonical(account.key, slots.key)} AND state IN (${live})) AS live,
+      EXISTS (SELECT 1 FROM ${canary} WHERE account_key = ${canonical(account.key, slots.key)} AND state <> 'passed') AS canary`,
   );
-  const [row] = await db.execute<{ now: number; live: string | null }>(statement);
-  return { now: fromMs(row?.now), live: row?.live ?? null };
+  const [row] = await db.execute<{ now: number; live: string | null; canary: boolean }>(statement);
+  return { now: fromMs(row?.now), live: row?.live ?? null, canary: row?.canary === true };
 }

@@ -8,11 +8,17 @@ const PAGE = 20;
 const SCRUBBING = { statementMs: 60_000, lockMs: 2_000 } as const;
 const DAY = 86_400_000;
 
+/** Of test data that no worker has gone on with for a day. */
+const ABANDONED = JSON.stringify([
+  { location: '(cycle)', words: 'nobody went on with it for a day: the catalog of the workers has no canary any more' },
+]);
+
 const before = (ms: number) => sql`now() - ${ms} * interval '1 millisecond'`;
 
 /**
  * Forgets what is no longer needed. After the ledger retention it forgets key, bounds, errors and names of people of a
- * final erasure; after the evidence retention its digest. Answers to idempotency keys go after a day. Counts, states
+ * final erasure; after the evidence retention its digest. Answers to idempotency keys go after a day. Test
+ * data goes after the ledger retention, and what no worker goes on with is closed. Counts, states
  * and times stay. Each page is one transaction, which takes its erasures under `SKIP LOCKED`. What is scrubbed leaves
  * the set, so that the next page needs no bound.
  */
@@ -25,6 +31,13 @@ export async function scrubExpired(ctx: Context): Promise<{ scrubbed: number; fo
          WHERE account_digest IS NOT NULL AND scrubbed_at IS NOT NULL
            AND coalesce(completed_at, cancelled_at) < ${before(evidenceRetentionMs)}`,
   );
+  await ctx.db.execute(sql`
+    UPDATE lethe.canary SET state = 'failed', findings = ${ABANDONED}::jsonb, next_at = NULL, finished_at = now()
+     WHERE finished_at IS NULL AND next_at < ${before(DAY)}`);
+  // The newest says when the next one is due.
+  await ctx.db.execute(sql`
+    DELETE FROM lethe.canary WHERE created_at < ${before(ledgerRetentionMs)} AND finished_at IS NOT NULL
+       AND id <> (SELECT id FROM lethe.canary ORDER BY created_at DESC, id DESC LIMIT 1)`);
   let scrubbed = 0;
   for (;;) {
     const page = await transaction(ctx.db, SCRUBBING, async (tx) => {

@@ -21,13 +21,14 @@ export const acceptedResource = (e: Erasure): schemas.AcceptedWithoutLink => ({
   completedAt: isoOrNull(e.completedAt),
 });
 
-/** An erasure in a list. `admin`: also who holds it and why, which may name people. */
+/** An erasure in a list. `admin`: also who holds it and why, which may name people, and whether it is test data. */
 export const erasureSummary = (e: Erasure, admin = false): schemas.ErasureSummary => ({
   ...acceptedResource(e),
   newerAccountAt: isoOrNull(e.newerAccountAt),
   startedAt: isoOrNull(e.startedAt),
   retryAt: e.state === 'stalled' ? isoOrNull(e.retryAt) : null,
   held: heldOf(e, admin),
+  ...(admin && e.canary ? { canary: true } : {}),
 });
 
 /**

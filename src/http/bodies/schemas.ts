@@ -132,6 +132,9 @@ const summary = {
   startedAt: time('When it really started.').nullable(),
   retryAt: time('When a stalled erasure is tried again by itself.').nullable(),
   held: Hold.nullable(),
+  canary: z.boolean().optional().openapi({
+    description: 'True for test data that Lethe has planted. Only for keys with the scope `admin`; else absent.',
+  }),
 };
 
 export const ErasureSummary = z
