@@ -44,11 +44,15 @@ async function countIn(
   columns: KeyColumns,
   key: KeyValue,
 ): Promise<number> {
-  const same: SQL[] = columns.map(
-    ({ name, type }, i) => sql`${sql.identifier(name)} = ${key[i]}::text::${sql.raw(type)}`,
-  );
   const [row] = await tx.execute<{ n: number }>(sql`
     SELECT count(*)::int AS n FROM ${sql.identifier(schema)}.${sql.identifier(table)}
-     WHERE ${sql.join(same, sql` AND `)}`);
+     WHERE ${belongsToAccount(columns, key)}`);
   return row?.n ?? 0;
 }
+
+/** The account's rows, by the columns that hold its key. */
+export const belongsToAccount = (columns: KeyColumns, key: KeyValue): SQL =>
+  sql.join(
+    columns.map(({ name, type }, i) => sql`${sql.identifier(name)} = ${key[i]}::text::${sql.raw(type)}`),
+    sql` AND `,
+  );

@@ -7,8 +7,8 @@ import type { CanaryWork, Cycle, Finding } from './model.ts';
 type Counted = { location: string; kind: string; rows: number; own: boolean };
 
 /**
- * What is wrong in the account's own database once its erasure says that it is complete: rows that are still there, an
- * account that is, and a ledger that counts other rows than were planted.
+ * What is wrong in the account's own database once its erasure says that it is complete. Rows or the account are still
+ * there, or the ledger counts other rows than were there before.
  */
 export async function lookAtTables(work: CanaryWork, cycle: Cycle): Promise<Finding[]> {
   const { db, catalog } = work.ctx;

@@ -10,7 +10,7 @@ const PATIENCE_MS = 120_000;
 
 /**
  * Does the next step of a cycle. Two processes may do it at once: each step changes the row only where it still is as it
- * was seen, and what it asks of others is the same when it is asked twice. Rejects where the database is away.
+ * was seen. What a step asks of others is the same when it is asked twice. Rejects where the database is away.
  */
 export async function moveCycle(work: CanaryWork, cycle: Cycle): Promise<void> {
   try {

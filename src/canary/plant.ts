@@ -4,6 +4,7 @@ import { changeCycle, endCycle, inMs, putOff } from './change-cycle.ts';
 import { countRows } from './count-rows.ts';
 import { type CanaryWork, type Cycle, type Finding, markerOf, PLANTING } from './model.ts';
 import { NotPlanted, plantTables } from './plant-tables.ts';
+import { readTold } from './read-told.ts';
 import { withinTime } from './within-time.ts';
 
 /** What cannot be planted within this time from the begin is a finding. */
@@ -55,7 +56,9 @@ export async function plantPartners(work: CanaryWork, cycle: Cycle): Promise<voi
 async function plantAt(work: CanaryWork, cycle: Cycle, location: AskedLocation): Promise<Planting> {
   const sender = work.senderOf(location);
   if (!sender.plant) return { kind: 'unable', words: 'its kind cannot be planted' };
-  const of = plantedAccount(work, cycle);
+  const { db, catalog } = work.ctx;
+  const key = decodeKey(catalog.account.key, cycle.accountKey as string);
+  const of = { ...plantedAccount(work, cycle), ...(await readTold(db, catalog, location, key)) };
   const plant = (signal: AbortSignal) => sender.plant?.(location, of, signal) as Promise<Planting>;
   return withinTime(work.signal, location, plant, (words) => ({ kind: 'later', words }));
 }

@@ -1,8 +1,10 @@
 import { Command } from 'commander';
+import { checkPlant, type PlantCheck } from '../canary/check-plant.ts';
 import { checkServer, inspectCatalog, ownProblems } from '../catalog/check.ts';
 import { describePartners, type PartnerWords } from '../catalog/describe-partners.ts';
 import { catalogSchema } from '../catalog/language.ts';
 import type { Declaration } from '../catalog/live/declared.ts';
+import type { Catalog } from '../catalog/live/types.ts';
 import { readCatalogFile } from '../catalog/load.ts';
 import { type Config, loadConfig } from '../config.ts';
 import { findUnaskable, findUnplanted } from '../erasure/calls/senders.ts';
@@ -66,13 +68,14 @@ async function check(terminal: Terminal, options: { json?: true }): Promise<void
   }
 }
 
-type Environment = Pick<Config, 'variable' | 'LETHE_PRIVATE_HOSTS'>;
+type Environment = Pick<Config, 'variable' | 'LETHE_PRIVATE_HOSTS' | 'LETHE_CANARY_DATABASE_URL'>;
 
 async function checkCoverage(db: Database, declared: Declaration, environment: Environment): Promise<Report> {
   const resolution = await inspectCatalog(db, declared);
   const covered = await findGaps(db, declared, resolution);
-  const errors = [...(await ownProblems(db)), ...covered.errors];
   const { catalog } = resolution;
+  const planted = catalog ? await checkPlanting(db, catalog, declared, environment) : undefined;
+  const errors = [...(await ownProblems(db)), ...covered.errors, ...(planted?.errors ?? [])];
   // Where it is checked need not be where the secrets are.
   const tools = { variable: environment.variable, privateHosts: environment.LETHE_PRIVATE_HOSTS };
   const unaskable = catalog ? findUnaskable({ catalog, kinds: KINDS }, tools) : [];
@@ -81,10 +84,27 @@ async function checkCoverage(db: Database, declared: Declaration, environment: E
     ok: errors.length === 0 && covered.uncovered.length === 0,
     ...covered,
     errors,
-    warnings: [...covered.warnings, ...unaskable, ...untellable],
+    warnings: [...covered.warnings, ...unaskable, ...untellable, ...(planted?.warnings ?? [])],
     possible: [...covered.possible, ...(catalog && declared.canary ? findUnplanted({ catalog, kinds: KINDS }) : [])],
     partners: catalog ? describePartners(catalog, KINDS) : [],
   };
+}
+
+/** Test data is planted by a role that may be another one. */
+async function checkPlanting(
+  db: Database,
+  catalog: Catalog,
+  { canary }: Declaration,
+  { LETHE_CANARY_DATABASE_URL: url }: Environment,
+): Promise<PlantCheck | undefined> {
+  if (!canary) return undefined;
+  const planter = url ? connect(url, { max: 1, applicationName: 'lethe-catalog' }) : undefined;
+  try {
+    if (planter) await answers(planter.db);
+    return await checkPlant(planter?.db ?? db, catalog, canary);
+  } finally {
+    await planter?.close();
+  }
 }
 
 const partnerLine = ({ name, by, at, early, told }: PartnerWords): string =>

@@ -143,6 +143,8 @@ describe('a partner', () => {
     action: 'delete',
     pacing: { timeoutMs: 200 },
     early: false,
+    each: { location: 'posts', column: 'title' },
+    select: { address: 'email' },
   } as unknown as AskedLocation;
   const withPartner = (sender: Partial<Sender>, within?: number): CanaryWork => {
     const catalog = { ...ctx.catalog, locations: [...ctx.catalog.locations, partner] };
@@ -174,6 +176,30 @@ describe('a partner', () => {
     const cycle = await wholeCycle(withPartner({ plant: async () => planted, look }, 800), world);
     // Here the erasure has no task for it, since no kind erases it: the finding beside it is this test's own.
     expect(found(cycle).filter((line) => !line.includes('no task'))).toEqual([expect.stringMatching(words)]);
+  });
+
+  it('is told what the erasure will tell it: the keys of planted rows, and columns of the account', async () => {
+    const told: unknown[] = [];
+    const plant: Sender['plant'] = async (_, of) => {
+      told.push(of);
+      return planted;
+    };
+    const work = withPartner({ plant, look: async () => ({ kind: 'absent', words: 'gone' }) });
+    await begin(work);
+    const { accountKey, planted: counted } = await moveUntil(work, world, (c) => c.state === 'planted');
+    const [{ marker } = { marker: '' }] = told as { marker: string }[];
+    expect(marker).toMatch(/^canary-[0-9a-f]{32}$/);
+    expect(told).toEqual([
+      {
+        id: expect.any(String),
+        marker,
+        account: { id: accountKey },
+        keys: [marker, marker, marker],
+        values: { address: `${marker}@example.com` },
+      },
+    ]);
+    expect(counted).toMatchObject({ search: 1, posts: 3 });
+    await moveUntil(work, world, (c) => c.finishedAt !== null);
   });
 
   it('that cannot be planted is left out, and one that is away is a finding after two minutes', async () => {

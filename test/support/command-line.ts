@@ -1,6 +1,7 @@
 import { PassThrough, Writable } from 'node:stream';
 import { Command } from 'commander';
 import { alertsCommand } from '../../src/cli/alerts.ts';
+import { canaryCommand } from '../../src/cli/canary.ts';
 import { catalogCommand } from '../../src/cli/catalog.ts';
 import { datasetCommand } from '../../src/cli/dataset.ts';
 import { eraseCommand } from '../../src/cli/erase.ts';
@@ -64,6 +65,7 @@ export async function runVerb(env: Record<string, string>, args: string[], optio
     partnerCommand,
     alertsCommand,
     datasetCommand,
+    canaryCommand,
   ];
   const program = new Command('lethe');
   for (const verb of verbs) program.addCommand(verb(terminal));

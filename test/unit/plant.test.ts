@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { readPlant } from '../../src/catalog/live/plant.ts';
 import { readNamed } from '../../src/catalog/live/named-parameters.ts';
+import { readPlant } from '../../src/catalog/live/plant.ts';
 
 /** The statement with each parameter as `<name>`. */
 const bound = (text: string) =>

@@ -1,0 +1,32 @@
+import { type SQL, sql } from 'drizzle-orm';
+import { PgDialect } from 'drizzle-orm/pg-core';
+import type { Transaction } from '../store/client.ts';
+
+/** A type as the server calls it. `category`: N of numbers, S of texts, U of what extensions add, and others. */
+export type TypeName = { readonly name: string; readonly category: string };
+/** What a statement needs and returns, as the server understands it. */
+export type Described = { readonly parameters: readonly TypeName[]; readonly columns: readonly TypeName[] };
+
+type Statement = { types: readonly number[]; columns?: readonly { type: number }[] | null };
+type Unsafe = (text: string, values: unknown[]) => { describe(): PromiseLike<Statement> };
+
+const dialect = new PgDialect();
+
+/** Has the server parse a statement, and not run it. */
+export async function describe(tx: Transaction, statement: SQL): Promise<Described> {
+  const { sql: text, params } = dialect.sqlToQuery(statement);
+  // Drizzle cannot describe; the driver can.
+  const { client } = (tx as unknown as { session: { client: { unsafe: Unsafe } } }).session;
+  const { types, columns } = await client.unsafe(text, params).describe();
+  const named = async (oids: readonly number[]): Promise<TypeName[]> => {
+    const all: TypeName[] = [];
+    for (const oid of oids) {
+      const [row] = await tx.execute<TypeName>(sql`
+        SELECT format_type(oid, NULL) AS name, typcategory::text AS category FROM pg_type
+         WHERE oid = ${String(oid)}::text::bigint::oid`);
+      all.push(row ?? { name: 'unknown', category: 'X' });
+    }
+    return all;
+  };
+  return { parameters: await named(types), columns: await named((columns ?? []).map(({ type }) => type)) };
+}
