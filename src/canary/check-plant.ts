@@ -24,8 +24,8 @@ const NOBODY: Record<KeyType, string> = {
 export type PlantCheck = { errors: string[]; warnings: string[] };
 
 /**
- * Has the server parse and plan each statement of `plant`, in transactions that write nothing: types, names and rights are
- * looked at, and nothing is run. `db`: with the role that plants.
+ * Has the server parse and plan each statement of `plant`, in transactions that write nothing. So types, names and rights
+ * are looked at, and nothing is run. `db`: with the role that plants.
  */
 export async function checkPlant(db: Database, catalog: Catalog, { plant }: DeclaredCanary): Promise<PlantCheck> {
   const found: PlantCheck = { errors: [], warnings: [] };
@@ -103,8 +103,8 @@ function unreturned({ account }: Catalog, { columns }: Described): string[] {
 /** What the server says of a statement that the catalog's author has written, and of nobody's data. */
 function wordsOf(error: unknown): string {
   if (error instanceof NotPlanted) return error.message.replace(/^statement \d+: /, '');
-  const said = /^42/.test(sqlState(error) ?? '')
-    ? (error as { cause?: { message?: string } }).cause?.message
-    : undefined;
-  return said ? `${said} (${sqlState(error)})` : sanitize(error).message;
+  const state = sqlState(error) ?? '';
+  // A query that Drizzle sends has the server's error as its cause.
+  const { cause = error } = error as { cause?: unknown };
+  return state.startsWith('42') ? `${(cause as Error).message} (${state})` : sanitize(error).message;
 }

@@ -2,8 +2,9 @@ import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { checkPlant } from '../../src/canary/check-plant.ts';
 import { findLiveCycle } from '../../src/canary/cycles.ts';
-import { markerOf } from '../../src/canary/model.ts';
+import { type CanaryWork, markerOf } from '../../src/canary/model.ts';
 import { moveCycle } from '../../src/canary/move.ts';
+import { parseCatalog } from '../../src/catalog/load.ts';
 import type { Context } from '../../src/erasure/model/context.ts';
 import { connect } from '../../src/store/client.ts';
 import { begin, canaryCatalog, canaryWork, found, moveUntil, PLANT, wholeCycle } from '../support/test-data.ts';
@@ -106,6 +107,15 @@ describe('a statement that cannot be run', () => {
   });
 });
 
+it('the catalog of docs/test-data.md has an account planted and erased', async () => {
+  const [, yaml] = /```yaml\n([\s\S]*?)```/.exec(readFileSync('docs/test-data.md', 'utf8')) ?? [];
+  const { canary } = parseCatalog(yaml as string);
+  const plant = canary?.plant ?? [];
+  expect(await checkPlant(ctx.db, ctx.catalog, withPlant(...plant).declared)).toEqual({ errors: [], warnings: [] });
+  const cycle = await wholeCycle(withPlant(...plant), world);
+  expect(cycle).toMatchObject({ state: 'passed', planted: { sessions: 1, feeds: 1, posts: 1 } });
+});
+
 describe('a process that plants', () => {
   it('and is killed in the middle leaves nothing, and the next one plants one account', async () => {
     // The statement waits for a lock that this test has: there the process is killed.
@@ -161,7 +171,13 @@ describe('a process that plants', () => {
     async (state) => {
       let asked = 0;
       const work = canaryWork(ctx, {}, 30_000);
-      const counting: typeof work = { ...work, ask: (...of) => (asked++, work.ask(...of)) };
+      const counting: CanaryWork = {
+        ...work,
+        ask: (...of) => {
+          asked += 1;
+          return work.ask(...of);
+        },
+      };
       await begin(counting);
       const seen = await moveUntil(
         counting,
@@ -221,7 +237,11 @@ describe('somebody else', () => {
 describe('an API that is away, slow or full', () => {
   it('is asked again; what it answers at the end of the time is the finding', async () => {
     let asked = 0;
-    const away = canaryWork(ctx, { ask: async () => (asked++, { kind: 'later', words: 'the API answered 500' }) }, 500);
+    const ask: CanaryWork['ask'] = async () => {
+      asked += 1;
+      return { kind: 'later', words: 'the API answered 500' };
+    };
+    const away = canaryWork(ctx, { ask }, 500);
     const cycle = await wholeCycle(away, world);
     expect(found(cycle)).toEqual(['(request): the API answered 500']);
     expect(asked).toBeGreaterThan(1);

@@ -1,4 +1,4 @@
-import { beginCycle, findCycle, findLiveCycle } from '../../src/canary/cycles.ts';
+import { beginCycle, findCycle, listCycles } from '../../src/canary/cycles.ts';
 import type { Ask, CanaryWork, Cycle, Finding } from '../../src/canary/model.ts';
 import { moveCycle } from '../../src/canary/move.ts';
 import { requestErasure } from '../../src/erasure/accept/request.ts';
@@ -62,10 +62,10 @@ export async function begin(work: CanaryWork): Promise<string> {
   return id;
 }
 
-/** Moves the live cycle until `done` says so, as the duty would: pauses are left out. */
+/** Moves the newest cycle until `done` says so, as the duty would: pauses are left out. */
 export async function moveUntil(work: CanaryWork, world: World, done: (cycle: Cycle) => boolean): Promise<Cycle> {
-  const live = await findLiveCycle(work.ctx.db);
-  const id = live?.id as string;
+  const [newest] = await listCycles(work.ctx.db, 1);
+  const id = newest?.id as string;
   return until('the cycle has come there', async () => {
     const cycle = await findCycle(work.ctx.db, id);
     if (!cycle) throw new Error('the cycle is gone');

@@ -29,6 +29,7 @@ const RUN_BY: Record<string, string> = {
   'docs/partners.md bash': 'test/integration/partner-snippets.test.ts',
   'docs/partners.md json': 'test/integration/partner-snippets.test.ts',
   'docs/owners.md json': 'test/unit/owners.test.ts',
+  'docs/test-data.md sql': 'test/integration/canary-plant.test.ts',
 };
 
 describe('the snippets of the pages', () => {
