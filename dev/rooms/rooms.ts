@@ -607,7 +607,7 @@ export const ROOMS: readonly Room[] = [
   {
     name: 'cli',
     purpose: 'The command lethe, a verb a file.',
-    large: { files: 24, why: 'a verb a file: a second room would only say which verbs are the others' },
+    large: { files: 24, lines: 1_800, why: 'a verb a file: a second room would only say which verbs are the others' },
     imports: [
       'errors.ts',
       'config.ts',

@@ -1,4 +1,4 @@
-import { beginCycle, findCycle, listCycles } from '../../src/canary/cycles.ts';
+import { beginCycle, findCycle, findLiveCycle, listCycles } from '../../src/canary/cycles.ts';
 import type { Ask, CanaryWork, Cycle, Finding } from '../../src/canary/model.ts';
 import { moveCycle } from '../../src/canary/move.ts';
 import { requestErasure } from '../../src/erasure/accept/request.ts';
@@ -62,10 +62,11 @@ export async function begin(work: CanaryWork): Promise<string> {
   return id;
 }
 
-/** Moves the newest cycle until `done` says so, as the duty would: pauses are left out. */
+/** Moves the live cycle, else the newest, until `done` says so, as the duty would: pauses are left out. */
 export async function moveUntil(work: CanaryWork, world: World, done: (cycle: Cycle) => boolean): Promise<Cycle> {
   const [newest] = await listCycles(work.ctx.db, 1);
-  const id = newest?.id as string;
+  // Its time of creation may have been changed.
+  const id = ((await findLiveCycle(work.ctx.db)) ?? newest)?.id as string;
   return until('the cycle has come there', async () => {
     const cycle = await findCycle(work.ctx.db, id);
     if (!cycle) throw new Error('the cycle is gone');
