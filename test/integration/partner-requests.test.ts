@@ -181,6 +181,7 @@ describe('a host with a private address', () => {
       kind: 'unanswered',
       words: 'its host has a private address, and is not in LETHE_PRIVATE_HOSTS',
       down: true,
+      unsent: true,
     });
     await own.close();
   });
