@@ -54,6 +54,13 @@ export async function startS3(bucket = 'app-media') {
         writeFileSync(`${path}.md5`, createHash('md5').update(`content of ${key}`).digest('hex'));
       }
     },
+    keys: (prefix: string) => found(prefix).map((path) => path.slice(0, -OBJECT.length)),
+    read: (key: string) => readFileSync(join(root, `${key}${OBJECT}`)),
+    /** As if it had lost an object. */
+    lose: (key: string) => {
+      for (const part of [OBJECT, `${OBJECT}.md5`, '._S3rver_metadata.json'])
+        rmSync(join(root, `${key}${part}`), { force: true });
+    },
     count: (prefix: string) => found(prefix).length,
     /** Of all that is below a prefix, names and contents. */
     checksum: (prefix: string) => {

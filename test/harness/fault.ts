@@ -7,6 +7,7 @@ import type { Pooler } from './pooler.ts';
 import type { Random } from './random.ts';
 import type { Shape } from './schedule.ts';
 import type { Supervised } from './supervised.ts';
+import type { Watched } from './watched.ts';
 import type { Stop } from './wire.ts';
 
 /** What a fault can reach. */
@@ -18,6 +19,10 @@ export type Scene = {
   pooler: Pooler | undefined;
   /** Systems outside that hold data of the accounts. */
   partners: Partners | undefined;
+  /** What watches the run: a team that is told, test data, the dataset. */
+  watched: Watched | undefined;
+  /** Sends a request to the API with the key of an administrator. */
+  call: (method: string, path: string, body?: object, headers?: Record<string, string>) => Promise<Response>;
   /** The list of secrets that processes start with, and another one for their next start. */
   secrets: () => string;
   rotate: (secrets: string) => void;

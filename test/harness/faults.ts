@@ -5,6 +5,7 @@ import { PARTNER_FAULTS } from './faults-partners.ts';
 import { POSTGRES_FAULTS } from './faults-postgres.ts';
 import { PROCESS_FAULTS } from './faults-processes.ts';
 import { REDIS_FAULTS } from './faults-redis.ts';
+import { WATCHING_FAULTS } from './faults-watching.ts';
 
 /** Every fault. A seed draws from them in this order: one that is added changes what the seeds mean. */
 export const FAULTS: readonly Fault[] = [
@@ -14,6 +15,7 @@ export const FAULTS: readonly Fault[] = [
   ...REDIS_FAULTS,
   ...APPLICATION_FAULTS,
   ...PARTNER_FAULTS,
+  ...WATCHING_FAULTS,
 ];
 
 /** The fault of this name. */

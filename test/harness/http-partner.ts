@@ -22,11 +22,14 @@ export type Acknowledging = 'once' | 'twice' | 'late' | 'early' | 'lost';
 
 type Message = {
   id: string;
+  type: string;
   data: { account: { id: string }; acknowledge: { url: string; token: string } };
 };
 /** What a partner knows of a call that it has accepted. */
 export type Accepted = { id: string; account: string; url: string; token: string };
 
+/** Things of test data. */
+const TEST_THINGS = 3;
 /** So long a careful partner goes on acknowledging. */
 const ACKNOWLEDGING_MS = 90_000;
 
@@ -115,9 +118,16 @@ export class HttpPartner {
     const message = JSON.parse(await text(request)) as Message;
     const { id, data } = message;
     const account = data.account.id;
-    this.holdings.hear(id, account);
+    const isErasure = !message.type.startsWith('lethe.canary.');
+    if (isErasure) this.holdings.hear(id, account);
     const { misbehaves } = this;
     if (misbehaves && misbehaves !== 'resets') return this.misbehave(misbehaves, response);
+    if (message.type === 'lethe.canary.look')
+      return this.reply(response, 200, { task: id, status: this.holdings.has(account) > 0 ? 'present' : 'absent' });
+    if (message.type === 'lethe.canary.plant') {
+      this.holdings.plant(account, TEST_THINGS);
+      return this.reply(response, 200, { task: id, status: 'planted', items: TEST_THINGS });
+    }
     const call = { id, account, url: data.acknowledge.url, token: data.acknowledge.token };
     if (this.late) {
       const early = this.acknowledging === 'early';

@@ -1,5 +1,3 @@
-import { readFileSync, writeFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
 import { EventPartner } from './event-partner.ts';
 import { type FilesPartner, openFiles } from './files-partner.ts';
 import type { Holdings } from './holdings.ts';
@@ -17,21 +15,22 @@ export type Partners = {
   files: FilesPartner;
   /** What each of them holds and was told. */
   holdings: readonly Holdings[];
-  /** Path of the catalog that has them. */
-  catalog: string;
+  /** Their entries in the catalog, below its locations. */
+  entries: string;
   env: Readonly<Record<string, string>>;
   close: () => Promise<void>;
 };
 
-/** Starts the partners of a run, gives each of them things of every account, and writes the catalog that has them. */
+/** Starts the partners of a run, gives each of them things of every account, and says what stands of them in the catalog. */
 export async function openPartners(given: {
   accounts: readonly string[];
   redisUrl: string;
   redisPrefix: string;
-  folder: string;
+  /** They take test data. */
+  canaries: boolean;
   violated: (what: string) => void;
 }): Promise<Partners> {
-  const { accounts, redisUrl, redisPrefix, folder, violated } = given;
+  const { accounts, redisUrl, redisPrefix, canaries, violated } = given;
   const search = new HttpPartner('search', false, violated);
   const letters = new HttpPartner('letters', true, violated);
   const warehouse = new EventPartner('warehouse', `${redisPrefix}:events`, violated);
@@ -41,7 +40,8 @@ export async function openPartners(given: {
   await search.open();
   await letters.open();
   warehouse.open(redisUrl);
-  const http = ({ url }: HttpPartner) => `http: { url: "${url}", secret: "env:PARTNER_SECRET", ${PACING} }`;
+  const http = ({ url }: HttpPartner) =>
+    `http: { url: "${url}", ${canaries ? `canary: "${url}", ` : ''}secret: "env:PARTNER_SECRET", ${PACING} }`;
   const entries = [
     // Its address goes with each call: it must be found nowhere else.
     `{ partner: search, owner: search, sla: 72h, select: { address: accounts.email }, ${http(search)} }`,
@@ -49,17 +49,12 @@ export async function openPartners(given: {
     `{ partner: warehouse, owner: data, sla: 72h, event: { ${PACING} } }`,
     `{ partner: files, owner: media, sla: 72h, ${files.entry(PACING)} }`,
   ];
-  const catalog = join(folder, 'catalog.yaml');
-  writeFileSync(
-    catalog,
-    `${readFileSync(resolve('catalog.yaml'), 'utf8')}${entries.map((e) => `  - ${e}\n`).join('')}`,
-  );
   return {
     http: [search, letters],
     event: warehouse,
     files,
     holdings,
-    catalog,
+    entries: entries.map((entry) => `  - ${entry}\n`).join(''),
     env: {
       PARTNER_SECRET: `whsec_${Buffer.alloc(32, 9).toString('base64')}`,
       ...files.env,

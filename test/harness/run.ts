@@ -25,6 +25,7 @@ import { type Played, play } from './play.ts';
 import { type Stage, setStage } from './scene.ts';
 import type { Schedule } from './schedule.ts';
 import type { Missing, Servers } from './servers.ts';
+import { watchedInOrder } from './watched-in-order.ts';
 
 export type Outcome = {
   seed: number;
@@ -117,6 +118,7 @@ async function check(stage: Stage, before: Before): Promise<void> {
     report(await nothingInRedis(stage.redis.url, addresses));
     report(nothingInLogs(stage.folder, addresses));
   }
+  if (stage.watched) report(await watchedInOrder(stage, stage.watched));
   report(await inTime(() => redisInOrder(stage.redis.url, stage.redisPrefix)));
   report(await inTime(() => nothingHeld(sql)));
   for (const process of stage.processes) report(process.ownEnds);

@@ -1,4 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import postgres, { type Sql } from 'postgres';
 import { freePort } from '../../dev/free-port.ts';
@@ -9,11 +10,11 @@ import type { Cluster } from './cluster.ts';
 import type { Scene } from './fault.ts';
 import { openPartners } from './partners.ts';
 import { startPooler } from './pooler.ts';
+import { manProcesses } from './processes.ts';
 import { Relay } from './relay.ts';
 import type { Schedule } from './schedule.ts';
 import type { Missing, Servers } from './servers.ts';
-import { Supervised } from './supervised.ts';
-import { Wire } from './wire.ts';
+import { openWatched, settlePast } from './watched.ts';
 
 /** A run's servers, processes and accounts. */
 export type Stage = Scene & {
@@ -22,14 +23,11 @@ export type Stage = Scene & {
   redisPrefix: string;
   /** Where the logs of its processes are. */
   folder: string;
-  /** Sends a request to the API with the key of an administrator. */
-  call: (method: string, path: string, body?: object, headers?: Record<string, string>) => Promise<Response>;
   violations: string[];
   kills: () => number;
   close: () => Promise<void>;
 };
 
-const LETHE = resolve('dist/cli/lethe.js');
 const secret = () => randomBytes(24).toString('base64url');
 let runs = 0;
 
@@ -67,9 +65,25 @@ export async function setStage(
     const everybody = [...people.people.victims, people.people.receiver, ...people.bystanders];
     const redisPrefix = '{lethe}';
     const partners = schedule.partners
-      ? await openPartners({ accounts: everybody, redisUrl: redis.url, redisPrefix, folder, violated })
+      ? await openPartners({
+          accounts: everybody,
+          redisUrl: redis.url,
+          redisPrefix,
+          canaries: schedule.watched !== null,
+          violated,
+        })
       : undefined;
     if (partners) closing.push(() => partners.close());
+    const watched = schedule.watched
+      ? await openWatched({ folder, bucket: schedule.watched === 'bucket', violated })
+      : undefined;
+    if (watched) closing.push(() => watched.close());
+    if (watched) await settlePast(sql, { 1: 40, 2: 25, 4: 3 });
+    const catalog = join(folder, 'catalog.yaml');
+    writeFileSync(
+      catalog,
+      `${readFileSync(resolve('catalog.yaml'), 'utf8')}${partners?.entries ?? ''}${watched?.sections ?? ''}`,
+    );
     const key = secret();
     let secrets = secret();
     const port = await freePort();
@@ -78,38 +92,31 @@ export async function setStage(
       NODE_ENV: 'production',
       HOST: '127.0.0.1',
       PORT: String(port),
-      LETHE_CATALOG: partners?.catalog ?? resolve('catalog.yaml'),
+      LETHE_CATALOG: catalog,
       LETHE_SECRET: secrets,
       LETHE_PUBLIC_URL: `http://127.0.0.1:${port}`,
-      LETHE_API_KEYS: `harness=admin=${createHash('sha256').update(key).digest('hex')}`,
+      LETHE_API_KEYS: [
+        `harness=admin=${createHash('sha256').update(key).digest('hex')}`,
+        ...(watched ? [watched.apiKey] : []),
+      ].join(','),
       LETHE_MAIL: 'outbox',
       LETHE_MAIL_OUTBOX: join(folder, 'outbox'),
       LETHE_RATE_LIMIT: '0',
       LETHE_SHUTDOWN_TIMEOUT: '5s',
       LETHE_RECONCILE_INTERVAL: '1s',
       ...partners?.env,
+      ...watched?.env,
       ...schedule.options,
     };
-    const processes: Supervised[] = [];
-    for (let i = 0; i <= schedule.workers; i++) {
-      const wire = await Wire.open(() => pooler?.port ?? cluster.port());
-      const redisRelay = await Relay.open(() => Number(new URL(redis.url).port));
-      closing.push(
-        () => wire.relay.close(),
-        () => redisRelay.close(),
-      );
-      processes.push(
-        new Supervised({
-          name: i === 0 ? 'api' : `worker-${i}`,
-          role: i === 0 ? 'api' : 'worker',
-          wire,
-          redis: redisRelay,
-          launch: { lethe: i > 0 && i <= schedule.nextVersion ? servers.next() : LETHE },
-          env: { ...env, DATABASE_URL: at(wire.relay.port), REDIS_URL: `redis://127.0.0.1:${redisRelay.port}` },
-          folder,
-        }),
-      );
-    }
+    const processes = await manProcesses(schedule, {
+      env,
+      folder,
+      closing,
+      nextVersion: () => servers.next(),
+      metrics: watched !== undefined,
+      postgres: { port: () => pooler?.port ?? cluster.port(), at },
+      redisUrl: redis.url,
+    });
     closing.push(() => Promise.all(processes.map((p) => p.end())));
     for (const p of processes) p.start();
     await Promise.all(processes.map((p) => p.untilReady(60_000)));
@@ -120,6 +127,7 @@ export async function setStage(
       redis,
       pooler,
       partners,
+      watched,
       secrets: () => secrets,
       rotate: (to) => {
         secrets = to;

@@ -21,6 +21,8 @@ export type Schedule = {
   pooled: boolean;
   /** Data of the accounts is also in systems outside. */
   partners: boolean;
+  /** A team is told, test data is planted, and the dataset is written: to a folder or a bucket. */
+  watched: 'folder' | 'bucket' | null;
   cluster: 'single' | 'pair' | 'small';
   options: Record<string, string>;
   faults: Planned[];
@@ -35,6 +37,7 @@ export type Shape = {
   cluster?: 'pair' | 'small';
   pooled?: boolean;
   partners?: boolean;
+  watched?: boolean;
 };
 
 const SIZES = [20, 20, 900, 1_500, 6_000, 20_000];
@@ -65,6 +68,7 @@ export function scheduleOf(seed: number, shapes: readonly Shape[]): Schedule {
     cluster: chosen.find((shape) => shape.cluster)?.cluster ?? 'single',
     options,
     faults,
+    watched: chosen.some((shape) => shape.watched) || random.chance(0.4) ? random.pick(['folder', 'bucket']) : null,
   };
 }
 
@@ -129,6 +133,7 @@ export function describe(schedule: Schedule): string {
   const next = schedule.nextVersion > 0 ? `, ${schedule.nextVersion} of them of the next version` : '';
   const pooled = schedule.pooled ? ', behind PgBouncer' : '';
   const partners = schedule.partners ? ', with partners' : '';
+  const watched = schedule.watched ? `, watched, dataset in a ${schedule.watched}` : '';
   const names = schedule.faults.map((f) => f.fault).join(', ');
-  return `accounts of ${sizes} posts; ${schedule.workers} worker(s)${next}${pooled}${partners}; ${names}`;
+  return `accounts of ${sizes} posts; ${schedule.workers} worker(s)${next}${pooled}${partners}${watched}; ${names}`;
 }

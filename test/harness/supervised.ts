@@ -23,6 +23,8 @@ export class Supervised {
   readonly role: Role;
   readonly wire: Wire;
   readonly redis: Relay;
+  /** Where it says its metrics, if it does. */
+  readonly metricsPort: number | undefined;
   /** Without what a fault changes for a while. */
   usual: Launch;
   /** Takes effect at the next start. */
@@ -44,6 +46,7 @@ export class Supervised {
     launch: Launch;
     env: NodeJS.ProcessEnv;
     folder: string;
+    metricsPort?: number | undefined;
   }) {
     this.name = given.name;
     this.role = given.role;
@@ -53,6 +56,7 @@ export class Supervised {
     this.launch = given.launch;
     this.env = given.env;
     this.folder = given.folder;
+    this.metricsPort = given.metricsPort;
   }
 
   get pid(): number | undefined {
