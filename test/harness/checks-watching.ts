@@ -5,9 +5,11 @@ import type { Mail } from '../../dev/evidence.ts';
 export type Delivery = { id: string; owner: string; state: string };
 
 const isBad = ({ state }: Delivery) => state !== 'well';
+/** Late is worse than failing, and is told after it. */
+const isWorse = (state: string, than: string) => state === 'late' && than === 'failing';
 
 /**
- * An owner is told once when it begins, and once when it is over. `states`: how each owner stands at the end. Empty when all
+ * An owner is told once when it begins, once more where it becomes worse, and once when it is over. `states`: how each owner stands at the end. Empty when all
  * is well.
  */
 export function toldOnce(deliveries: readonly Delivery[], states: Readonly<Record<string, string>>): string[] {
@@ -27,7 +29,7 @@ export function toldOnce(deliveries: readonly Delivery[], states: Readonly<Recor
     last.set(owner, delivery);
     if (!isBad(delivery) && !(previous && isBad(previous)))
       problems.push(`${owner} was told that it is well, and nothing had been wrong`);
-    if (isBad(delivery) && previous && isBad(previous))
+    if (isBad(delivery) && previous && isBad(previous) && !isWorse(state, previous.state))
       problems.push(`${owner} was told ${previous.state}, and ${state} before it was well`);
   }
   for (const [owner, delivery] of last) {

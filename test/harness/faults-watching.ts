@@ -31,6 +31,10 @@ export const WATCHING_FAULTS: readonly Fault[] = [
       };
     },
   ),
+  fault('deadline-passes', 'the deadline of every open task passes', async (_watched, { sql }) => {
+    await sql`UPDATE lethe.task SET due_at = now() - interval '1 minute' WHERE finished_at IS NULL`;
+    return null;
+  }),
   fault('canary-asked', 'a person asks for the erasure of test data', async (_watched, scene) => {
     const [row] = await scene.sql<{ key: string }[]>`
       SELECT account_key AS key FROM lethe.canary WHERE finished_at IS NULL AND account_key IS NOT NULL`;

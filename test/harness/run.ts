@@ -25,6 +25,7 @@ import { type Played, play } from './play.ts';
 import { type Stage, setStage } from './scene.ts';
 import type { Schedule } from './schedule.ts';
 import type { Missing, Servers } from './servers.ts';
+import { letPatiencePass } from './watched.ts';
 import { watchedInOrder } from './watched-in-order.ts';
 
 export type Outcome = {
@@ -79,13 +80,24 @@ async function perform(stage: Stage, schedule: Schedule, missing: Missing): Prom
   const asking = Promise.all(people.victims.map((account, i) => ask(stage, account, schedule.victims[i] as never)));
   // Heard when it is waited for; until then a refusal must not end this process.
   asking.catch(() => {});
-  const played = await play(stage, schedule, missing);
+  const played = await impatiently(stage, () => play(stage, schedule, missing));
   await asking;
   const mayStall = played.happened.some((name) => faultOf(name).stalls);
   const open = await untilCompleted(stage, mayStall, COMPLETE_MS);
   for (const problem of open) stage.violated(problem);
   if (open.length === 0) await check(stage, before);
   return played;
+}
+
+/** While the faults happen, time passes for what waits for minutes before a team is told. */
+async function impatiently<T>({ sql, watched }: Stage, work: () => Promise<T>): Promise<T> {
+  if (!watched) return work();
+  const passing = setInterval(() => void letPatiencePass(sql).catch(() => {}), 2_000);
+  try {
+    return await work();
+  } finally {
+    clearInterval(passing);
+  }
 }
 
 /** Looks at everything: first what was done, then what is left of the work. */

@@ -12,7 +12,7 @@ import {
 } from './checks-watching.ts';
 import { letTimePass } from './erasures.ts';
 import type { Stage } from './scene.ts';
-import { endDay, isCanary, type Watched } from './watched.ts';
+import { endDay, isCanary, letPatiencePass, type Watched } from './watched.ts';
 
 /** From the last fault until test data that met it is over, as long as an erasure may take. */
 const CYCLE_MS = 90_000;
@@ -86,7 +86,7 @@ async function canariesGone(sql: Sql): Promise<string[]> {
 
 async function ownersTold(sql: Sql, { receiver }: Watched): Promise<string[]> {
   const owners = await sql<{ name: string; state: string }[]>`SELECT name, state FROM lethe.owner`;
-  await sql`UPDATE lethe.owner SET next_at = now() WHERE next_at > now()`;
+  await letPatiencePass(sql);
   const bad = owners
     .filter(({ state }) => state !== 'well')
     .map(({ name, state }) => `the owner ${name} is still ${state}`);

@@ -92,6 +92,13 @@ export async function addPast(sql: Sql, ago: number, n: number): Promise<void> {
     SELECT id, 'account.erased', '{"catalog": "", "locations": ["posts", "accounts"]}'::jsonb, completed_at FROM e`;
 }
 
+/** A team is told after a minute, and five minutes after it was over. Lets the time pass for what is seen now. */
+export async function letPatiencePass(sql: Sql): Promise<void> {
+  await sql`UPDATE lethe.owner SET since = since - interval '61 seconds' WHERE state <> 'well'`;
+  await sql`UPDATE lethe.owner SET calm_since = calm_since - interval '301 seconds' WHERE calm_since IS NOT NULL`;
+  await sql`UPDATE lethe.owner SET next_at = now() WHERE next_at > now()`;
+}
+
 /** Lets a day end: what was erased until now was erased on the day before. */
 export async function endDay(sql: Sql): Promise<void> {
   await sql`

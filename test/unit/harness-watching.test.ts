@@ -22,10 +22,12 @@ describe('what a team is told', () => {
     expect(toldOnce([], {})).toEqual([]);
     expect(toldOnce(told('1 a late', '1 a late', '2 b failing', '3 a well', '3 a well'), { b: 'failing' })).toEqual([]);
     expect(toldOnce(told('1 a late', '2 a well', '3 a failing', '4 a well'), { a: 'well' })).toEqual([]);
+    expect(toldOnce(told('1 a failing', '2 a late', '3 a well'), {})).toEqual([]);
   });
 
   it.each([
     [told('1 a late', '2 a late', '3 a well'), {}, 'a was told late, and late before it was well'],
+    [told('1 a late', '2 a failing', '3 a well'), {}, 'a was told late, and failing before it was well'],
     [told('1 a well'), {}, 'a was told that it is well, and nothing had been wrong'],
     [told('1 a late', '2 a well', '3 a well'), {}, 'a was told that it is well, and nothing had been wrong'],
     [told('1 a late'), { a: 'well' }, 'a is well, and was told late at last'],
