@@ -3,8 +3,8 @@ import type { Sql } from 'postgres';
 import type { Stage } from './scene.ts';
 import type { Victim } from './schedule.ts';
 
-/** How long a client goes on asking for an erasure that nobody accepts. */
-const ASKING_MS = 60_000;
+/** How long a client goes on asking for an erasure that nobody accepts: its key is kept for 30 s whenever an API dies with it. */
+const ASKING_MS = 120_000;
 
 /** Asks for one account's erasure as a careful client does: with one Idempotency-Key, until there is an answer. */
 export async function ask(stage: Stage, account: string, victim: Victim): Promise<string> {

@@ -78,7 +78,7 @@ export async function setStage(
       ? await openWatched({ folder, bucket: schedule.watched === 'bucket', violated })
       : undefined;
     if (watched) closing.push(() => watched.close());
-    if (watched) await settlePast(sql, { 1: 40, 2: 25, 4: 3 });
+    if (watched) await settlePast(sql);
     const catalog = join(folder, 'catalog.yaml');
     writeFileSync(
       catalog,

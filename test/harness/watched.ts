@@ -73,9 +73,11 @@ export async function openWatched(given: {
   };
 }
 
-/** Writes erasures of former days, `counts` by how many days ago: what is to be in the dataset. */
-export async function settlePast(sql: Sql, counts: Readonly<Record<number, number>>): Promise<void> {
-  for (const [ago, n] of Object.entries(counts)) await addPast(sql, Number(ago), n);
+/** Writes erasures of former days, the oldest first: what is to be in the dataset. One day has none. */
+export async function settlePast(sql: Sql): Promise<void> {
+  await addPast(sql, 4, 3);
+  await addPast(sql, 2, 25);
+  await addPast(sql, 1, 40);
 }
 
 /** Writes so many erasures that ended `ago` days ago, as their last transaction would have. */
