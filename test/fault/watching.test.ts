@@ -41,6 +41,9 @@ beforeAll(async () => {
       LETHE_DATASET_CRON: '* * * * * *',
     },
   });
+  // The first events of all: from their day on there must be a dataset.
+  await addPast(world.sql, 2, 5);
+  await addPast(world.sql, 1, 7);
   ({ base } = (await world.api()) as unknown as { base: string });
 });
 afterAll(async () => {
@@ -106,8 +109,6 @@ const days = () => readdirSync(folder).filter((name) => existsSync(join(folder, 
 describe("across a day's end", () => {
   it('what ended is said by the database, whatever the clocks of two workers say', async () => {
     const { sql } = world;
-    await addPast(sql, 2, 5);
-    await addPast(sql, 1, 7);
     await addPast(sql, 0, 3);
     const [today] = await sql<{ day: string; before: string; first: string }[]>`
       SELECT to_char(d, 'YYYY-MM-DD') AS day, to_char(d - interval '1 day', 'YYYY-MM-DD') AS before,
