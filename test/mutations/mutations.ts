@@ -2,6 +2,7 @@ import { ACCESS } from './access.ts';
 import { ACCOUNTS } from './accounts.ts';
 import { ALERTS } from './alerts.ts';
 import { CALL_MUTATIONS } from './calls.ts';
+import { CANARY } from './canary.ts';
 import { CATALOG } from './catalog.ts';
 import { DATASET_MUTATIONS } from './dataset.ts';
 import { DATASET_DAYS } from './dataset-days.ts';
@@ -43,6 +44,7 @@ export const MUTATIONS: readonly Mutation[] = [
   ...PARTNERS,
   ...REPLAYS,
   ...ALERTS,
+  ...CANARY,
   ...DATASET_MUTATIONS,
   ...DATASET_DAYS,
   ...OWNERS,
