@@ -8,6 +8,7 @@ import type { KeyColumns, KeyValue } from '../keys/types.ts';
 import type { Transaction } from '../store/client.ts';
 import { sanitize, sqlState } from '../store/sql-errors.ts';
 import { transaction } from '../store/transaction.ts';
+import { belongsToAccount, countRows } from './count-rows.ts';
 import { type CanaryWork, type Cycle, type Finding, markerOf, PLANTING } from './model.ts';
 import { readTargets } from './read-targets.ts';
 
@@ -69,7 +70,10 @@ export async function plantTables(work: CanaryWork, cycle: Cycle): Promise<boole
       const rows = await run(n, () => tx.execute(statement));
       if (rows.count > MOST_ROWS)
         throw new NotPlanted(`statement ${n + 1}: ${rows.count} rows, and at most ${MOST_ROWS} are planted`);
-      key ??= await readKey(tx, columns, rows);
+      if (key === null) {
+        key = await readKey(tx, columns, rows);
+        await requireNew(work, tx, key);
+      }
       if (rows.count === 0) findings.push({ location: PLANTING, words: `statement ${n + 1} has added no row` });
     }
     await tx.execute(sql`
@@ -78,6 +82,22 @@ export async function plantTables(work: CanaryWork, cycle: Cycle): Promise<boole
        WHERE id = ${cycle.id}`);
     return true;
   });
+}
+
+/**
+ * Throws `NotPlanted` unless this transaction has made the account. A statement may return somebody's key by mistake
+ * (`ON CONFLICT`, a function, a wrong column), and that person's account would be erased. What another connection sees
+ * was there before.
+ */
+async function requireNew({ ctx }: CanaryWork, tx: Transaction, key: KeyValue): Promise<void> {
+  const { account } = ctx.catalog;
+  const before = await countRows(ctx.db, ctx.catalog, key);
+  if (before.account || [...before.rows.values()].some((n) => n > 0))
+    throw new NotPlanted('statement 1 returned the key of an account that was there before: test data must be new');
+  const [made] = await tx.execute(sql`
+    SELECT FROM ${sql.identifier(account.schema)}.${sql.identifier(account.table)}
+     WHERE ${belongsToAccount(account.key, key)}`);
+  if (!made) throw new NotPlanted('statement 1 returned the key of an account that there is not');
 }
 
 /** A table of the catalog, or one that need not be erased. */

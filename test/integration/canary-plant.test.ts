@@ -51,6 +51,7 @@ describe('a statement that cannot be run', () => {
       ['INSERT INTO accounts (email) VALUES ($marker) RETURNING email'],
       /no key of an account: expected a whole number/,
     ],
+    ['returns the key of nobody', ['SELECT 999999999 AS id, $marker AS marker'], /key of an account that there is not/],
     [
       'deletes',
       [FIRST, 'WITH gone AS (DELETE FROM posts RETURNING id) SELECT id FROM gone'],
@@ -67,6 +68,23 @@ describe('a statement that cannot be run', () => {
     expect(cycle).toMatchObject({ state: 'failed', accountKey: null, erasureId: null });
     expect(found(cycle)).toEqual([expect.stringMatching(words)]);
     expect(await accounts()).toBe(0);
+  });
+
+  it.each([
+    ['with somebody beside the marker', 'SELECT id FROM accounts WHERE email <> $marker ORDER BY id LIMIT 1'],
+    [
+      'that a conflict has found',
+      `WITH made AS (SELECT $marker AS marker)
+       INSERT INTO accounts (email) SELECT 'somebody@example.org' FROM made
+       ON CONFLICT (email) DO UPDATE SET email = excluded.email RETURNING id`,
+    ],
+  ])('never takes the account of a person: %s', async (_, first) => {
+    const person = { email: 'somebody@example.org' };
+    await world.sql`INSERT INTO accounts ${world.sql(person)} ON CONFLICT DO NOTHING`;
+    const cycle = await wholeCycle(withPlant(first), world);
+    expect(cycle).toMatchObject({ state: 'failed', accountKey: null, erasureId: null });
+    expect(found(cycle)).toEqual([expect.stringMatching(/that was there before: test data must be new|ON CONFLICT/)]);
+    expect(await world.sql`SELECT email FROM accounts WHERE email = ${person.email}`).toHaveLength(1);
   });
 
   it('hangs: it is broken off after 5 s and tried again', async () => {
