@@ -14,9 +14,11 @@ export async function withinTime<T>(
   const ending = new AbortController();
   const signal = AbortSignal.any([stopping, ending.signal]);
   let timer: NodeJS.Timeout | undefined;
+  let stop = () => {};
   const over = new Promise<T>((resolve) => {
     timer = setTimeout(() => resolve(late(`no answer within ${(2 * timeoutMs) / 1000} s`)), 2 * timeoutMs);
-    stopping.addEventListener('abort', () => resolve(late('Lethe was stopped before the answer came')), { once: true });
+    stop = () => resolve(late('Lethe was stopped before the answer came'));
+    stopping.addEventListener('abort', stop);
   });
   try {
     return await Promise.race([ask(signal), over]);
@@ -25,6 +27,8 @@ export async function withinTime<T>(
     return late(`it could not be asked (${sanitize(error).code})`);
   } finally {
     clearTimeout(timer);
+    // One process asks as long as it lives.
+    stopping.removeEventListener('abort', stop);
     ending.abort();
   }
 }
