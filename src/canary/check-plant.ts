@@ -9,7 +9,8 @@ import { sanitize, sqlState } from '../store/sql-errors.ts';
 import { transaction } from '../store/transaction.ts';
 import { type Described, describe, type TypeName } from './describe.ts';
 import { markerOf } from './model.ts';
-import { bind, NotPlanted } from './plant-tables.ts';
+import { NotPlanted } from './not-planted.ts';
+import { bind } from './plant-tables.ts';
 import { readTargets } from './read-targets.ts';
 
 const CHECKING = { statementMs: 5_000, lockMs: 1_000 };

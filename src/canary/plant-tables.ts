@@ -10,20 +10,12 @@ import { sanitize, sqlState } from '../store/sql-errors.ts';
 import { transaction } from '../store/transaction.ts';
 import { belongsToAccount, countRows } from './count-rows.ts';
 import { type CanaryWork, type Cycle, type Finding, markerOf, PLANTING } from './model.ts';
+import { NotPlanted } from './not-planted.ts';
 import { readTargets } from './read-targets.ts';
 
 /** A statement must not keep a lock for long, nor wait until somebody looks for a deadlock. */
 const STATEMENT_MS = 5_000;
 const MOST_ROWS = 10_000;
-
-/** Why a statement was not run to its end. `again`: another try may succeed. Its words hold no value. */
-export class NotPlanted extends Error {
-  readonly again: boolean;
-  constructor(words: string, again = false) {
-    super(words);
-    this.again = again;
-  }
-}
 
 /** The statement with its values bound. Throws `NotPlanted` for a part of the key that there is not. */
 export function bind(text: string, n: number, columns: KeyColumns, key: KeyValue | null, marker: string): SQL {
@@ -135,6 +127,7 @@ async function run<T>(n: number, work: () => PromiseLike<T>): Promise<T> {
 
 /** What the server said of a statement, without a value. */
 function notPlanted(n: number, error: unknown): NotPlanted {
+  if (error instanceof NotPlanted) return new NotPlanted(`statement ${n + 1}: ${error.message}`, error.again);
   if (sqlState(error) === '57014') return new NotPlanted(`statement ${n + 1} took longer than 5 s`, true);
   const { code, detail } = sanitize(error);
   const again = code === 'contended' || code === 'database_unavailable';

@@ -3,7 +3,8 @@ import { type AskedLocation, isAsked, type Planting } from '../locations/asked.t
 import { changeCycle, endCycle, inMs, putOff } from './change-cycle.ts';
 import { countRows } from './count-rows.ts';
 import { type CanaryWork, type Cycle, type Finding, markerOf, PLANTING } from './model.ts';
-import { NotPlanted, plantTables } from './plant-tables.ts';
+import { NotPlanted } from './not-planted.ts';
+import { plantTables } from './plant-tables.ts';
 import { readTold } from './read-told.ts';
 import { withinTime } from './within-time.ts';
 

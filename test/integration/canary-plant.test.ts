@@ -83,8 +83,21 @@ describe('a statement that cannot be run', () => {
     await world.sql`INSERT INTO accounts ${world.sql(person)} ON CONFLICT DO NOTHING`;
     const cycle = await wholeCycle(withPlant(first), world);
     expect(cycle).toMatchObject({ state: 'failed', accountKey: null, erasureId: null });
-    expect(found(cycle)).toEqual([expect.stringMatching(/that was there before: test data must be new|ON CONFLICT/)]);
+    expect(found(cycle)).toEqual([expect.stringMatching(/that was there before: test data must be new|UPDATE is not/)]);
     expect(await world.sql`SELECT email FROM accounts WHERE email = ${person.email}`).toHaveLength(1);
+  });
+
+  it('changes rows by a rule, which no word of it says: it is refused, and by the check as well', async () => {
+    await world.sql`CREATE RULE bump AS ON INSERT TO things DO ALSO UPDATE feeds SET title = 'changed'`;
+    const plant = [...PLANT, 'INSERT INTO things (account) VALUES ($account)'];
+    const words = 'it would change rows of public.feeds: test data is only added';
+    try {
+      expect(found(await wholeCycle(withPlant(...plant), world))).toEqual([`(planting): statement 5: ${words}`]);
+      const { errors } = await checkPlant(ctx.db, ctx.catalog, withPlant(...plant).declared);
+      expect(errors).toEqual([`canary.plant.4: ${words}`]);
+    } finally {
+      await world.sql`DROP RULE bump ON things`;
+    }
   });
 
   it('hangs: it is broken off after 5 s and tried again', async () => {

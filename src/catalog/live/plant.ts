@@ -14,7 +14,7 @@ export function readPlant(text: string, n: number): NamedStatement {
   const problems = [...read.problems];
   const first = read.words.find((word) => word !== '(') ?? 'nothing';
   if (!BEGINS.includes(first)) problems.push(`expected a statement that begins with ${BEGINS.join(', ')}`);
-  const refused = read.words.find((word, i) => REFUSED.includes(word) || isUpdate(read.words, i));
+  const refused = read.words.find((word, i) => REFUSED.includes(word) || isChange(word, read.words[i - 1]));
   if (refused && problems.length === 0)
     problems.push(`test data is only added, and ${refused} is not: quote it where it is a name`);
   if (n === 0 && read.pieces.some((piece) => 'parameter' in piece && piece.parameter === ACCOUNT))
@@ -22,8 +22,9 @@ export function readPlant(text: string, n: number): NamedStatement {
   return { ...read, problems };
 }
 
-/** An UPDATE of its own. `ON CONFLICT … DO UPDATE` and `FOR UPDATE` are parts of other statements. */
-const isUpdate = (words: readonly string[], i: number): boolean => words[i] === 'UPDATE' && words[i - 1] === '(';
+/** `FOR UPDATE` and `FOR NO KEY UPDATE` only lock rows. An INTO that no INSERT has makes a table. */
+const isChange = (word: string, before = ''): boolean =>
+  (word === 'UPDATE' && before !== 'FOR' && before !== 'KEY') || (word === 'INTO' && before !== 'INSERT');
 
 /** Problems of each statement, by its number from 0. */
 export function plantProblems(plant: readonly string[]): { n: number; words: string }[] {
