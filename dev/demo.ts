@@ -9,6 +9,7 @@ import { type Partners, startPartners } from './partners.ts';
 import { populate } from './reader.ts';
 import { lethe, type Stack, startStack, stop, waitForPort } from './stack.ts';
 import { type Status, watchErasure } from './watch.ts';
+import { tellDataset, watchTestData } from './watching.ts';
 
 const say = (text = '') => console.log(text);
 const number = (n: number) => n.toLocaleString('en-US');
@@ -105,9 +106,15 @@ async function demonstrate(
   await completed(first.body.id);
   say(`   all partners have erased it, too: completed in ${seconds(performance.now() - started)}`);
 
+  say('\n2. Test data: the worker has planted an account of its own, and asks for its erasure as anybody would.');
+  await watchTestData(stack.sql, say);
+
   say(
-    `\n2. A large account (${number(large.before.posts)} posts, ${large.before.feeds} feeds): flag → sweep → workers.`,
+    `\n3. A large account (${number(large.before.posts)} posts, ${large.before.feeds} feeds): flag → sweep → workers.`,
   );
+  const shown = Object.entries(partners.named).map(([name, { what }]) => `${name}: ${what}`);
+  say(`   Now all partners go away: ${shown.join(', ')}.`);
+  await partners.stop();
   const second = await call('POST', `/v1/accounts/${large.account}/erasure`, {});
   const [flagged] =
     await stack.sql`SELECT erasure_requested_at IS NOT NULL AS flagged FROM accounts WHERE id = ${large.account}`;
@@ -115,9 +122,6 @@ async function demonstrate(
   say(
     `   POST → ${second.status} ${second.body.state}; flagged: ${flagged?.flagged}; sessions left: ${sessions}; starts at ${second.body.startsAt} (the sweep runs every 5 s here)`,
   );
-  const shown = Object.entries(partners.named).map(([name, { what }]) => `${name}: ${what}`);
-  say(`   Now all partners go away: ${shown.join(', ')}.`);
-  await partners.stop();
   while ((await status(second.body.id)).state === 'scheduled') await new Promise((resolve) => setTimeout(resolve, 50));
   started = performance.now();
   const limit = 60_000 + options.posts * 0.5;
@@ -134,11 +138,10 @@ async function demonstrate(
     );
   }
 
-  say(`\n3. The outage: ${LEAVERS} more readers leave meanwhile. Each partner is asked until its circuit opens.`);
+  say(`\n4. The outage: ${LEAVERS} more readers leave meanwhile. Each partner is asked until its circuit opens.`);
   const left = await Promise.all(leavers.map(({ account }) => call('POST', `/v1/accounts/${account}/erasure`, {})));
   say(`   POST → ${left.map(({ status: code, body }) => `${code} ${body.state}`).join(', ')}`);
-  // The large account's event may have been acknowledged before its partner stopped.
-  await watchOutage(stack.sql, partners, LEAVERS, say);
+  await watchOutage(stack.sql, partners, 1 + LEAVERS, say);
   say('   The partners come back. One call probes every 15 seconds whether they are there; then all are due at once.');
   started = performance.now();
   await partners.start();
@@ -151,12 +154,15 @@ async function demonstrate(
 
   await waitForMails(stack, heroes);
   const confirmation = readMails(stack.outbox).findLast((mail) => mail.to === large.email);
-  say(`\n4. The confirmation mail (to ${confirmation?.to}):\n`);
+  say(`\n5. The confirmation mail (to ${confirmation?.to}):\n`);
   say((confirmation?.text ?? 'missing').replace(/^/gm, '   | '));
-  say('5. The search service is tested against the contract, with test data that it plants and erases:');
+  say('6. The search service is tested against the contract, with test data that it plants and erases:');
   const kept = await testContract(env, partners.searchUrl, say);
 
-  say('\n6. Databases and partners against the ledgers:');
+  say('\n7. The dataset for systems that no call reaches, such as a warehouse:');
+  await tellDataset(env, say);
+
+  say('\n8. Databases and partners against the ledgers:');
   const agree = (await check(stack, partners, heroes, erasures, (await sums()) === untouched, say)) && kept;
 
   if (options.once) return agree;
@@ -164,6 +170,8 @@ async function demonstrate(
   say(
     `   support page  ${base}/admin/erasures    sign in as ops (may act) or support (looks), password ${stack.password}`,
   );
+  say(`   owners        ${base}/admin/owners      the same login`);
+  say(`   test data     ${base}/admin/test-data   the same login`);
   say(`   Bull Board    ${base}/admin/queues      the same login`);
   say(`   status page   ${base}${new URL(second.body.statusUrl).pathname}${new URL(second.body.statusUrl).search}`);
   say(`   mails         ${stack.outbox}`);

@@ -36,10 +36,12 @@ async function follow(sql: Sql, partners: Partners, say: (text: string) => void,
   }
 }
 
-/** Shows partners that are away until at least `calls` wait for each, and the circuits are open that an outage opens. */
+/** Shows partners that are away until `calls` wait for each, and the circuits are open that an outage opens. */
 export const watchOutage = (sql: Sql, partners: Partners, calls: number, say: (text: string) => void) =>
   follow(sql, partners, say, (now) =>
-    now.every(({ name, open, waiting }) => waiting >= calls && (open || !partners.named[name]?.opens)),
+    now.every(
+      ({ name, open, waiting, words }) => waiting >= calls && words !== null && (open || !partners.named[name]?.opens),
+    ),
   );
 
 /** Shows partners that are back until nothing waits for them. */

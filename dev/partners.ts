@@ -6,6 +6,7 @@ import { startRecommendations } from './recommendations.ts';
 import { S3_CREDENTIALS, type S3Server, startS3 } from './s3.ts';
 import { type SearchService, startSearchService } from './search-service.ts';
 import type { Stack } from './stack.ts';
+import { watched } from './watching.ts';
 
 /** The other systems of the sample application. Each can be stopped and started again. */
 export type Partners = {
@@ -47,12 +48,15 @@ export async function startPartners(stack: Pick<Stack, 'folder' | 'env' | 'postg
   const s3 = `bucket: ${files.bucket}, prefix: "avatars/{account}/", endpoint: "${files.url}", credentials: { key: "env:S3_KEY", secret: "env:S3_SECRET" }`;
   writeFileSync(
     catalog,
-    `${readFileSync('catalog.yaml', 'utf8').trimEnd()}
+    watched(
+      `${readFileSync('catalog.yaml', 'utf8').trimEnd()}
   - { partner: search, owner: search, http: { url: "${search.url}", canary: "${search.url}", secret: "env:SEARCH_SECRET" }, sla: 72h }
   - { partner: avatars, owner: media, s3: { ${s3} }, sla: 72h }
   - { partner: recommendations, owner: data, event: {}, sla: 72h }
   - { partner: newsletters, owner: newsletters, http: { url: "${newsletters.url}", secret: "env:NEWSLETTERS_SECRET" }, sla: 72h }
 `,
+      folder,
+    ),
   );
   const known: string[] = [];
   return {

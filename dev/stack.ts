@@ -13,6 +13,7 @@ import { type RedisServer, startRedis } from './redis.ts';
 
 const DATABASE = 'reader';
 const secret = () => randomBytes(24).toString('base64url');
+const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
 
 export type Stack = {
   sql: Sql;
@@ -40,7 +41,7 @@ export async function startStack(redisUrl: string | undefined): Promise<Stack> {
   sweepUp(folder);
   // Partners acknowledge there: it must be known before it listens.
   const port = String(await freePort());
-  const apiKey = secret();
+  const [apiKey, canaryKey] = [secret(), secret()];
   const password = secret();
   const hash = await hashPassword(password);
   const env = {
@@ -52,7 +53,9 @@ export async function startStack(redisUrl: string | undefined): Promise<Stack> {
     LETHE_PUBLIC_URL: `http://127.0.0.1:${port}`,
     LETHE_CATALOG: 'catalog.yaml',
     LETHE_SECRET: secret(),
-    LETHE_API_KEYS: `demo=admin=${createHash('sha256').update(apiKey).digest('hex')}`,
+    LETHE_API_KEYS: `demo=admin=${sha256(apiKey)},canary=erasures:write=${sha256(canaryKey)}`,
+    // What test data is asked for with.
+    CANARY_API_KEY: canaryKey,
     LETHE_DASHBOARD_USERS: `ops=ops=${hash},support=support=${hash}`,
     // An hour is long to watch: here the sweep runs every five seconds.
     LETHE_SWEEP_CRON: '*/5 * * * * *',
