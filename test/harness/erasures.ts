@@ -3,7 +3,7 @@ import type { Sql } from 'postgres';
 import type { Stage } from './scene.ts';
 import type { Victim } from './schedule.ts';
 
-/** How long a client goes on asking for an erasure that nobody accepts: its key is kept for 30 s whenever an API dies with it. */
+/** How long a client goes on asking for an erasure that nobody accepts. Its key is kept for 30 s whenever an API dies with it. */
 const ASKING_MS = 120_000;
 
 /** Asks for one account's erasure as a careful client does: with one Idempotency-Key, until there is an answer. */
