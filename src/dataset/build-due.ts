@@ -39,11 +39,12 @@ const isIn = (due: Due | null, day: Day): boolean => due !== null && due.from <=
 
 /** The manifest and its files are there, say no more than they may, and have as many rows as the ledger has events. */
 async function isAsItShouldBe({ db, destination, settings }: Building, day: Day, now: Date, counted: boolean) {
-  const manifest = parseManifest(await destination.readManifest(day), day);
-  if (!manifest || !isWhole(manifest, await destination.listFiles(day))) {
-    // What is older than the retention and has no manifest is not there, and need not be.
-    return !counted && manifest === null;
-  }
+  const text = await destination.readManifest(day);
+  // What is older than the retention and has no manifest is not there, and need not be.
+  if (text === null) return !counted;
+  const manifest = parseManifest(text, day);
+  // The files behind a manifest that cannot be read may have keys, whatever its day is.
+  if (!manifest || !isWhole(manifest, await destination.listFiles(day))) return false;
   const kept = keptOf(day, now, settings);
   if ((manifest.keys && !kept.keys) || (manifest.digests && !kept.digests)) return false;
   if (counted && manifest.rows !== (await countDay(db, day))) return false;

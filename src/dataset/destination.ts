@@ -1,4 +1,4 @@
-import type { Day } from './days.ts';
+import { type Day, parseDay } from './days.ts';
 import type { Spooled } from './spool.ts';
 
 /** A file as the destination lists it. `name`: within its partition. */
@@ -32,4 +32,5 @@ export type Destination = {
 export const partitionOf = (day: Day): string => `dt=${day}`;
 
 /** The day of such a folder; undefined: it is another folder. */
-export const dayOfPartition = (name: string): Day | undefined => /^dt=(\d{4}-\d{2}-\d{2})$/.exec(name)?.[1];
+export const dayOfPartition = (name: string): Day | undefined =>
+  parseDay(/^dt=(.*)$/.exec(name)?.[1] ?? '') ?? undefined;

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { buildDay } from '../../src/dataset/build-day.ts';
@@ -196,6 +196,28 @@ describe('a day of the dataset', () => {
     expect(await buildDue(building())).toMatchObject({ built: 1 });
     expect(dataset.lines(old)[0]).toMatchObject({ key: null });
     expect(await buildDue(building())).toMatchObject({ built: 0 });
+  });
+
+  it('keeps no keys behind a manifest that cannot be read', async () => {
+    const old = daysAgo(41);
+    await recordErased(world.sql, [{ key: 'hidden', at: `${old}T12:00:00Z` }]);
+    await build(old, new Date(Date.parse(`${old}T00:00:00Z`) + DAY_MS));
+    writeFileSync(join(dataset.of(old), 'manifest.json'), '{"schema": 1');
+    expect(await buildDue(building())).toMatchObject({ built: 1 });
+    expect(dataset.manifest(old)).toMatchObject({ keys: false, restates: { reason: 'lost' } });
+    const past = new Date(Date.now() - 21 * HOUR_MS);
+    for (const name of dataset.names(old)) utimesSync(join(dataset.of(old), name), past, past);
+    await buildDue(building());
+    for (const name of dataset.names(old))
+      expect(readFileSync(join(dataset.of(old), name), 'utf8')).not.toContain('hidden');
+  });
+
+  it('of no real date is no day', async () => {
+    const folder = dataset.of('2026-02-30');
+    mkdirSync(folder);
+    writeFileSync(join(folder, 'manifest.json'), '{}');
+    expect(await buildDue(building())).toMatchObject({ built: 0 });
+    rmSync(folder, { recursive: true });
   });
 });
 
