@@ -3,6 +3,7 @@ import { requestErasure } from '../../src/erasure/accept/request.ts';
 import type { Context } from '../../src/erasure/model/context.ts';
 import { measureBacklog } from '../../src/erasure/progress/measure.ts';
 import { measureCanary } from '../../src/erasure/progress/measure-canary.ts';
+import { readOverview } from '../../src/erasure/progress/overview.ts';
 import { scrubExpired } from '../../src/erasure/upkeep/scrub.ts';
 import { startWatchingCanary } from '../../src/jobs/watch-canary.ts';
 import { ledger, mails, rowsOf } from '../support/evidence.ts';
@@ -53,7 +54,8 @@ describe('test data', () => {
     await begin(work);
     const { accountKey } = await moveUntil(work, world, (c) => c.state === 'planted');
     await world.sql`UPDATE accounts SET created_at = now() WHERE id = ${accountKey}`;
-    const before = await measureBacklog(ctx.db);
+    const numbers = async () => [await measureBacklog(ctx.db), await readOverview(ctx.db)];
+    const before = await numbers();
     const [person] = await world.sql`INSERT INTO accounts (email) VALUES ('person@example.com') RETURNING id`;
     // Both are large for it: they stay live.
     await world.sql`UPDATE lethe.canary SET next_at = now() + interval '1 hour' WHERE finished_at IS NULL`;
@@ -61,7 +63,7 @@ describe('test data', () => {
     const { erasure } = await requestErasure(large, { accountKey: [accountKey as string], requestedBy: 'account' });
     expect(erasure).toMatchObject({ state: 'scheduled', canary: true, email: null });
     await world.sql`UPDATE lethe.erasure SET due_at = now() - interval '1 hour', starts_at = now() - interval '1 hour'`;
-    expect(await measureBacklog(ctx.db)).toEqual(before);
+    expect(await numbers()).toEqual(before);
     const { erasure: own } = await requestErasure(ctx, { accountKey: [String(person?.id)], requestedBy: 'account' });
     expect(own).toMatchObject({ canary: false, email: 'person@example.com' });
     // Who undoes it only puts it off: it is asked for again, and the sessions that are gone are counted.

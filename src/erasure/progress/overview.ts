@@ -3,7 +3,7 @@ import type { Executor } from '../../store/client.ts';
 import { duty, notification, task } from '../../store/schema.ts';
 import type { State } from '../model/states.ts';
 
-/** Live erasures by state. `held` and `overdue` are among them. `mails`: those that were refused and wait. `sweptAt`: end of the last sweep, or null. */
+/** Live erasures of users by state: test data is in no number. `held` and `overdue` are among them. `mails`: those that were refused and wait. `sweptAt`: end of the last sweep, or null. */
 export type Overview = {
   states: Partial<Record<State, number>>;
   held: number;
@@ -23,7 +23,7 @@ export async function readOverview(db: Executor): Promise<Overview> {
   const rows = await db.execute<{ state: State; count: number; held: number; overdue: number }>(sql`
     SELECT state, count(*)::int AS count, count(held_at)::int AS held,
            (count(*) FILTER (WHERE due_at < now()))::int AS overdue
-      FROM lethe.erasure WHERE state IN ('scheduled', 'running', 'awaiting', 'stalled') GROUP BY state`);
+      FROM lethe.erasure WHERE state IN ('scheduled', 'running', 'awaiting', 'stalled') AND NOT canary GROUP BY state`);
   const [sweep] = await db.select({ at: duty.doneAt }).from(duty).where(eq(duty.name, 'sweep'));
   const [mails] = await db.execute<{ count: number; outcome: string | null }>(sql`
     SELECT count(*)::int AS count, mode() WITHIN GROUP (ORDER BY outcome) AS outcome

@@ -62,7 +62,7 @@ Requests are accepted. Erasures that this affects stall until the catalog is men
 
 function healthLine(href: Href, { overview, health, pace }: ListView, now: Date): Html {
   const link = (search: Partial<Search>, n: number, words: string) =>
-    html`<li><a class="${n > 0 ? '' : 'none'}" href="${addressOf(href, { ...ANY, ...search })}"><b>${count(n)}</b> ${words}</a></li>`;
+    html`<li><a class="${n > 0 ? '' : 'none'}" href="${addressOf(href, { ...ANY, accounts: 'users', ...search })}"><b>${count(n)}</b> ${words}</a></li>`;
   return html`<section class="health" aria-label="How things stand">
 <ul class="counts">
 ${LIVE.filter((state) => isShown(state, overview)).map((state) => link({ state }, overview.states[state] ?? 0, stateWords(state).toLowerCase()))}
