@@ -10,9 +10,9 @@ const UUID = /^[0-9a-f-]{36}$/;
 
 /**
  * Opens the way to the public API. `url`: where it is reached. `key`: an API key with the scope `erasures:write`. It is
- * asked to start now: test data waits for no undo.
+ * asked to start now: test data waits for no undo. An API that says nothing for `timeoutMs` is given up.
  */
-export function openAsk(url: string, key: string): { ask: Ask; close: () => Promise<void> } {
+export function openAsk(url: string, key: string, timeoutMs = TIMEOUT_MS): { ask: Ask; close: () => Promise<void> } {
   const base = url.replace(/\/+$/, '');
   const connections = openConnections({ privateHosts: [new URL(url).hostname.replace(/^\[(.*)\]$/, '$1')], most: 1 });
   const ask: Ask = async (accountKey, requestId, signal) => {
@@ -25,7 +25,7 @@ export function openAsk(url: string, key: string): { ask: Ask; close: () => Prom
         'idempotency-key': requestId,
       },
       body: JSON.stringify({ startNow: true }),
-      timeoutMs: TIMEOUT_MS,
+      timeoutMs,
       signal,
     });
     return answer.kind === 'unanswered' ? { kind: 'later', words: `the API: ${answer.words}` } : readAsked(answer);
@@ -40,6 +40,8 @@ export function readAsked({ status, headers, body }: Omit<Answered, 'kind' | 'cu
     if (typeof said.id === 'string' && UUID.test(said.id)) return { kind: 'accepted', erasureId: said.id };
     return { kind: 'later', words: `what answered (${status}) is not the API: LETHE_CANARY_URL` };
   }
+  if (status >= 300 && status < 400)
+    return { kind: 'later', words: `the API answered ${status}, a redirect, which is not followed: LETHE_CANARY_URL` };
   const own = headers['content-type']?.startsWith('application/problem+json') === true;
   const code = own && typeof said.code === 'string' && /^[a-z_]{1,40}$/.test(said.code) ? said.code : undefined;
   const words = `the API answered ${status}${code ? ` (${code})` : ''}`;

@@ -1,5 +1,8 @@
+import { UsageError } from '../errors.ts';
 import { decodeKey } from '../keys/encode.ts';
 import { type AskedLocation, isAsked, type Planting } from '../locations/asked.ts';
+import { firstError } from '../store/first-error.ts';
+import { sanitize } from '../store/sql-errors.ts';
 import { changeCycle, endCycle, inMs, putOff } from './change-cycle.ts';
 import { countRows } from './count-rows.ts';
 import { type CanaryWork, type Cycle, type Finding, markerOf, PLANTING } from './model.ts';
@@ -10,16 +13,26 @@ import { withinTime } from './within-time.ts';
 
 /** What cannot be planted within this time from the begin is a finding. */
 const PATIENCE_MS = 120_000;
+const PLANTER = 'LETHE_CANARY_DATABASE_URL';
 
 /** Plants the account in its tables. What refuses a statement ends the cycle; what only takes too long has another try. */
 export async function plantAccount(work: CanaryWork, cycle: Cycle): Promise<void> {
   try {
     await plantTables(work, cycle);
   } catch (error) {
-    if (!(error instanceof NotPlanted)) throw error;
-    if (error.again && cycle.ageMs < PATIENCE_MS) return putOff(work, cycle, error.message);
-    await endCycle(work, cycle, [{ location: PLANTING, words: error.message }]);
+    const why = error instanceof NotPlanted ? error : refusalOf(work, error);
+    if (!why) throw error;
+    if (why.again && cycle.ageMs < PATIENCE_MS) return putOff(work, cycle, why.message);
+    await endCycle(work, cycle, [{ location: PLANTING, words: why.message }]);
   }
+}
+
+/** What another role cannot even begin with. Of Lethe's own database nothing could be noted; of that one it is. */
+function refusalOf({ planter, ctx }: CanaryWork, error: unknown): NotPlanted | undefined {
+  if (planter === ctx.db) return undefined;
+  const first = firstError(error, PLANTER);
+  const words = first instanceof UsageError ? (first.problems[0] as string) : sanitize(first).detail;
+  return new NotPlanted(words.startsWith(PLANTER) ? words : `${PLANTER}: ${words}`, true);
 }
 
 /**

@@ -53,4 +53,28 @@ export const CANARY: readonly Mutation[] = [
     ],
     tests: [CYCLES],
   },
+  {
+    name: 'test-data-counted-on-the-support-page',
+    breaks: 'honest numbers: test data is in no number about people that support sees',
+    edits: [
+      {
+        file: 'src/erasure/progress/overview.ts',
+        find: ' AND NOT canary GROUP BY state`',
+        replace: ' GROUP BY state`',
+      },
+    ],
+    tests: [CYCLES],
+  },
+  {
+    name: 'planter-that-is-away-awaited-for-ever',
+    breaks: 'test data that cannot be planted is a finding: another role that cannot reach its database',
+    edits: [
+      {
+        file: 'src/canary/plant.ts',
+        find: 'refusalOf(work, error)',
+        replace: 'undefined as NotPlanted | undefined',
+      },
+    ],
+    tests: ['test/integration/canary-command.test.ts'],
+  },
 ];
