@@ -15,14 +15,16 @@ const UUID = /^[0-9a-f-]{36}$/;
 export function openAsk(url: string, key: string, timeoutMs = TIMEOUT_MS): { ask: Ask; close: () => Promise<void> } {
   const base = url.replace(/\/+$/, '');
   const connections = openConnections({ privateHosts: [new URL(url).hostname.replace(/^\[(.*)\]$/, '$1')], most: 1 });
-  const ask: Ask = async (accountKey, requestId, signal) => {
+  const ask: Ask = async (accountKey, { cycle, turn }, signal) => {
     const answer = await connections.request({
       method: 'POST',
       url: `${base}/v1/accounts/${encodeURIComponent(accountKey)}/erasure`,
       headers: {
         authorization: `Bearer ${key}`,
         'content-type': 'application/json',
-        'idempotency-key': requestId,
+        'idempotency-key': `canary-${cycle}-${turn}`,
+        // Another Lethe than this one has no such test data, and refuses: its account of this key is a person's.
+        'lethe-canary': cycle,
       },
       body: JSON.stringify({ startNow: true }),
       timeoutMs,
@@ -52,7 +54,7 @@ export function readAsked({ status, headers, body }: Omit<Answered, 'kind' | 'cu
 }
 
 const HELP: Readonly<Record<string, string>> = {
-  not_found: ': no account has the key that was planted, and no erasure of it is known',
+  not_found: ': no account has the key that was planted, or LETHE_CANARY_URL names another Lethe',
   unauthenticated: ': canary.key names the variable with the API key',
   forbidden: ': the API key needs the scope erasures:write',
 };

@@ -30,8 +30,11 @@ export type Asked =
   | { readonly kind: 'refused'; readonly words: string }
   | { readonly kind: 'later'; readonly words: string; readonly afterMs?: number };
 
-/** Asks for the erasure of the account with this key. Asking again with the same `requestId` is asking once. */
-export type Ask = (accountKey: string, requestId: string, signal: AbortSignal) => Promise<Asked>;
+/** Which request of a cycle it is. `turn`: 0, and one more after each erasure that was undone. */
+export type Turn = { readonly cycle: string; readonly turn: number };
+
+/** Asks for the erasure of the account with this key. Asking again in the same turn is asking once. */
+export type Ask = (accountKey: string, turn: Turn, signal: AbortSignal) => Promise<Asked>;
 
 /** What a cycle is moved with. */
 export type CanaryWork = {

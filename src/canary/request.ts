@@ -2,7 +2,7 @@ import { sql } from 'drizzle-orm';
 import { decodeKey } from '../keys/encode.ts';
 import { changeCycle, endCycle, inMs, putOff } from './change-cycle.ts';
 import { countRows } from './count-rows.ts';
-import { type CanaryWork, type Cycle, REQUEST } from './model.ts';
+import { type CanaryWork, type Cycle, REQUEST, type Turn } from './model.ts';
 
 /** The first look at an erasure that was asked for: a small one is over by then. */
 const FIRST_LOOK_MS = 1_000;
@@ -14,7 +14,7 @@ const FIRST_LOOK_MS = 1_000;
 export async function requestErasure(work: CanaryWork, seen: Cycle): Promise<void> {
   const cycle = await countAgain(work, seen);
   if (!cycle) return;
-  const asked = await work.ask(cycle.accountKey as string, await requestIdOf(work, cycle), work.signal);
+  const asked = await work.ask(cycle.accountKey as string, await turnOf(work, cycle), work.signal);
   if (asked.kind === 'accepted') {
     const change = { state: 'requested', erasureId: asked.erasureId, nextAt: inMs(FIRST_LOOK_MS) };
     await changeCycle(work, cycle, { ...change, attempts: 0, lastWords: null });
@@ -40,8 +40,8 @@ async function countAgain(work: CanaryWork, cycle: Cycle): Promise<Cycle | null>
 }
 
 /** The same for all tries, and another one after an erasure that was undone: its answer would be given again. */
-async function requestIdOf({ ctx }: CanaryWork, { id, accountKey }: Cycle): Promise<string> {
+async function turnOf({ ctx }: CanaryWork, { id, accountKey }: Cycle): Promise<Turn> {
   const [undone] = await ctx.db.execute<{ n: number }>(sql`
     SELECT count(*)::int AS n FROM lethe.erasure WHERE account_key = ${accountKey} AND state = 'cancelled'`);
-  return `canary-${id}-${undone?.n ?? 0}`;
+  return { cycle: id, turn: undone?.n ?? 0 };
 }

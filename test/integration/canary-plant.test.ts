@@ -232,7 +232,7 @@ describe('somebody else', () => {
     const work = canaryWork(ctx);
     await begin(work);
     const { accountKey } = await moveUntil(work, world, (c) => c.state === 'planted');
-    const first = await work.ask(accountKey as string, 'somebody', work.signal);
+    const first = await work.ask(accountKey as string, { cycle: 'somebody', turn: 0 }, work.signal);
     const cycle = await moveUntil(work, world, (c) => c.finishedAt !== null);
     expect(first).toEqual({ kind: 'accepted', erasureId: cycle.erasureId });
     expect(found(cycle)).toEqual([]);

@@ -1,4 +1,6 @@
+import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { openAsk } from '../../src/canary/ask.ts';
 import { requestErasure } from '../../src/erasure/accept/request.ts';
 import type { Context } from '../../src/erasure/model/context.ts';
 import { measureBacklog } from '../../src/erasure/progress/measure.ts';
@@ -71,6 +73,28 @@ describe('test data', () => {
     const cycle = await moveUntil(work, world, (c) => c.finishedAt !== null);
     expect(found(cycle)).toEqual([]);
     expect(cycle.erasureId).not.toBe(erasure.id);
+  });
+
+  it('is asked for in its own Lethe alone: in another one a person has the key, and the request is refused', async () => {
+    const [person] = await world.sql`INSERT INTO accounts (email) VALUES ('other@example.com') RETURNING id`;
+    const { ask, close } = openAsk(call.base, KEYS.write);
+    const signal = new AbortController().signal;
+    const id = await begin(canaryWork(ctx));
+    const { accountKey } = await moveUntil(canaryWork(ctx), world, (c) => c.state === 'planted');
+    const refused = { kind: 'refused', words: expect.stringMatching(/404 .*LETHE_CANARY_URL names another Lethe$/) };
+    try {
+      // What is planted here and asked for there, and an account here that is not what was planted.
+      expect(await ask(String(person?.id), { cycle: randomUUID(), turn: 0 }, signal)).toEqual(refused);
+      expect(await ask(String(person?.id), { cycle: id, turn: 0 }, signal)).toEqual(refused);
+      expect(await ask(accountKey as string, { cycle: randomUUID(), turn: 0 }, signal)).toEqual(refused);
+      const erased =
+        await world.sql`SELECT FROM lethe.erasure WHERE account_key IN (${String(person?.id)}, ${accountKey})`;
+      expect(erased).toHaveLength(0);
+      expect(await ask(accountKey as string, { cycle: id, turn: 0 }, signal)).toMatchObject({ kind: 'accepted' });
+    } finally {
+      await close();
+    }
+    expect(found(await moveUntil(canaryWork(ctx), world, (c) => c.finishedAt !== null))).toEqual([]);
   });
 
   it('is one at a time, whoever looks: two duties plant one account', async () => {

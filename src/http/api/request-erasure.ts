@@ -10,6 +10,7 @@ import {
   storeAnswer,
 } from '../../erasure/accept/idempotency.ts';
 import { requestErasure } from '../../erasure/accept/request.ts';
+import { requireTestData } from '../../erasure/accept/require-test-data.ts';
 import { notHeld, startErasure } from '../../erasure/accept/start.ts';
 import { isOfEarlierAccount } from '../../erasure/model/newer-account.ts';
 import { type Erasure, findErasure } from '../../erasure/model/states.ts';
@@ -64,6 +65,15 @@ export const requestErasureRoute = createRoute({
           description: 'For a day, a request with the same key and content gets the same answer.',
           examples: ['9b1c2f5e-delete-account'],
         }),
+      'Lethe-Canary': z
+        .uuid('expected a uuid')
+        .optional()
+        .openapi({
+          description:
+            'Sent by Lethe alone: the id of its test data. Where this database does not know the account as that test ' +
+            'data, the answer is `not_found`: a person may have the key there.',
+          examples: ['019aa1b2-c3d4-7e5f-8091-a2b3c4d5e6f7'],
+        }),
     }),
     body: { content: { 'application/json': { schema: EraseRequest } } },
   },
@@ -102,7 +112,8 @@ export function serveRequestErasure(app: ApiApp, { ctx, config, auth, enqueue }:
   app.openapi({ ...requestErasureRoute, middleware: [onlyForAccount, jsonBody] as const }, async (c) => {
     const { caller, accountKey } = c.var;
     const body = c.req.valid('json');
-    const given = c.req.valid('header')['Idempotency-Key'];
+    const { 'Idempotency-Key': given, 'Lethe-Canary': canaryId } = c.req.valid('header');
+    if (canaryId !== undefined) await withDeadline(DEADLINE_MS, requireTestData(ctx, canaryId, accountKey));
     if (given === undefined) return answer(c, config, await accept(caller, accountKey, body.startNow === true));
 
     const keyHash = idempotencyKeyHash(keyOwner(caller), given);
