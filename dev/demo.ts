@@ -9,7 +9,7 @@ import { type Partners, startPartners } from './partners.ts';
 import { populate } from './reader.ts';
 import { lethe, type Stack, startStack, stop, waitForPort } from './stack.ts';
 import { type Status, watchErasure } from './watch.ts';
-import { tellDataset, watchTestData } from './watching.ts';
+import { readDataset, watchTestData } from './watching.ts';
 
 const say = (text = '') => console.log(text);
 const number = (n: number) => n.toLocaleString('en-US');
@@ -145,6 +145,8 @@ async function demonstrate(
   say('   The partners come back. One call probes every 15 seconds whether they are there; then all are due at once.');
   started = performance.now();
   await partners.start();
+  // There is nothing else to do until the probes.
+  const dataset = readDataset(env);
   await watchRecovery(stack.sql, partners, say);
   const erasures = [first, second, ...left].map(({ body }) => body.id);
   for (const id of erasures) await completed(id);
@@ -160,7 +162,7 @@ async function demonstrate(
   const kept = await testContract(env, partners.searchUrl, say);
 
   say('\n7. The dataset for systems that no call reaches, such as a warehouse:');
-  await tellDataset(env, say);
+  say(`   ${await dataset}`);
 
   say('\n8. Databases and partners against the ledgers:');
   const agree = (await check(stack, partners, heroes, erasures, (await sums()) === untouched, say)) && kept;

@@ -52,9 +52,9 @@ export async function watchTestData(sql: Sql, say: (text: string) => void): Prom
   }
 }
 
-/** Says in one line how the dataset stands. Only days that have ended are in it. */
-export async function tellDataset(env: Readonly<Record<string, string>>, say: (text: string) => void): Promise<void> {
+/** How the dataset stands, in one line. Only days that have ended are in it. */
+export async function readDataset(env: Readonly<Record<string, string>>): Promise<string> {
   const ran = lethe(['dataset', 'status'], { ...env });
   await ran.exited;
-  say(`   ${ran.output().trimEnd().split('\n').at(-1)}`);
+  return ran.output().trimEnd().split('\n').at(-1) ?? '';
 }
