@@ -287,7 +287,7 @@ export const ROOMS: readonly Room[] = [
   {
     name: 'erasure/watch',
     purpose: 'How it stands with the owners of locations: measured, followed, and told to their teams.',
-    imports: ['store', 'catalog/live', 'mail', 'partners', 'erasure/model'],
+    imports: ['store', 'catalog/live', 'mail', 'partners', 'dataset/days.ts', 'dataset/partitions.ts', 'erasure/model'],
   },
   {
     name: 'erasure/upkeep',
@@ -456,7 +456,14 @@ export const ROOMS: readonly Room[] = [
   {
     name: 'http/support/line',
     purpose: 'An erasure as one line of tasks, from the request to the warehouse.',
-    imports: ['catalog/live', 'erasure/model', 'erasure/progress', 'http/sign-in', 'http/support/words'],
+    imports: [
+      'catalog/live',
+      'dataset/days.ts',
+      'erasure/model',
+      'erasure/progress',
+      'http/sign-in',
+      'http/support/words',
+    ],
   },
   {
     name: 'http/support',

@@ -36,7 +36,8 @@ export function testDataRules({ every, wait, within }: DeclaredCanary): Rule[] {
 }
 
 /**
- * Alerts about the dataset. The day that follows the newest one ends a day after it, and is due `sla` after its end.
+ * Alerts about the dataset. The day that follows the newest one ends a day after it, and is due `sla` after its end, as
+ * `dueAtOf` says.
  * Where no day was ever written, the oldest that is missing ended as many days ago as are missing, less one.
  */
 export function datasetRules({ sla }: DeclaredDataset): Rule[] {

@@ -64,7 +64,7 @@ const dataset = z
     owner: ownerName.describe('The team that erases by it: the warehouse.'),
     sla: span('1h', '31d')
       .default(2 * 86_400_000)
-      .describe("From an account's end until it stands in the dataset. Default: 48h."),
+      .describe("From the end of a day until its partition is there. Days are UTC's. Default: 48h."),
     folder: z.string().min(1).optional().describe('The folder that partitions are written to.'),
     s3: z
       .strictObject({

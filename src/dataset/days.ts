@@ -13,6 +13,12 @@ export const startOf = (day: Day): number => Date.parse(`${day}T00:00:00Z`);
 
 export const endOf = (day: Day): number => startOf(day) + DAY_MS;
 
+/**
+ * Until when a day's partition is to be there, in milliseconds since 1970. `slaMs`: from the end of the day until then,
+ * as the catalog's `sla` of the dataset says.
+ */
+export const dueAtOf = (day: Day, slaMs: number): number => endOf(day) + slaMs;
+
 /** The day that a moment lies in. */
 export const dayOf = (ms: number): Day => new Date(ms).toISOString().slice(0, 10);
 

@@ -1,7 +1,7 @@
 import { sql } from 'drizzle-orm';
 import type { Executor } from '../store/client.ts';
 import { fromMs, inMs } from '../store/milliseconds.ts';
-import { type Day, type Due, dayOf, daysBetween, endOf, type Retention, readDue, startOf } from './days.ts';
+import { type Day, type Due, dayOf, daysBetween, dueAtOf, endOf, type Retention, readDue, startOf } from './days.ts';
 import type { Manifest } from './manifest.ts';
 
 /** A day as Postgres remembers it. What is there, the manifest says. */
@@ -80,3 +80,7 @@ export async function readStanding(db: Executor, retention: Retention): Promise<
   const [first] = missing;
   return { due, missing, completeUntil: new Date(first === undefined ? endOf(due.to) : startOf(first)), now };
 }
+
+/** The days that are missing although their time is over, oldest first. `slaMs`: from the end of a day until it is there. */
+export const lateOf = ({ missing, now }: Pick<Standing, 'missing' | 'now'>, slaMs: number): Day[] =>
+  missing.filter((day) => dueAtOf(day, slaMs) < now.getTime());

@@ -50,7 +50,7 @@ export function startWatchingOwners(
     if (!done || performance.now() - done.at >= doneMs) done = { at: performance.now(), by: await measureDone(ctx.db) };
     const troubles = [
       ...(canary ? await lookAtCanary(ctx.db, canary, firstLook) : []),
-      ...(dataset ? await lookAtDataset(ctx.db, dataset, ctx.settings.ledgerRetentionMs) : []),
+      ...(dataset ? await lookAtDataset(ctx.db, dataset, ctx.settings) : []),
     ];
     const told = new Set(owners.flatMap(({ owner, notify }) => (notify ? [owner] : [])));
     const look = { owners: ownersOf(ctx.declared), told, open, done: done.by, troubles };

@@ -132,7 +132,7 @@ describe('the line of tasks', () => {
       due_at: n === 3 ? ago(3) : ago(-24),
     }));
     const account = { location: 'accounts', kind: 'account', owner: 'lethe', stage: 3, rows_planned: 1 };
-    const id = await insert({}, [...tables, account, ...partners], [{ type: 'account.erased', at: ago(47) }]);
+    const id = await insert({}, [...tables, account, ...partners], [{ type: 'account.erased', at: ago(71) }]);
     await world.sql`INSERT INTO lethe.call (id, erasure_id, task_id, partner, pass, state, items, attempts, next_at, asked_at, last_at, last_words, settled_at)
         SELECT gen_random_uuid(), erasure_id, id, location, 1, CASE WHEN state = 'awaiting' THEN 'open' ELSE 'done' END, 1,
                CASE WHEN state = 'awaiting' THEN 4 ELSE 0 END, CASE WHEN state = 'awaiting' THEN now() + interval '2 hours' END,

@@ -316,9 +316,10 @@ describe('what is measured of an owner', () => {
     await world.sql`INSERT INTO lethe.canary (id, state, finished_at) VALUES (gen_random_uuid(), 'failed', now())`;
     await plant({ state: 'completed', task: 'done' });
     await world.sql`INSERT INTO lethe.event (erasure_id, type, at)
-      SELECT id, 'account.erased', now() - n * interval '1 day' FROM lethe.erasure, generate_series(0, 4) AS n`;
-    await world.sql`INSERT INTO lethe.dataset_partition (day, revision, rows, keys, built_at)
-      VALUES ((now() AT TIME ZONE 'UTC')::date - 3, 1, 1, true, now())`;
+      SELECT id, 'account.erased', now() - interval '4 days' FROM lethe.erasure`;
+    // Of the days since then one is there, one has lost a file, and on yesterday nobody was erased.
+    await world.sql`INSERT INTO lethe.dataset_partition (day, revision, rows, keys, whole, built_at)
+      SELECT (now() AT TIME ZONE 'UTC')::date - n, 1, 0, true, n = 3, now() FROM unnest(ARRAY[3, 2]) AS n`;
     await watch();
     await looked('warehouse');
     const first = await world.sql`SELECT ((now() AT TIME ZONE 'UTC')::date - 4)::text AS day`;

@@ -1,6 +1,8 @@
 import type { Mutation } from './mutation.ts';
 
+const ROOM = 'src/dataset';
 const DATASET = 'test/integration/dataset.test.ts';
+const JOB = 'test/integration/dataset-job.test.ts';
 
 /** What a warehouse would miss, or keep for too long. */
 export const DATASET_MUTATIONS: readonly Mutation[] = [
@@ -9,7 +11,7 @@ export const DATASET_MUTATIONS: readonly Mutation[] = [
     breaks: 'nothing is kept for too long: a day is rewritten without keys when the ledger forgets them',
     edits: [
       {
-        file: 'src/dataset/days.ts',
+        file: `${ROOM}/days.ts`,
         find: 'keys: now.getTime() < startOf(day) + ledgerRetentionMs,',
         replace: 'keys: now.getTime() < startOf(day) + evidenceRetentionMs + 0 * ledgerRetentionMs,',
       },
@@ -17,11 +19,17 @@ export const DATASET_MUTATIONS: readonly Mutation[] = [
     tests: [DATASET],
   },
   {
+    name: 'keys-kept-after-retention',
+    breaks: 'nothing outlives the ledger: the daily job writes a day without keys then',
+    edits: [{ file: `${ROOM}/build-due.ts`, find: '(manifest.keys && !kept.keys) ||', replace: '' }],
+    tests: [DATASET],
+  },
+  {
     name: 'late-event-unseen',
     breaks: 'the warehouse erases everybody: a day whose events became more is written again',
     edits: [
       {
-        file: 'src/dataset/build-due.ts',
+        file: `${ROOM}/build-due.ts`,
         find: '  if (counted && manifest.rows !== (await countDay(db, day))) return false;\n',
         replace: '  if (counted) await countDay(db, day);\n',
       },
@@ -29,9 +37,15 @@ export const DATASET_MUTATIONS: readonly Mutation[] = [
     tests: [DATASET],
   },
   {
+    name: 'page-after-the-greatest-id',
+    breaks: 'no erasure is lost: a page begins after the last row of the one before, whatever its id',
+    edits: [{ file: `${ROOM}/read-day.ts`, find: '(array_agg(id))[count(*)]', replace: 'max(id)' }],
+    tests: [DATASET],
+  },
+  {
     name: 'file-deleted-while-it-is-read',
     breaks: 'readers are not disturbed: what the manifest before names stays for a while',
-    edits: [{ file: 'src/dataset/clean-day.ts', find: 'graceMs = GRACE_MS,', replace: 'graceMs = GRACE_MS * -1,' }],
+    edits: [{ file: `${ROOM}/clean-day.ts`, find: 'GRACE_MS = 20 * 3_600_000', replace: 'GRACE_MS = -1' }],
     tests: [DATASET],
   },
   {
@@ -39,11 +53,41 @@ export const DATASET_MUTATIONS: readonly Mutation[] = [
     breaks: 'the warehouse erases everybody: a partition that lost a file is written again',
     edits: [
       {
-        file: 'src/dataset/build-day.ts',
+        file: `${ROOM}/build-day.ts`,
         find: 'manifest.files.every(({ name, bytes }) => sizes.get(name) === bytes)',
         replace: 'manifest.files.every(({ name }) => name !== MANIFEST)',
       },
     ],
     tests: [DATASET],
+  },
+  {
+    name: 'lost-run-forgotten',
+    breaks: 'a day is built although Redis has lost its job: a run that has not ended is claimed again',
+    edits: [
+      {
+        file: `${ROOM}/runs.ts`,
+        find: "AND coalesce(lethe.duty.done_at, '-infinity') < ${tick",
+        replace: "AND coalesce(lethe.duty.done_at, 'infinity') < ${tick",
+      },
+    ],
+    tests: [JOB],
+  },
+  {
+    name: 'run-not-remembered',
+    breaks: 'a run that has ended is not made again all day',
+    edits: [
+      {
+        file: `${ROOM}/runs.ts`,
+        find: 'ON CONFLICT (name) DO UPDATE SET done_at = now()',
+        replace: 'ON CONFLICT (name) DO NOTHING',
+      },
+    ],
+    tests: [JOB],
+  },
+  {
+    name: 'late-day-untold',
+    breaks: 'the owner of the dataset is told of a day that is missing past its time',
+    edits: [{ file: `${ROOM}/partitions.ts`, find: 'slaMs) < now.getTime()', replace: 'slaMs) < 0 * now.getTime()' }],
+    tests: ['test/integration/owners.test.ts'],
   },
 ];

@@ -5,7 +5,6 @@ import { CALL_MUTATIONS } from './calls.ts';
 import { CANARY } from './canary.ts';
 import { CATALOG } from './catalog.ts';
 import { DATASET_MUTATIONS } from './dataset.ts';
-import { DATASET_DAYS } from './dataset-days.ts';
 import { ERASERS } from './erasers.ts';
 import { FILES } from './files.ts';
 import { FINISH } from './finish.ts';
@@ -46,6 +45,5 @@ export const MUTATIONS: readonly Mutation[] = [
   ...ALERTS,
   ...CANARY,
   ...DATASET_MUTATIONS,
-  ...DATASET_DAYS,
   ...OWNERS,
 ];

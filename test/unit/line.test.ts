@@ -178,13 +178,13 @@ describe('the warehouse', () => {
       owner: 'warehouse',
       state: 'Waits for the account’s end',
       dueAt: null,
-      about: ['Due 36 h after the account’s end'],
+      about: ['Due 36 h after the end of that day'],
     });
     expect(stop({}, erased({ erasedAt: at(-1), day: '2026-11-27', dayEnded: false }))).toMatchObject({
       far: 'waits',
       state: 'Waits for the day to end',
       next: 'after 28 Nov, 00:00 UTC, in 11 h',
-      dueAt: at(35),
+      dueAt: at(10.5 + 36),
       late: false,
     });
     expect(stop({}, erased())).toMatchObject({
@@ -194,13 +194,15 @@ describe('the warehouse', () => {
   });
 
   it('is late when its time has passed, until it is written', () => {
-    expect(stop({ state: 'completed' }, erased({ erasedAt: at(-37) }))).toMatchObject({
+    expect(stop({ state: 'completed' }, erased({ erasedAt: at(-40), day: '2026-11-25' }))).toMatchObject({
       far: 'failed',
       state: 'Late',
-      since: at(-1),
+      since: at(-1.5),
       late: true,
-      about: ['dt=2026-11-26 is not written'],
+      about: ['dt=2026-11-25 is not written'],
     });
+    // The day before has 36 hours from its own end.
+    expect(stop({ state: 'completed' }, erased({ erasedAt: at(-37) }))).toMatchObject({ far: 'waits', late: false });
     const partition = { revision: 2, keys: true, builtAt: at(-1) };
     expect(stop({ state: 'completed' }, erased({ erasedAt: at(-37), partition }))).toMatchObject({
       far: 'over',

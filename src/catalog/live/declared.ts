@@ -49,7 +49,7 @@ export type DeclaredCanary = {
   plant: string[];
 };
 
-/** Where the offline dataset is written: a folder or a bucket. `sla`: milliseconds from an account's end until it is in it. */
+/** Where the offline dataset is written: a folder or a bucket. `sla`: milliseconds from the end of a day until its partition is there. */
 export type DeclaredDataset = {
   owner: string;
   sla: number;

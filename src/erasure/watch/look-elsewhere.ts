@@ -1,5 +1,7 @@
 import { sql } from 'drizzle-orm';
 import type { DeclaredCanary, DeclaredDataset } from '../../catalog/live/declared.ts';
+import type { Retention } from '../../dataset/days.ts';
+import { lateOf, readStanding } from '../../dataset/partitions.ts';
 import type { Executor } from '../../store/client.ts';
 import type { OwnerState } from './measured.ts';
 
@@ -31,28 +33,15 @@ export async function lookAtCanary(db: Executor, canary: DeclaredCanary, firstLo
   ];
 }
 
-/** The longest time for which days are looked at: each costs a look into an index. */
-const MOST_DAYS = 4_000;
-
-/**
- * Days on which accounts ended, and that are not in the dataset although their time is over. A day's time is over so long
- * after its end as `sla` says. Days are UTC's. `retentionMs`: older days are in no ledger any more.
- */
+/** Days that are not in the dataset although their time is over: among those that its gauges count as missing. */
 export async function lookAtDataset(
   db: Executor,
   { owner, sla }: DeclaredDataset,
-  retentionMs: number,
+  retention: Retention,
 ): Promise<Trouble[]> {
-  const [row] = await db.execute<{ days: number; first: string | null }>(sql`
-    SELECT count(*)::int AS days, min(d.day)::text AS first
-      FROM (SELECT (now() AT TIME ZONE 'UTC')::date - n AS day FROM generate_series(1, ${MOST_DAYS}::int) AS n
-             WHERE n <= ${Math.ceil(retentionMs / 86_400_000)}) AS d
-     WHERE ((d.day + 1)::timestamp AT TIME ZONE 'UTC') + ${plus(sla)} < now()
-       AND NOT EXISTS (SELECT FROM lethe.dataset_partition p WHERE p.day = d.day)
-       AND EXISTS (SELECT FROM lethe.event WHERE type = 'account.erased'
-                      AND at >= (d.day::timestamp AT TIME ZONE 'UTC')
-                      AND at < ((d.day + 1)::timestamp AT TIME ZONE 'UTC'))`);
-  if (!row?.days) return [];
-  const days = row.days === 1 ? 'a day is' : `${row.days} days are`;
-  return [{ owner, state: 'late', words: `${days} missing in the dataset, the first of them ${row.first}` }];
+  const late = lateOf(await readStanding(db, retention), sla);
+  const [first] = late;
+  if (first === undefined) return [];
+  const days = late.length === 1 ? 'a day is' : `${late.length} days are`;
+  return [{ owner, state: 'late', words: `${days} missing in the dataset, the first of them ${first}` }];
 }

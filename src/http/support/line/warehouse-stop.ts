@@ -1,4 +1,5 @@
 import type { DeclaredDataset } from '../../../catalog/live/declared.ts';
+import { dueAtOf, endOf } from '../../../dataset/days.ts';
 import { type Erasure, isFinal } from '../../../erasure/model/states.ts';
 import type { InWarehouse } from '../../../erasure/progress/warehouse.ts';
 import { momentWords, spanWords } from '../words/moments.ts';
@@ -7,14 +8,12 @@ import type { Far, Stop } from './stop.ts';
 /** What the catalog says of the dataset, and how far the erasure is on its way into it. */
 export type Warehouse = { dataset: Pick<DeclaredDataset, 'owner' | 'sla'>; at: InWarehouse };
 
-const DAY = 86_400_000;
-
 type Standing = { far: Far; state: string; since?: Date; next?: string; about?: string };
 
 /** The task of the warehouse, which no call reaches. Null for an erasure that never gets to the dataset. */
 export function warehouseStop(e: Erasure, { dataset, at }: Warehouse, now: Date): Stop | null {
   if (at.erasedAt === null && isFinal(e.state)) return null;
-  const dueAt = at.erasedAt && new Date(at.erasedAt.getTime() + dataset.sla);
+  const dueAt = at.erasedAt && new Date(dueAtOf(at.day, dataset.sla));
   const { far, state, since, next, about } = standingOf(e, { dataset, at }, dueAt, now);
   return {
     name: 'Offline dataset',
@@ -38,7 +37,7 @@ function standingOf(e: Erasure, { dataset, at }: Warehouse, dueAt: Date | null, 
     return {
       far: 'ahead',
       state: 'Waits for the account’s end',
-      about: `Due ${spanWords(dataset.sla)} after the account’s end`,
+      about: `Due ${spanWords(dataset.sla)} after the end of that day`,
     };
   if (partition) {
     const { revision, keys, builtAt } = partition;
@@ -48,7 +47,7 @@ function standingOf(e: Erasure, { dataset, at }: Warehouse, dueAt: Date | null, 
   // What was forgotten before the first build is in no day that is written now.
   if (e.scrubbedAt) return { far: 'over', state: 'In no day: forgotten before one was written' };
   if (!dayEnded) {
-    const end = new Date(Date.parse(`${day}T00:00:00Z`) + DAY);
+    const end = new Date(endOf(day));
     return { far: 'waits', state: 'Waits for the day to end', since: erasedAt, next: `after ${momentWords(end, now)}` };
   }
   const next = 'at the next build';
