@@ -1,7 +1,7 @@
 import { LetheError } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import type { Database } from '../store/client.ts';
-import { cleanDay } from './clean-day.ts';
+import { cleanDay, lookAt } from './clean-day.ts';
 import { type Day, type Kept, keptOf, type Retention } from './days.ts';
 import type { Destination } from './destination.ts';
 import { MANIFEST, type Manifest, manifestOf, parseManifest, printManifest } from './manifest.ts';
@@ -46,7 +46,7 @@ export async function buildDay(
   }
   await proveWhole(destination, manifest);
   await recordPartition(db, manifest);
-  await cleanDay(destination, day);
+  await cleanDay(destination, day, await lookAt(destination, day));
   return { manifest, changed };
 }
 

@@ -27,12 +27,22 @@ export function leftOver(
 const isOurs = (name: string): boolean =>
   /^part-\d{5}-[0-9a-f]{16}\.(parquet|ndjson)$/.test(name) || /^\.[0-9a-f-]{36}\.tmp$/.test(name);
 
-/** Deletes what is left over in a day's folder. */
-export async function cleanDay(destination: Destination, day: Day): Promise<void> {
+/** A day as it stands there. `manifest`: null where there is none, or none that can be read. */
+export type Found = {
+  readonly listed: readonly Listed[];
+  readonly text: string | null;
+  readonly manifest: Manifest | null;
+};
+
+/** Reads the manifest after the list: what it names since then is not taken for left over. */
+export async function lookAt(destination: Destination, day: Day): Promise<Found> {
   const listed = await destination.listFiles(day);
-  // Read after the list: what a manifest names since then is not taken for left over.
   const text = await destination.readManifest(day);
-  const manifest = parseManifest(text, day);
+  return { listed, text, manifest: parseManifest(text, day) };
+}
+
+/** Deletes what is left over in a day's folder. */
+export async function cleanDay(destination: Destination, day: Day, { listed, text, manifest }: Found): Promise<void> {
   // A manifest of a later version names files that this one does not understand.
   if (text !== null && manifest === null) return;
   const names = leftOver(listed, manifest, Date.now());

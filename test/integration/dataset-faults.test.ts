@@ -1,12 +1,14 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, rmSync } from 'node:fs';
+import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { stop } from '../../dev/process.ts';
 import { buildDay } from '../../src/dataset/build-day.ts';
+import { buildDue } from '../../src/dataset/build-due.ts';
 import { dayOf } from '../../src/dataset/days.ts';
 import type { Destination } from '../../src/dataset/destination.ts';
 import { openFolder } from '../../src/dataset/folder.ts';
+import { readStanding } from '../../src/dataset/partitions.ts';
 import type { Resources } from '../../src/resources.ts';
 import { mountSmallDisk } from '../harness/small-disk.ts';
 import { datasetFolder, recordErased, recordMany } from '../support/dataset.ts';
@@ -20,13 +22,20 @@ const dataset = datasetFolder();
 let world: World;
 let domain: Resources;
 
-const build = (destination: Destination) =>
-  buildDay({ db: domain.ctx.db, settings: domain.ctx.settings, destination, log: domain.ctx.log }, day, new Date());
+const building = (destination: Destination) => ({
+  db: domain.ctx.db,
+  settings: domain.ctx.settings,
+  destination,
+  log: domain.ctx.log,
+});
+const build = (destination: Destination) => buildDay(building(destination), day, new Date());
 
 beforeAll(async () => {
   const catalog = `${READER_CATALOG}\ndataset: { owner: warehouse, folder: ${JSON.stringify(dataset.folder)} }\n`;
   world = await createWorld({ catalog });
   domain = await world.domain();
+  // Written first, so that days before it are due.
+  await recordErased(world.sql, [{ key: 'first', at: `${dayOf(Date.now() - 4 * DAY_MS)}T12:00:00Z` }]);
   await recordMany(world.sql, day, 25_000);
 });
 afterAll(async () => {
@@ -52,6 +61,44 @@ describe('a folder that cannot be written', () => {
     const path = join(dataset.folder, 'not-mounted');
     await expect(build(openFolder(path))).rejects.toThrow(/dataset_unavailable: the folder .*: it does not exist/);
     expect(existsSync(path)).toBe(false);
+  });
+});
+
+describe('a day that cannot be written', () => {
+  const old = dayOf(Date.now() - 60 * DAY_MS);
+  const due = () => buildDue(building(openFolder(dataset.folder)));
+
+  it('keeps none of the others from being written, whether it is older or due', async () => {
+    const broken = dayOf(Date.now() - 3 * DAY_MS);
+    const older = dayOf(Date.now() - 50 * DAY_MS);
+    await recordErased(world.sql, [{ key: 'old', at: `${older}T12:00:00Z` }]);
+    await buildDay(building(openFolder(dataset.folder)), older, new Date(Date.parse(older) + DAY_MS));
+    for (const of of [old, broken]) writeFileSync(dataset.of(of), 'no folder');
+    // The first of them is told, and it is one that readers wait for.
+    await expect(due()).rejects.toThrow(/it is not a folder \(ENOTDIR\)/);
+    expect(dataset.manifest(day).rows).toBe(25_000);
+    expect(dataset.manifest(older).keys).toBe(false);
+    expect((await readStanding(domain.ctx.db, domain.ctx.settings)).missing).toEqual([broken]);
+    rmSync(dataset.of(broken));
+    await expect(due()).rejects.toThrow(/ENOTDIR/);
+    expect(dataset.manifest(broken).rows).toBe(0);
+    rmSync(dataset.of(old));
+    expect(await due()).toMatchObject({ built: 0 });
+  });
+
+  it('is not tried for each of the others while all of them are away', async () => {
+    const whole = openFolder(dataset.folder);
+    let asked = 0;
+    const away: Destination = {
+      ...whole,
+      listDays: async () => (asked > 0 ? Promise.reject(new Error('away')) : whole.listDays()),
+      readManifest: async () => {
+        asked++;
+        throw new Error('the first');
+      },
+    };
+    await expect(buildDue(building(away))).rejects.toThrow('the first');
+    expect(asked).toBe(1);
   });
 });
 
