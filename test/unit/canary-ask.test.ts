@@ -108,7 +108,7 @@ describe('the request for test data', () => {
   it.each([
     [401, 'unauthenticated', 'canary.key names the variable with the API key'],
     [403, 'forbidden', 'the API key needs the scope erasures:write'],
-    [404, 'not_found', 'no account has the key that was planted, and LETHE_CANARY_URL names another Lethe'],
+    [404, 'not_found', 'no account has the key that was planted, or LETHE_CANARY_URL names another Lethe'],
   ])('%i (%s) ends the cycle, and says what to do', async (status, code, help) => {
     const { url } = await api(problem(status, code));
     expect(await asking(url)).toEqual({ kind: 'refused', words: `the API answered ${status} (${code}): ${help}` });
