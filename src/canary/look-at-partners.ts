@@ -9,14 +9,16 @@ export async function lookAtPartners(
   cycle: Cycle,
 ): Promise<{ findings: readonly Finding[]; open: boolean }> {
   const of = plantedAccount(work, cycle);
-  const planted = work.ctx.catalog.locations.filter(isAsked).filter(({ name }) => cycle.planted?.[name]);
+  const planted = work.ctx.catalog.locations
+    .filter(isAsked)
+    .filter(({ name }) => Object.hasOwn(cycle.planted ?? {}, name));
   const findings = await Promise.all(
     planted.map(async (location): Promise<Finding[]> => {
       const sender = work.senderOf(location);
       if (!sender.look) return [];
       const look = (signal: AbortSignal) => sender.look?.(location, of, signal) as Promise<Looking>;
       const seen = await withinTime(work.signal, location, look, (words): Looking => ({ kind: 'unknown', words }));
-      if (seen.kind === 'absent' || seen.kind === 'unable') return [];
+      if (seen.kind === 'absent') return [];
       const words = seen.kind === 'present' ? 'it still has the account' : 'it cannot be looked at';
       return [{ location: location.name, words: `${words}: ${seen.words}` }];
     }),

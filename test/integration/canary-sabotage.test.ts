@@ -166,6 +166,7 @@ describe('a partner', () => {
       { kind: 'unknown', words: 'it answered 500' },
       /^search: it cannot be looked at: it answered 500$/,
     ],
+    ['was planted and cannot be asked now', { kind: 'unable', words: 'no address' }, /^search: .* at: no address$/],
     ['hangs', 'hangs', /^search: it cannot be looked at: no answer within 0.4 s$/],
     ['makes its sender fail', 'throws', /^search: it cannot be looked at: it could not be asked \(internal_error\)$/],
   ])('that %s is found, and only it', async (_, answer, words) => {
@@ -176,6 +177,12 @@ describe('a partner', () => {
     const cycle = await wholeCycle(withPartner({ plant: async () => planted, look }, 800), world);
     // Here the erasure has no task for it, since no kind erases it: the finding beside it is this test's own.
     expect(found(cycle).filter((line) => !line.includes('no task'))).toEqual([expect.stringMatching(words)]);
+  });
+
+  it('that has planted nothing by its own count is looked at all the same', async () => {
+    const look: Sender['look'] = async () => ({ kind: 'present', words: 'it says present' });
+    const cycle = await wholeCycle(withPartner({ plant: async () => ({ ...planted, items: 0 }), look }, 500), world);
+    expect(found(cycle)).toContainEqual('search: it still has the account: it says present');
   });
 
   it('is told what the erasure will tell it: the keys of planted rows, and columns of the account', async () => {

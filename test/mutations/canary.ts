@@ -35,8 +35,8 @@ export const CANARY: readonly Mutation[] = [
     edits: [
       {
         file: 'src/canary/look-at-partners.ts',
-        find: "seen.kind === 'absent' || seen.kind === 'unable'",
-        replace: "seen.kind !== 'unknown'",
+        find: "if (seen.kind === 'absent') return [];",
+        replace: "if (seen.kind !== 'unknown') return [];",
       },
     ],
     tests: [SABOTAGE],
