@@ -1,8 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { parseCatalog } from '../../src/catalog/load.ts';
+import type { SenderTools } from '../../src/locations/asked.ts';
 import { asks, type HttpLocation } from '../../src/locations/http/declare.ts';
 import { http } from '../../src/locations/http/kind.ts';
 import { problemsOf } from '../../src/locations/http/problems.ts';
+import { HttpSender } from '../../src/locations/http/send.ts';
 
 const SECRET = 'a secret of more than 24 bytes'.replaceAll(' ', '-');
 const GOOD = { url: 'https://search.internal/erasures', secret: 'env:SEARCH_SECRET' };
@@ -79,4 +81,27 @@ describe('a partner as catalog and environment are now', () => {
   it('needs the variable of its secret', () => {
     expect(http.outside?.variablesOf({ asks: GOOD } as HttpLocation)).toEqual(['SEARCH_SECRET']);
   });
+});
+
+it('a partner that is told of rows cannot be planted without one: it is not asked, and not to blame', async () => {
+  const canary = 'http://127.0.0.1:1/';
+  const location = {
+    name: 'search',
+    asks: { ...GOOD, url: canary, canary },
+    each: { location: 'posts', column: 'id' },
+    pacing: { timeoutMs: 1_000, concurrency: 1 },
+  } as HttpLocation;
+  const tools = { variable: () => SECRET, privateHosts: ['127.0.0.1'], publicUrl: 'http://lethe.test' };
+  const sender = new HttpSender(tools as unknown as SenderTools);
+  const of = { id: 'c', account: { id: '1' }, marker: 'canary-1', values: {} };
+  const { signal } = new AbortController();
+  try {
+    expect(await sender.plant(location, { ...of, keys: [] }, signal)).toEqual({
+      kind: 'unable',
+      words: 'no row of posts is planted',
+    });
+    expect(await sender.plant(location, { ...of, keys: ['7'] }, signal)).toMatchObject({ kind: 'later' });
+  } finally {
+    await sender.close();
+  }
 });

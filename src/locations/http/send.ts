@@ -46,6 +46,9 @@ export class HttpSender implements Sender<HttpLocation> {
   async plant(location: HttpLocation, of: Planted, signal: AbortSignal): Promise<Planting> {
     const unable = this.#unableAt(location);
     if (unable) return { kind: 'unable', words: unable };
+    // The erasure will not ask it either: it is told of rows, and there are none.
+    if (location.each && of.keys?.length === 0)
+      return { kind: 'unable', words: `no row of ${location.each.location} is planted` };
     const told = { ...of, partner: location.name, keys: of.keys ?? (location.each ? [of.marker] : null) };
     const message = buildPlant(told, { publicUrl: this.#tools.publicUrl, at: new Date() });
     const { answer, apart } = await this.#post(location, 'canary', message, signal);
