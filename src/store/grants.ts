@@ -25,7 +25,7 @@ export async function missingGrants(db: Executor): Promise<string[]> {
            || format(' ON %I.%I TO %I', n.nspname, c.relname, current_user)
       FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace,
            unnest(CASE WHEN n.nspname = 'lethe_migrations' THEN ARRAY['SELECT']
-                       WHEN c.relname IN ('idempotency', 'canary') THEN ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']
+                       WHEN c.relname IN ('idempotency', 'canary', 'owner') THEN ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']
                        ELSE ARRAY['SELECT', 'INSERT', 'UPDATE'] END) WITH ORDINALITY AS needed(privilege, ord)
      WHERE n.nspname IN ('lethe', 'lethe_migrations') AND c.relkind = 'r'
        AND NOT has_table_privilege(c.oid, needed.privilege)

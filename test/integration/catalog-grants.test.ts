@@ -16,7 +16,7 @@ const READER = 'accounts, sessions, feeds, posts';
 const GRANTS = [
   'USAGE ON SCHEMA lethe, lethe_migrations',
   'SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA lethe',
-  'DELETE ON lethe.idempotency, lethe.canary',
+  'DELETE ON lethe.idempotency, lethe.canary, lethe.owner',
   'SELECT ON lethe_migrations.__drizzle_migrations',
   `SELECT, UPDATE, DELETE ON ${READER}`,
 ];
@@ -85,6 +85,7 @@ describe('a role that owns nothing', () => {
     ['INSERT, UPDATE ON lethe.chunk', `missing grant: GRANT INSERT, UPDATE ON lethe.chunk TO $role`],
     ['DELETE ON lethe.idempotency', `missing grant: GRANT DELETE ON lethe.idempotency TO $role`],
     ['DELETE ON lethe.canary', `missing grant: GRANT DELETE ON lethe.canary TO $role`],
+    ['DELETE ON lethe.owner', `missing grant: GRANT DELETE ON lethe.owner TO $role`],
   ])('is refused without %s, and told what to run', async (privileges, problem) => {
     await world.sql.unsafe(`REVOKE ${privileges} FROM ${role}`);
     try {

@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs';
 import postgres from 'postgres';
 import { afterAll, expect, it } from 'vitest';
+import { PATIENCE } from '../../src/erasure/watch/follow.ts';
+import { keepOwners } from '../../src/erasure/watch/keep-owners.ts';
 import { connect } from '../../src/store/client.ts';
 import { missingGrants } from '../../src/store/grants.ts';
 import { migrate } from '../../src/store/migrate.ts';
@@ -19,7 +21,7 @@ afterAll(async () => {
   await admin.end();
 });
 
-it('the grants of docs/operations.md, pasted as they stand, are enough to migrate, to erase and to export the gauges', async () => {
+it('the grants of docs/operations.md, pasted as they stand, are enough to migrate, to erase, to watch owners and to export the gauges', async () => {
   world = await createWorld();
   await world.sql.unsafe('DROP SCHEMA lethe, lethe_migrations CASCADE');
   const [, block] = /### Grants[\s\S]*?```sql\n([\s\S]*?)```/.exec(readFileSync('docs/operations.md', 'utf8')) ?? [];
@@ -46,6 +48,11 @@ it('the grants of docs/operations.md, pasted as they stand, are enough to migrat
   await owning`CREATE TABLE lethe.of_a_later_version (id int)`;
   const serving = connect(as(role, 'change-me'), { max: 1, applicationName: 'grants' });
   expect(await missingGrants(serving.db)).toEqual([]);
+  // One owner is in the catalog no more, one is new.
+  await world.sql`INSERT INTO lethe.owner (name, state, since, watched_at, measured) VALUES ('gone', 'well', now(), now(), '{}')`;
+  const look = { owners: ['reader'], told: new Set<string>(), open: new Map(), done: new Map(), troubles: [] };
+  await keepOwners(serving.db, look, { patience: PATIENCE, publicUrl: 'http://lethe.test' });
+  expect(await world.sql`SELECT name FROM lethe.owner`).toEqual([{ name: 'reader' }]);
   await serving.close();
   await owning.end();
   const { account, before: rows } = await subject(world.sql, SMALL);
