@@ -111,7 +111,11 @@ export function createMetrics(options: { defaults: boolean }) {
       'The largest part of its deadline that a live erasure has used; none on hold, none that waits for its start',
     ),
     overdueErasures: gauge(cluster, 'erasures_overdue', 'Live erasures past their deadline'),
-    overdueTasks: gauge(cluster, 'tasks_overdue', 'Unfinished tasks of live erasures past their deadline'),
+    overdueTasks: gauge(
+      cluster,
+      'tasks_overdue',
+      'Unfinished tasks past their deadline, of the 5,000 live erasures of each state that began first',
+    ),
     dueNotStarted: gauge(
       cluster,
       'due_not_started_age_seconds',

@@ -342,6 +342,28 @@ describe("the cluster's gauges", () => {
     await other.close();
   });
 
+  it('count overdue tasks in a bounded number of erasures of each state, those that began first', async () => {
+    const other = await createWorld();
+    const { ctx } = await other.domain();
+    await other.sql`
+      WITH e AS (
+        INSERT INTO lethe.erasure (id, account_key, state, mode, starts_at, due_at, catalog_digest)
+        SELECT gen_random_uuid(), state || n, state, 'immediate', now() - n * interval '1 minute', now() - interval '1 day', 'd'
+          FROM generate_series(1, 20) n, unnest(ARRAY['running', 'awaiting']) state
+        RETURNING id, starts_at)
+      INSERT INTO lethe.task (erasure_id, location, kind, action, owner, stage, state, due_at)
+      SELECT id, location, 'table', 'delete', 'o', 0, 'pending',
+             CASE WHEN starts_at < now() - interval '19 minutes 30 seconds' THEN now() + interval '1 day' ELSE now() END
+        FROM e, unnest(ARRAY['posts', 'feeds']) location`;
+    expect(await measureBacklog(ctx.db)).toMatchObject({ overdueErasures: 40, overdueTasks: 76 });
+    expect(await measureBacklog(ctx.db, 5)).toMatchObject({
+      overdueErasures: 40,
+      overdueTasks: 16,
+      states: { running: 20, awaiting: 20 },
+    });
+    await other.close();
+  });
+
   it('never walk the finished erasures', async () => {
     const other = await createWorld();
     const { ctx } = await other.domain();
