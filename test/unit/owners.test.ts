@@ -70,6 +70,19 @@ describe('an owner that is watched', () => {
   });
 });
 
+describe('an owner whose row was written by a clock that was ahead', () => {
+  const AHEAD = 100_000;
+
+  it('is told of what is bad a minute after the clock is right again', () => {
+    expect(watch([[0, 'well'], [AHEAD, 'late'], ...every10(100, 300, 'late')])).toEqual(['160 late']);
+  });
+
+  it('is told of the end five minutes after the clock is right again', () => {
+    const looks = [...every10(0, 100, 'late'), [AHEAD, 'well'] as const, ...every10(100, 600, 'well')];
+    expect(watch(looks)).toEqual(['60 late', '400 well']);
+  });
+});
+
 describe('what is owed', () => {
   const bad = (state: OwnerState, calm = false): Followed => ({ state, since: at(0), calmSince: calm ? at(50) : null });
   const well: Followed = { state: 'well', since: at(90), calmSince: null };

@@ -19,7 +19,8 @@ const RANKS: Record<OwnerState, number> = { well: 0, failing: 1, late: 2 };
 
 /**
  * How it stands with an owner after one more look. A state that comes and goes is one state: it ends when nothing was
- * bad for `calmMs`. `before`: after the last look; undefined: this is the first.
+ * bad for `calmMs`. `before`: after the last look; undefined: this is the first. A clock that was ahead may have written it:
+ * what is said to begin after now begins now.
  */
 export function follow(
   before: (Followed & { watchedAt: Date }) | undefined,
@@ -28,12 +29,13 @@ export function follow(
   { calmMs, gapMs }: Patience,
 ): Followed {
   if (!before) return { state: seen, since: now, calmSince: null };
-  if (seen !== 'well') return { state: seen, since: before.state === 'well' ? now : before.since, calmSince: null };
-  if (before.state === 'well') return { state: 'well', since: before.since, calmSince: null };
-  const watched = now.getTime() - before.watchedAt.getTime() <= gapMs;
-  const calmSince = (watched && before.calmSince) || now;
+  const since = before.since < now ? before.since : now;
+  if (seen !== 'well') return { state: seen, since: before.state === 'well' ? now : since, calmSince: null };
+  if (before.state === 'well') return { state: 'well', since, calmSince: null };
+  const watched = Math.abs(now.getTime() - before.watchedAt.getTime()) <= gapMs;
+  const calmSince = watched && before.calmSince && before.calmSince < now ? before.calmSince : now;
   if (now.getTime() - calmSince.getTime() >= calmMs) return { state: 'well', since: calmSince, calmSince: null };
-  return { state: before.state, since: before.since, calmSince };
+  return { state: before.state, since, calmSince };
 }
 
 /**

@@ -15,13 +15,15 @@ const plus = (ms: number) => sql`${ms} * interval '1 millisecond'`;
 
 /**
  * Whether the last test data failed, or the next is overdue. `firstLook`: since when this process watches; where test
- * data was never planted, it is overdue from then on.
+ * data was never planted, it is overdue from then on. A clock that was ahead may have written rows: nothing has begun, or
+ * has ended, after now.
  */
 export async function lookAtCanary(db: Executor, canary: DeclaredCanary, firstLook: Date): Promise<Trouble[]> {
   const { owner, every, wait, within } = canary;
   const cycle = wait + within + GRACE_MS;
   const [row] = await db.execute<{ failed: boolean | null; overdue: boolean }>(sql`
-    WITH last AS (SELECT state, finished_at FROM lethe.canary WHERE finished_at IS NOT NULL
+    WITH last AS (SELECT state, CASE WHEN finished_at <= now() THEN finished_at ELSE created_at END AS finished_at
+                    FROM lethe.canary WHERE finished_at IS NOT NULL AND created_at <= now()
                    ORDER BY created_at DESC LIMIT 1)
     SELECT (SELECT state = 'failed' FROM last) AS failed,
            coalesce((SELECT finished_at FROM last), ${firstLook.toISOString()}::timestamptz) + ${plus(every + cycle)} < now()

@@ -16,6 +16,9 @@ export type TellOwner = (notify: NonNullable<DeclaredOwner['notify']>, message: 
 /** Longer than a try takes. A message whose process ended in the middle of it is tried again then. */
 const LEASE = sql.raw("interval '1 minute'");
 
+/** No message waits so long. The time of one that does was written by a clock that was ahead. */
+const LONGER_THAN_ANY_WAIT = sql.raw("interval '1 hour'");
+
 /** Teams that are told at once. */
 const AT_ONCE = 4;
 
@@ -52,7 +55,8 @@ async function claim(db: Database, names: readonly string[]): Promise<Due | unde
     UPDATE lethe.owner o SET attempts = o.attempts + 1, next_at = now() + ${LEASE},
            tried_state = o.message #>> '{data,state}'
       FROM (SELECT name, tried_state FROM lethe.owner
-             WHERE name = ANY(${sql.param(names)}::text[]) AND message_id IS NOT NULL AND next_at <= now()
+             WHERE name = ANY(${sql.param(names)}::text[]) AND message_id IS NOT NULL
+               AND (next_at <= now() OR next_at > now() + ${LONGER_THAN_ANY_WAIT})
                AND (calm_since IS NULL OR state = 'well')
              ORDER BY next_at LIMIT 1 FOR UPDATE SKIP LOCKED) AS was
      WHERE o.name = was.name
