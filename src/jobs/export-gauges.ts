@@ -8,8 +8,9 @@ import type { Metrics } from '../metrics.ts';
 import { readPace } from '../pace/current-pace.ts';
 import { ratioOf } from '../pace/pace.ts';
 import { PACES } from '../settings/pace-schedule.ts';
-import { isContended, sanitize } from '../store/sql-errors.ts';
+import { isContended } from '../store/sql-errors.ts';
 import { Duty } from './duty.ts';
+import { Failures } from './failures.ts';
 import type { Producers } from './redis/producers.ts';
 import { QUEUES } from './redis/queues.ts';
 
@@ -31,6 +32,7 @@ export function startExporting(
 ): { stop: () => Promise<void> } {
   const { ctx, producers, metrics } = work;
   const duty = new Duty(ctx.db, NAME, times.leaseMs);
+  const failures = new Failures(ctx.log, 'gauges not read');
   let measured = false;
 
   const lapse = () => {
@@ -57,8 +59,9 @@ export function startExporting(
       setOwners(await readOwners(ctx.db), metrics);
       await setDepths(producers, metrics);
       metrics.exportCluster(duty.stopping ? 0 : times.leaseMs - (performance.now() - asked));
+      failures.end();
     } catch (error) {
-      ctx.log.debug({ code: sanitize(error).code }, 'gauges not read');
+      failures.add(error);
       // What takes too long here takes as long in another process: the duty is kept, and rests.
       if (isContended(error)) return metrics.exportCluster(0);
       lapse();

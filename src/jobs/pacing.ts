@@ -5,8 +5,9 @@ import { readPressure } from '../pace/pressure.ts';
 import { Signals } from '../pace/signals.ts';
 import { paceAt } from '../settings/pace-schedule.ts';
 import { readRole } from '../store/grants.ts';
-import { isContended, sanitize } from '../store/sql-errors.ts';
+import { isContended } from '../store/sql-errors.ts';
 import { Duty } from './duty.ts';
+import { Failures } from './failures.ts';
 import { limitSlots } from './redis/limit-slots.ts';
 import type { Producers } from './redis/producers.ts';
 
@@ -26,6 +27,7 @@ export function startPacing(work: Work, times: Partial<typeof TIMES> = {}): { st
   const { ctx, producers } = work;
   const { leaseMs, askMs, tickMs } = { ...TIMES, ...times };
   const duty = new Duty(ctx.db, NAME, leaseMs);
+  const failures = new Failures(ctx.log, 'pressure not read');
   const unseen = new Set<string>();
   let signals = new Signals(ctx.settings);
   /** Absent while another process has the duty. */
@@ -102,8 +104,9 @@ export function startPacing(work: Work, times: Partial<typeof TIMES> = {}): { st
       const before = standing;
       standing = decide(before, paceAt(ctx.settings.pace, new Date()), read);
       await store(before, standing, read);
+      failures.end();
     } catch (error) {
-      ctx.log.debug({ code: sanitize(error).code }, 'pressure not read');
+      failures.add(error);
       // What takes too long here takes as long in another process: the duty and the step are kept.
       if (isContended(error)) return void (await keepPace(ctx.db).catch(() => {}));
       lapse();

@@ -8,8 +8,9 @@ import type { Done } from '../erasure/watch/measured.ts';
 import { tellDue } from '../erasure/watch/tell-due.ts';
 import { type Teller, tellAgainMs } from '../erasure/watch/teller.ts';
 import { readClock } from '../store/clock.ts';
-import { isContended, sanitize } from '../store/sql-errors.ts';
+import { isContended } from '../store/sql-errors.ts';
 import { Duty } from './duty.ts';
+import { Failures } from './failures.ts';
 
 const NAME = 'owners';
 const TIMES = {
@@ -40,14 +41,32 @@ export function startWatchingOwners(
   const { leaseMs, tickMs, doneMs, rest, patience, retryMs } = { ...TIMES, ...times };
   const duty = new Duty(ctx.db, NAME, leaseMs, rest);
   let firstLook: Date | undefined;
-  let done: { at: number; by: Map<string, Done> } | undefined;
+  let done: { at: number; by: Map<string, Done> | null } | undefined;
+  const notWatched = new Failures(ctx.log, 'owners not watched');
+  const notDone = new Failures(ctx.log, 'what owners have done not measured');
+  const notTold = new Failures(ctx.log, 'owners not told');
   let telling: Promise<void> | undefined;
 
+  /** Null: it takes too long. That must not keep the owners from being watched. */
+  const measureDoneOrNull = async () => {
+    try {
+      const by = await measureDone(ctx.db);
+      notDone.end();
+      return by;
+    } catch (error) {
+      if (!isContended(error)) throw error;
+      notDone.add(error);
+      return null;
+    }
+  };
   const measure = async () => {
     const { owners = [], canary, dataset } = ctx.declared;
     firstLook ??= await readClock(ctx.db);
     const open = await measureOpen(ctx.db);
-    if (!done || performance.now() - done.at >= doneMs) done = { at: performance.now(), by: await measureDone(ctx.db) };
+    if (!done || performance.now() - done.at >= doneMs) {
+      const by = await measureDoneOrNull();
+      done = { at: performance.now(), by };
+    }
     const troubles = [
       ...(canary ? await lookAtCanary(ctx.db, canary, firstLook) : []),
       ...(dataset ? await lookAtDataset(ctx.db, dataset, ctx.settings) : []),
@@ -55,13 +74,17 @@ export function startWatchingOwners(
     const told = new Set(owners.flatMap(({ owner, notify }) => (notify ? [owner] : [])));
     const look = { owners: ownersOf(ctx.declared), told, open, done: done.by, troubles };
     await keepOwners(ctx.db, look, { patience, publicUrl });
+    notWatched.end();
   };
   /** A team whose endpoint hangs must not keep the others from being looked at. */
   const tellTeams = () => {
     telling ??= tellDue(ctx.db, ctx.declared.owners ?? [], { tell: teller.tell, retryMs, isOver: () => duty.stopping })
       .then(
-        (told) => void (told > 0 && ctx.log.info({ told }, 'owners told')),
-        (error) => ctx.log.debug({ code: sanitize(error).code }, 'owners not told'),
+        (told) => {
+          notTold.end();
+          if (told > 0) ctx.log.info({ told }, 'owners told');
+        },
+        (error) => notTold.add(error),
       )
       .finally(() => {
         telling = undefined;
@@ -73,7 +96,7 @@ export function startWatchingOwners(
       if (!duty.resting) await duty.read(measure);
       if (!duty.stopping) tellTeams();
     } catch (error) {
-      ctx.log.debug({ code: sanitize(error).code }, 'owners not measured');
+      notWatched.add(error);
       // What takes too long here takes as long in another process: the duty is kept, and rests.
       if (!isContended(error)) await duty.release();
     }

@@ -4,6 +4,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
+import { pino } from 'pino';
 import { Webhook } from 'standardwebhooks';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { start, stop } from '../../dev/process.ts';
@@ -11,6 +12,7 @@ import type { OwnerMessage } from '../../src/erasure/watch/message.ts';
 import { readOwners } from '../../src/erasure/watch/read-owners.ts';
 import { UsageError } from '../../src/errors.ts';
 import { startExporting } from '../../src/jobs/export-gauges.ts';
+import type { Logger } from '../../src/logger.ts';
 import { createMetrics } from '../../src/metrics.ts';
 import { until } from '../support/until.ts';
 import { QUICK, watchOwners } from '../support/watch-owners.ts';
@@ -66,8 +68,8 @@ dataset: { owner: warehouse, sla: 1h, folder: /tmp/lethe-nothing }
 let endpoint: Endpoint;
 let world: World;
 const watching: { stop: () => Promise<void> }[] = [];
-const watch = async () => {
-  const started = await watchOwners(world.env);
+const watch = async (log?: Logger) => {
+  const started = await watchOwners(world.env, log);
   watching.push(started);
   return started;
 };
@@ -312,6 +314,37 @@ describe('what is measured of an owner', () => {
     expect((await measureOpen(ctx.db)).get('reader')).toMatchObject({ open: 3 });
   });
 
+  it('is what is open, and what was done as it was known, while that takes too long to measure', async () => {
+    await plant({ state: 'completed', task: 'done' });
+    const task = await plant();
+    await watch();
+    await until('what was done is known', async () => (await ownerRow())?.measured.done?.inTime === 1);
+    // As a statement ends whose time is over.
+    await world.sql.begin((tx) =>
+      tx.unsafe(`
+      ALTER TABLE lethe.task RENAME TO task_kept;
+      CREATE FUNCTION lethe.takes_too_long() RETURNS boolean LANGUAGE plpgsql AS 'BEGIN RAISE query_canceled; END';
+      CREATE VIEW lethe.task AS SELECT * FROM lethe.task_kept WHERE state <> 'done' OR lethe.takes_too_long()`),
+    );
+    try {
+      await world.sql`UPDATE lethe.task SET due_at = now() - interval '1 minute' WHERE id = ${task}`;
+      await told('late');
+      expect((await ownerRow())?.measured).toMatchObject({ open: 1, late: 1, done: { inTime: 1, late: 0 } });
+      // By the next worker as well, which has never measured it.
+      await Promise.all(watching.splice(0).map((w) => w.stop()));
+      await watch();
+      await looked();
+      expect((await ownerRow())?.measured).toMatchObject({ open: 1, late: 1, done: { inTime: 1, late: 0 } });
+    } finally {
+      await world.sql.begin((tx) =>
+        tx.unsafe(`
+        DROP VIEW lethe.task;
+        DROP FUNCTION lethe.takes_too_long();
+        ALTER TABLE lethe.task_kept RENAME TO task`),
+      );
+    }
+  });
+
   it('is what is wrong with test data and the dataset, for those who answer for them', async () => {
     await world.sql`INSERT INTO lethe.canary (id, state, finished_at) VALUES (gen_random_uuid(), 'failed', now())`;
     await plant({ state: 'completed', task: 'done' });
@@ -341,7 +374,57 @@ describe('what is measured of an owner', () => {
   });
 });
 
+describe('a clock that was ahead', () => {
+  it('hides neither an owner that is late, nor a message that is owed, nor test data that is overdue', async () => {
+    const task = await plant({ due: '-1 minute' });
+    await watch();
+    await told('late');
+    await Promise.all(watching.splice(0).map((w) => w.stop()));
+    await finish(task);
+    // As they were written a year ahead of now.
+    await world.sql`UPDATE lethe.owner SET told_state = 'well', since = since + interval '1 year',
+      watched_at = watched_at + interval '1 year'`;
+    await world.sql`INSERT INTO lethe.canary (id, state, created_at, finished_at)
+      VALUES (gen_random_uuid(), 'passed', now() - interval '1 hour', now() + interval '1 year'),
+             (gen_random_uuid(), 'passed', now() + interval '1 year', now() + interval '1 year')`;
+    await plant({ due: '-1 minute' });
+    await watch();
+    await told('late');
+    await until(
+      'test data is overdue',
+      async () => (await ownerRow('privacy'))?.measured.words[0] === 'test data is overdue',
+    );
+    expect(endpoint.messages.map((m) => m.type)).toEqual(['lethe.owner.late', 'lethe.owner.late']);
+  });
+
+  it('puts off no message', async () => {
+    endpoint.status = 500;
+    await plant({ due: '-1 minute' });
+    await watch();
+    await until('it was tried', () => endpoint.messages.length > 0);
+    await Promise.all(watching.splice(0).map((w) => w.stop()));
+    endpoint.status = 204;
+    await world.sql`UPDATE lethe.owner SET next_at = now() + interval '1 year' WHERE message_id IS NOT NULL`;
+    await watch();
+    await told('late');
+  });
+});
+
 describe('a worker', () => {
+  it('warns once where it can never write down how it stands', async () => {
+    const lines: { level: number; msg: string; code: string }[] = [];
+    const log = pino({ level: 'debug' }, { write: (line: string) => void lines.push(JSON.parse(line)) });
+    await world.sql`ALTER TABLE lethe.owner RENAME TO owner_away`;
+    try {
+      await watch(log);
+      await until('it was tried again and again', () => lines.filter((l) => l.msg === 'owners not watched').length > 6);
+    } finally {
+      await world.sql`ALTER TABLE lethe.owner_away RENAME TO owner`;
+    }
+    const warned = lines.filter((l) => l.level === 40 && l.msg === 'owners not watched');
+    expect(warned).toEqual([expect.objectContaining({ code: 'database_error', detail: 'SQLSTATE 42P01' })]);
+  });
+
   it('does not start while a team cannot be told, and says why', async () => {
     const refused = await world.worker({ READER_ALERTS: '' }).catch((error: unknown) => error);
     expect((refused as UsageError).problems).toContain('READER_ALERTS: required to tell the owner reader');

@@ -1,7 +1,7 @@
 import { loadConfig } from '../../src/config.ts';
 import { openTeller } from '../../src/erasure/watch/teller.ts';
 import { startWatchingOwners } from '../../src/jobs/watch-owners.ts';
-import { createLogger } from '../../src/logger.ts';
+import { createLogger, type Logger } from '../../src/logger.ts';
 import { openProvider } from '../../src/mail/open-provider.ts';
 import { openResources } from '../../src/resources.ts';
 
@@ -15,9 +15,12 @@ export const QUICK = {
 };
 
 /** Watches the owners of a catalog as a worker does, and hastily. `env`: the environment of a worker. */
-export async function watchOwners(env: NodeJS.ProcessEnv): Promise<{ stop: () => Promise<void> }> {
+export async function watchOwners(
+  env: NodeJS.ProcessEnv,
+  log: Logger = createLogger('silent', 'test'),
+): Promise<{ stop: () => Promise<void> }> {
   const config = loadConfig('worker', env);
-  const { ctx, closables } = await openResources(config, createLogger('silent', 'test'), { max: 4, name: 'owners' });
+  const { ctx, closables } = await openResources(config, log, { max: 4, name: 'owners' });
   const teller = openTeller({
     variable: config.variable,
     privateHosts: config.LETHE_PRIVATE_HOSTS,

@@ -6,7 +6,7 @@ import { owner } from '../../store/schema.ts';
 import { transaction } from '../../store/transaction.ts';
 import { type Followed, follow, type Patience } from './follow.ts';
 import type { Trouble } from './look-elsewhere.ts';
-import { type Done, type Measured, NOTHING, type OwnerState } from './measured.ts';
+import { type Done, type KeptMeasured, type Measured, NOTHING, type OwnerState, readMeasured } from './measured.ts';
 import { buildOwnerMessage, type OwnerMessage } from './message.ts';
 import { owe } from './owe.ts';
 
@@ -14,12 +14,15 @@ const SHORT = { statementMs: 5_000, lockMs: 2_000 } as const;
 
 type Row = typeof owner.$inferSelect;
 
-/** One look at all owners. `owners`: those of the catalog. `told`: those of them whose teams want messages. */
+/**
+ * One look at all owners. `owners`: those of the catalog. `told`: those of them whose teams want messages. `done`: null
+ * where it could not be measured; what is known of it stays.
+ */
 export type Look = {
   owners: readonly string[];
   told: ReadonlySet<string>;
   open: ReadonlyMap<string, Measured>;
-  done: ReadonlyMap<string, Done>;
+  done: ReadonlyMap<string, Done> | null;
   troubles: readonly Trouble[];
 };
 
@@ -58,7 +61,7 @@ function lookAgain(
   const troubles = look.troubles.filter((t) => t.owner === name);
   const measured: Measured = {
     ...(look.open.get(name) ?? NOTHING),
-    done: look.done.get(name) ?? null,
+    done: (look.done ? look.done.get(name) : before && readMeasured(before.measured as KeptMeasured).done) ?? null,
     words: troubles.map((t) => t.words),
   };
   const last = before && { ...before, state: before.state as OwnerState };
