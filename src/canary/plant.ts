@@ -1,3 +1,4 @@
+import { sql } from 'drizzle-orm';
 import { UsageError } from '../errors.ts';
 import { decodeKey } from '../keys/encode.ts';
 import { type AskedLocation, isAsked, type Planting } from '../locations/asked.ts';
@@ -48,6 +49,8 @@ export async function plantPartners(work: CanaryWork, cycle: Cycle): Promise<voi
   const findings: Finding[] = [];
   const away: string[] = [];
   for (const location of catalog.locations.filter(isAsked)) {
+    // What is planted after another process has had it erased would stay, and be found.
+    if (!(await isPlanting(work, cycle))) return;
     const { kind, items = 1, words } = await plantAt(work, cycle, location);
     if (kind === 'planted') planted[location.name] = items;
     if (kind === 'later') {
@@ -65,6 +68,12 @@ export async function plantPartners(work: CanaryWork, cycle: Cycle): Promise<voi
     attempts: 0,
     lastWords: null,
   });
+}
+
+async function isPlanting({ ctx }: CanaryWork, { id }: Cycle): Promise<boolean> {
+  const [open] = await ctx.db.execute(sql`
+    SELECT FROM lethe.canary WHERE id = ${id} AND state = 'planting' AND finished_at IS NULL`);
+  return open !== undefined;
 }
 
 async function plantAt(work: CanaryWork, cycle: Cycle, location: AskedLocation): Promise<Planting> {

@@ -1,5 +1,5 @@
 import { beginCycle, findLiveCycle, msToNext } from '../canary/cycles.ts';
-import type { CanaryWork } from '../canary/model.ts';
+import type { CanaryWork, Cycle } from '../canary/model.ts';
 import { moveCycle } from '../canary/move.ts';
 import { sanitize } from '../store/sql-errors.ts';
 import { Duty } from './duty.ts';
@@ -35,6 +35,26 @@ export function startWatchingCanary(
     leasedAt = now;
     return true;
   };
+  /**
+   * Moves a cycle, and keeps the duty meanwhile: a step may take longer than a lease. Who has lost the duty, because it
+   * stood still, breaks the step off: what it planted now could come after the erasure.
+   */
+  const step = async (cycle: Cycle): Promise<void> => {
+    const lost = new AbortController();
+    const extend = async () => {
+      const now = performance.now();
+      if (await duty.take()) leasedAt = now;
+      else lost.abort();
+    };
+    // While the database is away nobody else can take it.
+    const timer = setInterval(() => void extend().catch(() => {}), leaseMs / 3);
+    try {
+      await moveCycle({ ...work, signal: AbortSignal.any([stopping.signal, lost.signal]) }, cycle);
+    } finally {
+      clearInterval(timer);
+    }
+    if (lost.signal.aborted) leasedAt = Number.NEGATIVE_INFINITY;
+  };
   /** Milliseconds until there is something to do. */
   const turn = async (): Promise<number> => {
     const live = await findLiveCycle(ctx.db);
@@ -45,7 +65,7 @@ export function startWatchingCanary(
       return 0;
     }
     if (live.dueMs !== null && live.dueMs > 0) return live.dueMs;
-    await moveCycle(work, live);
+    await step(live);
     return 0;
   };
   const tick = async (): Promise<void> => {

@@ -1,11 +1,13 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { CanaryWork } from '../../src/canary/model.ts';
 import type { Context } from '../../src/erasure/model/context.ts';
+import { startWatchingCanary } from '../../src/jobs/watch-canary.ts';
 import type { AskedLocation, Looking, Planting, Sender } from '../../src/locations/asked.ts';
 import type { Inside } from '../../src/locations/kind.ts';
 import { KINDS, type Kinds } from '../../src/locations/kinds/registry.ts';
 import { table } from '../../src/locations/table/kind.ts';
 import { begin, canaryCatalog, canaryWork, found, moveUntil, PLANT, wholeCycle } from '../support/test-data.ts';
+import { until } from '../support/until.ts';
 import { createWorld, KEYS, type World } from '../support/world.ts';
 
 let world: World;
@@ -177,6 +179,57 @@ describe('a partner', () => {
     const cycle = await wholeCycle(withPartner({ plant: async () => planted, look }, 800), world);
     // Here the erasure has no task for it, since no kind erases it: the finding beside it is this test's own.
     expect(found(cycle).filter((line) => !line.includes('no task'))).toEqual([expect.stringMatching(words)]);
+  });
+
+  it('is not planted any more when another process has gone on meanwhile', async () => {
+    const told: string[] = [];
+    const plant: Sender['plant'] = async ({ name }) => {
+      told.push(name);
+      await world.sql`UPDATE lethe.canary SET state = 'planted' WHERE finished_at IS NULL`;
+      return planted;
+    };
+    const work = withPartner({ plant });
+    const locations = [...work.ctx.catalog.locations, { ...partner, name: 'second' }];
+    const both = { ...work, ctx: { ...work.ctx, catalog: { ...work.ctx.catalog, locations } } };
+    await begin(both);
+    await moveUntil(both, world, (c) => c.state === 'planted');
+    expect(told).toEqual(['search']);
+    await moveUntil(canaryWork(ctx), world, (c) => c.finishedAt !== null);
+  });
+
+  it('may take longer than the duty: it is kept meanwhile, and who has lost it breaks off', async () => {
+    let broken = false;
+    let asked = 0;
+    const plant: Sender['plant'] = (_, __, signal) => {
+      asked += 1;
+      return new Promise((resolve) =>
+        signal.addEventListener('abort', () => {
+          broken = true;
+          resolve({ kind: 'later', words: 'broken off' });
+        }),
+      );
+    };
+    const work = withPartner({ plant });
+    const slow = { ...partner, pacing: { timeoutMs: 30_000 } } as AskedLocation;
+    const catalog = { ...ctx.catalog, locations: [...ctx.catalog.locations, slow] };
+    await world.sql`UPDATE lethe.canary SET created_at = created_at - interval '2 hours'`;
+    const times = { leaseMs: 300, askMs: 10, tickMs: 5 };
+    const duty = startWatchingCanary((signal) => ({ ...work, ctx: { ...work.ctx, catalog }, signal }), times);
+    try {
+      await until('it is asked', async () => asked > 0);
+      const [begun] = await world.sql`SELECT held_until FROM lethe.duty WHERE name = 'canary'`;
+      await until('the duty was extended', async () => {
+        const [now] = await world.sql`SELECT held_until FROM lethe.duty WHERE name = 'canary'`;
+        return now?.held_until.getTime() > begun?.held_until.getTime() + 600;
+      });
+      expect(broken).toBe(false);
+      await world.sql`UPDATE lethe.duty SET holder = 'other', held_until = now() + interval '1 hour' WHERE name = 'canary'`;
+      await until('it is broken off', async () => broken);
+    } finally {
+      await duty.stop();
+      await world.sql`DELETE FROM lethe.duty WHERE name = 'canary'`;
+    }
+    await moveUntil(canaryWork(ctx), world, (c) => c.finishedAt !== null);
   });
 
   it('that has planted nothing by its own count is looked at all the same', async () => {
