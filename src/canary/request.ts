@@ -16,6 +16,10 @@ export async function requestErasure(work: CanaryWork, seen: Cycle): Promise<voi
   if (!cycle) return;
   const asked = await work.ask(cycle.accountKey as string, await turnOf(work, cycle), work.signal);
   if (asked.kind === 'accepted') {
+    // An API of the version before knows of no test data: nobody must be mailed, nor counted.
+    await work.ctx.db.execute(sql`
+      UPDATE lethe.erasure SET canary = true, email = NULL
+       WHERE id = ${asked.erasureId} AND account_key = ${cycle.accountKey} AND NOT canary`);
     const change = { state: 'requested', erasureId: asked.erasureId, nextAt: inMs(FIRST_LOOK_MS) };
     await changeCycle(work, cycle, { ...change, attempts: 0, lastWords: null });
     return;
