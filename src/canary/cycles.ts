@@ -36,14 +36,14 @@ export async function listCycles(db: Executor, most: number): Promise<Cycle[]> {
 
 /**
  * Begins a cycle, unless one is under way or began less than `everyMs` ago. Returns its id, or null. Of two processes
- * that do it at once the index of live cycles lets one.
+ * that do it at once the index of live cycles lets one. What a clock that was ahead wrote for later is not waited for.
  */
 export async function beginCycle(db: Executor, everyMs: number): Promise<string | null> {
   const [begun] = await db.execute<{ id: string }>(sql`
     INSERT INTO ${canary} (id, state, next_at)
     SELECT ${uuidv7()}, 'planting', now()
      WHERE NOT EXISTS (SELECT 1 FROM ${canary} WHERE finished_at IS NULL
-                          OR created_at > now() - ${everyMs} * interval '1 millisecond')
+                          OR created_at BETWEEN now() - ${everyMs} * interval '1 millisecond' AND now())
     ON CONFLICT DO NOTHING RETURNING id`);
   return begun?.id ?? null;
 }
@@ -51,6 +51,6 @@ export async function beginCycle(db: Executor, everyMs: number): Promise<string 
 /** Milliseconds until the next cycle may begin; 0: now. */
 export async function msToNext(db: Executor, everyMs: number): Promise<number> {
   const [row] = await db.execute<{ ms: number | null }>(sql`
-    SELECT (extract(epoch FROM max(created_at) - now()) * 1000)::numeric AS ms FROM ${canary}`);
+    SELECT (extract(epoch FROM max(created_at) - now()) * 1000)::numeric AS ms FROM ${canary} WHERE created_at <= now()`);
   return row?.ms === null || row?.ms === undefined ? 0 : Math.max(0, row.ms + everyMs);
 }
