@@ -100,6 +100,10 @@ function wordsOf({ catalog, declared }: Context, cycle: Cycle): string[] {
   ];
 }
 
+/** The account of a cycle that failed before it was asked for; null: none. */
+const leftOf = ({ state, accountKey, erasureId }: Cycle): string | null =>
+  state === 'failed' && erasureId === null ? accountKey : null;
+
 async function status(ctx: Context, terminal: Terminal, options: { json?: true }): Promise<void> {
   const cycles = await listCycles(ctx.db, SHOWN);
   if (cycles.find(({ finishedAt }) => finishedAt !== null)?.state === 'failed') terminal.exitCode = 1;
@@ -116,6 +120,7 @@ async function status(ctx: Context, terminal: Terminal, options: { json?: true }
   const lines = cycles.flatMap((cycle) => [
     `${time(cycle.createdAt)}  ${paint(colour[cycle.state as 'passed'] ?? 'yellow', cycle.state)}  ${cycle.erasureId ?? 'no erasure'}`,
     ...(cycle.findings ?? []).map(({ location, words }) => `  ${printable(location)}: ${printable(words)}`),
+    ...(leftOf(cycle) ? [`  left: the account ${leftOf(cycle)}; the next cycle of a worker asks for its erasure`] : []),
     ...(cycle.lastWords ? [`  not yet: ${printable(cycle.lastWords)}`] : []),
   ]);
   terminal.out.write(`${lines.join('\n') || 'No test data was planted.'}\n`);

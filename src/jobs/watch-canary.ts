@@ -1,4 +1,5 @@
 import { beginCycle, findLiveCycle, msToNext } from '../canary/cycles.ts';
+import { eraseLeft } from '../canary/erase-left.ts';
 import type { CanaryWork, Cycle } from '../canary/model.ts';
 import { moveCycle } from '../canary/move.ts';
 import { sanitize } from '../store/sql-errors.ts';
@@ -61,6 +62,7 @@ export function startWatchingCanary(
     if (!live) {
       const ms = await msToNext(ctx.db, declared.every);
       if (ms > 0) return ms;
+      await eraseLeft(work);
       await beginCycle(ctx.db, declared.every);
       return 0;
     }

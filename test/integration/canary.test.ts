@@ -1,6 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openAsk } from '../../src/canary/ask.ts';
+import { beginCycle, msToNext } from '../../src/canary/cycles.ts';
+import { eraseLeft } from '../../src/canary/erase-left.ts';
+import type { CanaryWork } from '../../src/canary/model.ts';
 import { requestErasure } from '../../src/erasure/accept/request.ts';
 import type { Context } from '../../src/erasure/model/context.ts';
 import { measureBacklog } from '../../src/erasure/progress/measure.ts';
@@ -129,5 +132,43 @@ describe('test data', () => {
     ]);
     expect(await measureCanary(ctx.db)).toMatchObject({ failing: true, findings: { '(cycle)': 1 }, passedAt: null });
     expect((await world.sql`SELECT 1 FROM lethe.erasure WHERE canary`).length).toBeGreaterThan(2);
+  });
+
+  it('that a failed cycle has left is erased before the next; its row stays until then', async () => {
+    const refused: CanaryWork['ask'] = async () => ({ kind: 'refused', words: 'no' });
+    const left = await wholeCycle(canaryWork(ctx, { ask: refused }), world);
+    await world.sql`UPDATE lethe.canary SET created_at = created_at - interval '40 days' WHERE id = ${left.id}`;
+    await wholeCycle(canaryWork(ctx), world);
+    await scrubExpired(ctx);
+    await eraseLeft(canaryWork(ctx, { ask: refused }));
+    const row = () => world.sql`SELECT erasure_id FROM lethe.canary WHERE id = ${left.id}`;
+    expect(await row()).toEqual([{ erasure_id: null }]);
+    await eraseLeft(canaryWork(ctx));
+    expect(await row()).toEqual([{ erasure_id: expect.any(String) }]);
+    expect(await world.sql`SELECT FROM accounts WHERE id = ${left.accountKey}`).toHaveLength(0);
+    await scrubExpired(ctx);
+    expect(await row()).toEqual([]);
+  });
+
+  it('is marked by who asked, where an API of the version before has accepted it', async () => {
+    const work = canaryWork(ctx);
+    const old: CanaryWork['ask'] = async (...of) => {
+      const asked = await work.ask(...of);
+      await world.sql`UPDATE lethe.erasure SET canary = false, email = 'canary@example.com' WHERE account_key = ${of[0]}`;
+      return asked;
+    };
+    const { erasureId } = await wholeCycle({ ...work, ask: old }, world);
+    const [erasure] = await world.sql`SELECT canary, email FROM lethe.erasure WHERE id = ${erasureId}`;
+    expect(erasure).toEqual({ canary: true, email: null });
+  });
+
+  it('waits for no cycle that a clock which was ahead has written for later', async () => {
+    const [ahead] = await world.sql`UPDATE lethe.canary SET created_at = now() + interval '1 year'
+      WHERE id = (SELECT id FROM lethe.canary ORDER BY created_at DESC LIMIT 1) RETURNING id`;
+    await world.sql`UPDATE lethe.canary SET created_at = now() - interval '2 hours' WHERE id <> ${ahead?.id}`;
+    expect(await msToNext(ctx.db, 3_600_000)).toBe(0);
+    const id = await beginCycle(ctx.db, 3_600_000);
+    expect(id).not.toBeNull();
+    await world.sql`DELETE FROM lethe.canary WHERE id IN (${ahead?.id}, ${id})`;
   });
 });

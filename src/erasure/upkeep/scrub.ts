@@ -34,9 +34,10 @@ export async function scrubExpired(ctx: Context): Promise<{ scrubbed: number; fo
   await ctx.db.execute(sql`
     UPDATE lethe.canary SET state = 'failed', findings = ${ABANDONED}::jsonb, next_at = NULL, finished_at = now()
      WHERE finished_at IS NULL AND next_at < ${before(DAY)}`);
-  // The newest says when the next one is due.
+  // The newest says when the next one is due. One that has left its account names it until it is erased.
   await ctx.db.execute(sql`
     DELETE FROM lethe.canary WHERE created_at < ${before(ledgerRetentionMs)} AND finished_at IS NOT NULL
+       AND NOT (state = 'failed' AND account_key IS NOT NULL AND erasure_id IS NULL)
        AND id <> (SELECT id FROM lethe.canary ORDER BY created_at DESC, id DESC LIMIT 1)`);
   let scrubbed = 0;
   for (;;) {
