@@ -1,5 +1,5 @@
-import { createReadStream } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { createReadStream, existsSync, type ReadStream } from 'node:fs';
+import { mkdtemp, readdir, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -9,6 +9,7 @@ import { LetheError } from '../errors.ts';
 import { openClient } from '../locations/object-store/client.ts';
 import { openStore } from '../locations/object-store/store.ts';
 import { Trouble, troubleOf } from '../locations/object-store/troubles.ts';
+import { GRACE_MS } from './clean-day.ts';
 import { type Destination, dayOfPartition, type Listed, partitionOf } from './destination.ts';
 import { MANIFEST } from './manifest.ts';
 import type { Spooled } from './spool.ts';
@@ -19,6 +20,8 @@ type Tools = Parameters<typeof openClient>[1];
 /** Milliseconds: a question, a file, and the pauses before a request is tried again. */
 const TIMES = { askMs: 30_000, putMs: 10 * 60_000, pausesMs: [1_000, 4_000, 15_000] };
 const LONGEST_PAUSE_MS = 15_000;
+/** How the folders begin in which files are prepared. */
+const PREPARING = 'lethe-dataset-';
 
 /**
  * A dataset in a bucket. A file is prepared on this machine, since its name needs its checksum. Then it is sent whole: a store
@@ -99,12 +102,16 @@ export function openBucket(
     const bytes = Buffer.isBuffer(body) ? body.byteLength : body.bytes;
     await ask(
       'PutObject',
-      (to, by) => {
-        const Body = Buffer.isBuffer(body) ? body : createReadStream(body.path);
-        const command = new PutObjectCommand({ Bucket, Key: key, Body, ContentLength: bytes });
-        // The store refuses a file that has not arrived as it is here.
-        if (!Buffer.isBuffer(body)) addChecksum(command, body.sha256);
-        return to.send(command, by);
+      async (to, by) => {
+        const asked = { Bucket, Key: key, ContentLength: bytes };
+        if (Buffer.isBuffer(body)) return to.send(new PutObjectCommand({ ...asked, Body: body }), by);
+        const { path, sha256 } = body;
+        return reading(path, (Body) => {
+          const command = new PutObjectCommand({ ...asked, Body });
+          // The store refuses a file that has not arrived as it is here.
+          addChecksum(command, sha256);
+          return to.send(command, by);
+        });
       },
       { timeoutMs: putMs, signal },
     );
@@ -132,7 +139,9 @@ export function openBucket(
       }),
     preparing: () =>
       inWords(async () => {
-        folder ??= await mkdtemp(join(tmpdir(), 'lethe-dataset-'));
+        if (folder === undefined) await removeAbandoned();
+        // Whoever tidies up the machine may have deleted what was not used for long.
+        if (folder === undefined || !existsSync(folder)) folder = await mkdtemp(join(tmpdir(), PREPARING));
         return folder;
       }),
     put: (day, name, prepared, signal) =>
@@ -165,6 +174,29 @@ export function openBucket(
       (await opened?.catch(() => undefined))?.destroy();
     },
   };
+}
+
+/** Opens a file for one try. Who sends it gives it up without closing it when the try fails. */
+async function reading<T>(path: string, send: (stream: ReadStream) => Promise<T>): Promise<T> {
+  const stream = createReadStream(path);
+  const broken = new Promise<never>((_, reject) => stream.on('error', reject));
+  try {
+    return await Promise.race([send(stream), broken]);
+  } finally {
+    stream.destroy();
+  }
+}
+
+/** Deletes the folders of builders that were killed: the files in them have keys of accounts. */
+async function removeAbandoned(): Promise<void> {
+  const names = await readdir(tmpdir());
+  for (const name of names.filter((one) => /^lethe-dataset-[A-Za-z0-9]{6}$/.test(one))) {
+    const path = join(tmpdir(), name);
+    const found = await stat(path).catch(() => null);
+    // One in which somebody prepares files is younger.
+    if (found && Date.now() - found.mtimeMs > GRACE_MS)
+      await rm(path, { recursive: true, force: true }).catch(() => {});
+  }
 }
 
 /** False for what an operator must mend. */

@@ -1,20 +1,27 @@
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readlinkSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import { openBucket } from '../../src/dataset/bucket.ts';
 import { buildDay } from '../../src/dataset/build-day.ts';
 import { buildDue } from '../../src/dataset/build-due.ts';
+import { cleanDay } from '../../src/dataset/clean-day.ts';
 import { dayOf } from '../../src/dataset/days.ts';
 import type { Destination } from '../../src/dataset/destination.ts';
 import { openFolder } from '../../src/dataset/folder.ts';
 import { type Manifest, parseManifest } from '../../src/dataset/manifest.ts';
+import { Spool } from '../../src/dataset/spool.ts';
 import type { Resources } from '../../src/resources.ts';
+import { startBucket } from '../support/bucket-server.ts';
 import { datasetFolder, recordErased } from '../support/dataset.ts';
 import { keep } from '../support/keep.ts';
 import { startFiles } from '../support/s3.ts';
 import { startStoreProxy } from '../support/store-proxy.ts';
+import { until } from '../support/until.ts';
 import { createWorld, type World } from '../support/world.ts';
 
 const DAY_MS = 86_400_000;
+const HOUR_MS = 3_600_000;
 const day = dayOf(Date.now() - DAY_MS);
 const TIMES = { askMs: 1_000, putMs: 1_000, pausesMs: [5, 5, 5] };
 
@@ -23,6 +30,15 @@ let domain: Resources;
 let files: Awaited<ReturnType<typeof startFiles>>;
 let proxy: Awaited<ReturnType<typeof startStoreProxy>>;
 let destination: Destination;
+
+/** Where a link leads; empty for one that is gone. */
+function readlink(path: string): string {
+  try {
+    return readlinkSync(path);
+  } catch {
+    return '';
+  }
+}
 
 beforeAll(async () => {
   world = await createWorld();
@@ -40,10 +56,10 @@ afterAll(async () => {
   await files.destroy();
 });
 
-const openAt = (url: string) =>
+const openAt = (url: string, bucket = files.bucket) =>
   openBucket(
     {
-      bucket: files.bucket,
+      bucket,
       prefix: 'lethe/erasures/',
       endpoint: url,
       credentials: { key: 'env:FILES_KEY', secret: 'env:FILES_SECRET' },
@@ -60,6 +76,15 @@ beforeEach(() => {
 const building = () => ({ db: domain.ctx.db, settings: domain.ctx.settings, destination, log: domain.ctx.log });
 const build = () => buildDay(building(), day, new Date());
 const there = async (): Promise<Manifest | null> => parseManifest(await destination.readManifest(day), day);
+/** As if all of it had been written so long ago that nobody reads what was replaced. */
+const aged = (of: Destination): Destination => ({
+  ...of,
+  listFiles: async (day) =>
+    (await of.listFiles(day)).map((file) => ({
+      ...file,
+      modifiedAt: new Date(file.modifiedAt.getTime() - 21 * HOUR_MS),
+    })),
+});
 const names = async () => (await destination.listFiles(day)).map(({ name }) => name).sort();
 
 it('has in a bucket what it has in a folder, byte for byte', async () => {
@@ -84,8 +109,8 @@ it('is restated, and what nobody needs is deleted after the grace', async () => 
   await buildDue(building());
   expect(await there()).toMatchObject({ revision: 2, rows: 3, restates: { reason: 'late' } });
   expect(await names()).toEqual(expect.arrayContaining(before?.files.map(({ name }) => name) ?? ['-']));
-  await destination.remove(day, before?.files.map(({ name }) => name) ?? []);
-  expect(await names()).toHaveLength(3);
+  await buildDue({ ...building(), destination: aged(destination) });
+  expect(await names()).toEqual([...((await there())?.files ?? []).map(({ name }) => name), 'manifest.json'].sort());
 });
 
 it.each(['error', 'cut', 'silence'] as const)('gets over a store that meets it with: %s', async (meets) => {
@@ -134,7 +159,38 @@ it('says so where the store is away', async () => {
   await files.stop();
   destination = keep(openAt(files.url), (d) => d.close());
   await expect(build()).rejects.toThrow(/it cannot be reached \(ECONNREFUSED\)/);
+  // A file that was sent in vain is not kept open: its place on the disk would not be free again.
+  const spool = await Spool.open(await destination.preparing(day));
+  await spool.append(Buffer.alloc(1_000_000));
+  await expect(destination.put(day, 'part', await spool.end())).rejects.toThrow(/ECONNREFUSED/);
+  await spool.discard();
+  const open = () => readdirSync('/proc/self/fd').map((fd) => readlink(`/proc/self/fd/${fd}`));
+  await until('it is closed', () => !open().some((path) => path.includes('/lethe-dataset-')));
   await files.start();
+});
+
+it('deletes what a killed builder has left on the machine, and goes on where its own folder was deleted', async () => {
+  const made = () => mkdtempSync(join(tmpdir(), 'lethe-dataset-'));
+  const [abandoned, used] = [made(), keep(made(), async (path) => rmSync(path, { recursive: true }))];
+  writeFileSync(join(abandoned, 'with keys'), '1');
+  const old = new Date(Date.now() - 21 * HOUR_MS);
+  utimesSync(abandoned, old, old);
+  const folder = await destination.preparing(day);
+  expect([abandoned, used].map((path) => existsSync(path))).toEqual([false, true]);
+  rmSync(folder, { recursive: true });
+  await build();
+});
+
+it('leaves no version of a file with keys', async () => {
+  const bucket = keep(await startBucket({ versions: true }), (server) => server.close());
+  const name = 'part-00000-0123456789abcdef.parquet';
+  const of = `lethe/erasures/dt=${day}`;
+  bucket.put(`${of}/${name}`, `${of}/${name}`, `${of}/other`);
+  bucket.hide(`${of}/${name}`);
+  destination = keep(openAt(bucket.url, bucket.bucket), (d) => d.close());
+  const listed = [{ name, bytes: 1, modifiedAt: new Date(Date.now() - 21 * HOUR_MS) }];
+  await cleanDay(destination, day, { listed, text: null, manifest: null });
+  expect(bucket.keys()).toEqual([`${of}/other`]);
 });
 
 it('leaves nothing on the machine that it was prepared on', async () => {
