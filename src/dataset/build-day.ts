@@ -6,7 +6,6 @@ import { type Day, type Kept, keptOf, type Retention } from './days.ts';
 import type { Destination } from './destination.ts';
 import { MANIFEST, type Manifest, manifestOf, parseManifest, printManifest } from './manifest.ts';
 import { readPartition, recordPartition } from './partitions.ts';
-import { unavailable } from './unavailable.ts';
 import { writeParts } from './write-parts.ts';
 
 /** What days are built with. */
@@ -32,14 +31,15 @@ export async function buildDay(
   const text = await destination.readManifest(day);
   const before = parseManifest(text, day);
   const kept = keptAfter(before, keptOf(day, now, settings));
-  const files = await writeParts(db, destination, { day, kept, signal }).catch((error) => {
-    throw unavailable(destination.words, error);
-  });
+  const files = await writeParts(db, destination, { day, kept, signal });
   const rows = files.filter(({ format }) => format === 'parquet').reduce((sum, file) => sum + file.rows, 0);
   const remembered = await readPartition(db, day);
   const manifest = manifestOf({ date: day, rows, ...kept, files }, { manifest: before, remembered });
   const changed = printManifest(manifest) !== text;
   if (changed) {
+    signal?.throwIfAborted();
+    // Another builder has been faster. What it wrote must not be replaced by another day of the same revision.
+    if ((await destination.readManifest(day)) !== text) return buildDay(building, day, now);
     // A day without an erasure has no file, and its folder still has to be there.
     await destination.preparing(day);
     await destination.writeManifest(day, printManifest(manifest));

@@ -10,11 +10,21 @@ const MEANINGS: Readonly<Record<string, string>> = {
   ENOTDIR: 'it is not a folder',
   ENAMETOOLONG: 'its path is too long',
   EIO: 'the disk has failed',
+  EBUSY: 'it is in use',
+  EISDIR: 'a folder is where a file should be',
+  EMFILE: 'too many files are open',
+  ENFILE: 'too many files are open',
+  ENOTCONN: 'its mount is away',
+  ESTALE: 'its mount is stale',
+  ETIMEDOUT: 'its mount does not answer',
 };
 
-/** An error of the file system in words. `what`: the folder, as people know it. */
+const OF_NETWORK = /^(connect|getaddrinfo)/;
+
+/** An error of the file system in words; any other one as it is. `what`: the folder, as people know it. */
 export function unavailable(what: string, error: unknown): unknown {
-  const { code } = error as NodeJS.ErrnoException;
-  if (error instanceof LetheError || typeof code !== 'string') return error;
-  return new LetheError('dataset_unavailable', `${what}: ${MEANINGS[code] ?? 'it cannot be used'} (${code})`);
+  const { code = '', syscall = '' } = error as NodeJS.ErrnoException;
+  // A connection has errors of the same names.
+  const meaning = OF_NETWORK.test(syscall) ? undefined : MEANINGS[code];
+  return meaning === undefined ? error : new LetheError('dataset_unavailable', `${what}: ${meaning} (${code})`);
 }

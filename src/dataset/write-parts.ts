@@ -7,6 +7,7 @@ import { beginParquet } from './parquet.ts';
 import { printLines } from './print-lines.ts';
 import { PAGE_ROWS, type Page, readDay } from './read-day.ts';
 import { Spool } from './spool.ts';
+import { unavailable } from './unavailable.ts';
 
 /** Rows of one file at most: a whole number of pages, so that groups are the same whoever builds. */
 export const PART_ROWS = 100 * PAGE_ROWS;
@@ -23,12 +24,17 @@ type Part = {
 async function beginPart(destination: Destination, day: Day, signal: AbortSignal | undefined): Promise<Part> {
   const folder = await destination.preparing(day);
   const parquet = beginParquet();
-  const columns = await Spool.open(folder);
-  const lines = await Spool.open(folder);
+  // What fails at the database is none of the destination's.
+  const inWords = <T>(work: Promise<T>): Promise<T> =>
+    work.catch((error) => {
+      throw unavailable(destination.words, error);
+    });
+  const columns = await inWords(Spool.open(folder));
+  const lines = await inWords(Spool.open(folder));
   let rows = 0;
 
   async function put(spool: Spool, number: number, format: PartFile['format']): Promise<PartFile> {
-    const prepared = await spool.end();
+    const prepared = await inWords(spool.end());
     const { bytes, sha256 } = prepared;
     const name = `part-${String(number).padStart(5, '0')}-${sha256.slice(0, 16)}.${format}`;
     await destination.put(day, name, prepared, signal);
@@ -38,14 +44,14 @@ async function beginPart(destination: Destination, day: Day, signal: AbortSignal
   return {
     rows: () => rows,
     append: async (page) => {
-      await columns.append(await parquet.append(page));
+      await inWords(columns.append(await parquet.append(page)));
       const printed = printLines(page);
       await breathe();
-      await lines.append(printed);
+      await inWords(lines.append(printed));
       rows += page.rows;
     },
     settle: async (number) => {
-      await columns.append(parquet.end());
+      await inWords(columns.append(parquet.end()));
       return [await put(columns, number, 'parquet'), await put(lines, number, 'ndjson')];
     },
     discard: async () => {

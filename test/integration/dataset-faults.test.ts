@@ -8,8 +8,11 @@ import { buildDue } from '../../src/dataset/build-due.ts';
 import { dayOf } from '../../src/dataset/days.ts';
 import type { Destination } from '../../src/dataset/destination.ts';
 import { openFolder } from '../../src/dataset/folder.ts';
+import type { Manifest } from '../../src/dataset/manifest.ts';
 import { readStanding } from '../../src/dataset/partitions.ts';
+import { unavailable } from '../../src/dataset/unavailable.ts';
 import type { Resources } from '../../src/resources.ts';
+import { sanitize } from '../../src/store/sql-errors.ts';
 import { mountSmallDisk } from '../harness/small-disk.ts';
 import { datasetFolder, recordErased, recordMany } from '../support/dataset.ts';
 import { keep } from '../support/keep.ts';
@@ -160,4 +163,33 @@ it('two builders at once, of which one saw fewer events, leave files and manifes
   expect(dataset.lines(day)).toHaveLength(25_002);
   await build(destination);
   expect(dataset.lines(day)).toHaveLength(25_003);
+});
+
+it('two builders at once, of which one is faster, never give one revision to two contents', async () => {
+  const destination = openFolder(dataset.folder);
+  await recordErased(world.sql, [{ key: 'seen first', at: `${day}T15:00:00Z` }]);
+  let faster: Promise<Manifest> | undefined;
+  const slow: Destination = {
+    ...destination,
+    put: async (...of) => {
+      faster ??= recordErased(world.sql, [{ key: 'seen later', at: `${day}T16:00:00Z` }])
+        .then(() => build(destination))
+        .then(({ manifest }) => manifest);
+      await faster;
+      return destination.put(...of);
+    },
+  };
+  const { manifest } = await build(slow);
+  const before = await faster;
+  expect(manifest.revision === before?.revision).toBe(JSON.stringify(manifest) === JSON.stringify(before));
+  expect(manifest.rows).toBe(before?.rows);
+});
+
+it('tells what fails at the database as that, not as a folder that is broken', async () => {
+  await world.sql`ALTER TABLE lethe.event RENAME TO away`;
+  const failed = await build(openFolder(dataset.folder)).catch((error) => error);
+  await world.sql`ALTER TABLE lethe.away RENAME TO event`;
+  expect(sanitize(failed)).toMatchObject({ code: 'database_error' });
+  const refused = Object.assign(new Error('refused'), { code: 'ENOENT', syscall: 'connect' });
+  expect(unavailable('the folder', refused)).toBe(refused);
 });
