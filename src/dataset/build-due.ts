@@ -8,7 +8,7 @@ import { countDay } from './read-day.ts';
 export type Built = { readonly looked: number; readonly built: number };
 
 /**
- * Builds what is not there or not as it should be: first what readers wait for, then what is older, each of them oldest day
+ * Builds what is not there or not as it should be. Days that readers wait for come before older ones, and the oldest of them
  * first. Ended days within the ledger's retention must have as many rows as events. Older ones must have no keys any more, and
  * no digests in the end. A day that cannot be built keeps no other one from it. Rejects with the first failure, in the end.
  */
