@@ -34,9 +34,10 @@ ${sorted.length === 0 ? html`<p class="empty">No worker has looked yet.</p>` : t
 }
 
 function staleNotice(owners: readonly OwnerSeen[], now: Date): Html | '' {
-  const newest = Math.max(...owners.map(({ watchedAt }) => watchedAt.getTime()));
-  if (owners.length === 0 || now.getTime() - newest < STALE_MS) return '';
-  return html`<p class="notice bad" role="alert">No worker has looked since ${momentWords(new Date(newest), now)}: it may stand otherwise now, and nobody is told.</p>`;
+  // By the database's clock, which wrote it: this machine's may be another.
+  const agoMs = Math.min(...owners.map(({ seenMsAgo }) => seenMsAgo));
+  if (owners.length === 0 || agoMs < STALE_MS) return '';
+  return html`<p class="notice bad" role="alert">No worker has looked since ${momentWords(new Date(now.getTime() - agoMs), now)}: it may stand otherwise now, and nobody is told.</p>`;
 }
 
 // The roles are written out: to a screen reader a table that is laid out as cards is no table any more.
