@@ -50,6 +50,7 @@ async function run(ctx: Context, config: Config, terminal: Terminal): Promise<vo
     if (live) print('A cycle is under way: it is gone on with.');
     const work = opened?.workOf(new AbortController().signal);
     const say = sayer(ctx, print);
+    let failed: string | undefined;
     for (;;) {
       const cycle = id === undefined ? null : await findCycle(ctx.db, id);
       if (!cycle) throw new UsageError(['the cycle is not there any more']);
@@ -58,9 +59,16 @@ async function run(ctx: Context, config: Config, terminal: Terminal): Promise<vo
         if (cycle.state !== 'passed') terminal.exitCode = 1;
         return;
       }
+      let pauseMs = Math.min(TICK_MS, Math.max(20, cycle.dueMs ?? 0));
       if (work && (cycle.dueMs ?? 0) <= 0)
-        await moveCycle(work, cycle).catch((error) => print(`  later: ${sanitize(error).message}`));
-      await sleep(Math.min(TICK_MS, Math.max(20, cycle.dueMs ?? 0)));
+        await moveCycle(work, cycle).catch((error) => {
+          const { message } = sanitize(error);
+          if (message !== failed) print(`  later: ${message}`);
+          failed = message;
+          // What failed is still due: it would be tried again at once.
+          pauseMs = TICK_MS;
+        });
+      await sleep(pauseMs);
     }
   } finally {
     await opened?.close();
