@@ -3,11 +3,12 @@ import type { DeclaredCanary } from '../catalog/live/declared.ts';
 import { qualified } from '../catalog/live/names.ts';
 import { ACCOUNT, readPlant } from '../catalog/live/plant.ts';
 import type { Catalog } from '../catalog/live/types.ts';
+import { goesInto, positionOf } from '../keys/test-data.ts';
 import type { KeyType } from '../keys/types.ts';
 import type { Database } from '../store/client.ts';
 import { sanitize, sqlState } from '../store/sql-errors.ts';
 import { transaction } from '../store/transaction.ts';
-import { type Described, describe, type TypeName } from './describe.ts';
+import { type Described, describe } from './describe.ts';
 import { markerOf } from './model.ts';
 import { NotPlanted } from './not-planted.ts';
 import { bind } from './plant-tables.ts';
@@ -72,17 +73,12 @@ async function checkOne(
   });
 }
 
-/** A key of numbers goes where numbers do, a uuid where uuids do, and anything goes where texts do. */
-const takes = (type: KeyType | 'text', { name, category }: TypeName): boolean =>
-  category === 'S' || (type === 'uuid' ? name === 'uuid' : type !== 'text' && category === 'N');
-
 function misfits(text: string, n: number, { account }: Catalog, { parameters }: Described): string[] {
   const names = readPlant(text, n).pieces.flatMap((piece) => ('text' in piece ? [] : [piece]));
   return names.flatMap(({ parameter, field }, i) => {
-    const column = account.key.find(({ name }) => name === field) ?? account.key[0];
-    const type = parameter === ACCOUNT ? column.type : 'text';
+    const type = (parameter === ACCOUNT && account.key[positionOf(account.key, field)]?.type) || 'text';
     const wanted = parameters[i];
-    if (!wanted || takes(type, wanted)) return [];
+    if (!wanted || goesInto(type, wanted)) return [];
     return [
       `$${parameter} is ${type === 'text' ? 'a text' : `of type ${type}`}, and stands where ${wanted.name} is expected`,
     ];
@@ -95,7 +91,7 @@ function unreturned({ account }: Catalog, { columns }: Described): string[] {
     return [`returns ${columns.length} columns of a key that has ${account.key.length}`];
   return account.key.flatMap(({ name, type }, i) => {
     const returned = columns[i];
-    return columns.length > account.key.length || !returned || takes(type, returned)
+    return columns.length > account.key.length || !returned || goesInto(type, returned)
       ? []
       : [`returns ${returned.name}, and the key's column ${name} is of type ${type}`];
   });

@@ -1,5 +1,6 @@
-import { type SQL, sql } from 'drizzle-orm';
+import { sql } from 'drizzle-orm';
 import type { AccountTable, Catalog, TableName } from '../catalog/live/types.ts';
+import { hasKey } from '../keys/test-data.ts';
 import type { KeyColumns, KeyValue } from '../keys/types.ts';
 import type { Database, Transaction } from '../store/client.ts';
 import { sanitize } from '../store/sql-errors.ts';
@@ -46,13 +47,6 @@ async function countIn(
 ): Promise<number> {
   const [row] = await tx.execute<{ n: number }>(sql`
     SELECT count(*)::int AS n FROM ${sql.identifier(schema)}.${sql.identifier(table)}
-     WHERE ${belongsToAccount(columns, key)}`);
+     WHERE ${hasKey(columns, key)}`);
   return row?.n ?? 0;
 }
-
-/** The account's rows, by the columns that hold its key. */
-export const belongsToAccount = (columns: KeyColumns, key: KeyValue): SQL =>
-  sql.join(
-    columns.map(({ name, type }, i) => sql`${sql.identifier(name)} = ${key[i]}::text::${sql.raw(type)}`),
-    sql` AND `,
-  );

@@ -1,9 +1,8 @@
 import { type SQL, sql } from 'drizzle-orm';
 import { PgDialect } from 'drizzle-orm/pg-core';
+import type { TypeName } from '../keys/test-data.ts';
 import type { Transaction } from '../store/client.ts';
 
-/** A type as the server calls it. `category`: N of numbers, S of texts, U of what extensions add, and others. */
-export type TypeName = { readonly name: string; readonly category: string };
 /** What a statement needs and returns, as the server understands it. */
 export type Described = { readonly parameters: readonly TypeName[]; readonly columns: readonly TypeName[] };
 

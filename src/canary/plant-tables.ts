@@ -4,11 +4,12 @@ import { ACCOUNT, readPlant } from '../catalog/live/plant.ts';
 import { canonicalKey } from '../keys/canonical.ts';
 import { decodeKey, encodeKey } from '../keys/encode.ts';
 import { isKey, keyInWords } from '../keys/parse.ts';
+import { hasKey, positionOf } from '../keys/test-data.ts';
 import type { KeyColumns, KeyValue } from '../keys/types.ts';
 import type { Transaction } from '../store/client.ts';
 import { sanitize, sqlState } from '../store/sql-errors.ts';
 import { transaction } from '../store/transaction.ts';
-import { belongsToAccount, countRows } from './count-rows.ts';
+import { countRows } from './count-rows.ts';
 import { type CanaryWork, type Cycle, type Finding, markerOf, PLANTING } from './model.ts';
 import { NotPlanted } from './not-planted.ts';
 import { readTargets } from './read-targets.ts';
@@ -22,8 +23,7 @@ export function bind(text: string, n: number, columns: KeyColumns, key: KeyValue
   const { pieces, problems } = readPlant(text, n);
   if (problems.length > 0) throw new NotPlanted(`statement ${n + 1}: ${problems.join('; ')}`);
   const partOf = (field: string | undefined): string => {
-    const at = columns.findIndex((column) => column.name === field);
-    if (columns.length === 1 && field === undefined) return key?.[0] ?? '';
+    const at = positionOf(columns, field);
     if (at >= 0) return key?.[at] ?? '';
     const names = columns.map(({ name }) => `$account.${name}`).join(' or ');
     throw new NotPlanted(`statement ${n + 1}: the account's key has several columns: expected ${names}`);
@@ -88,7 +88,7 @@ async function requireNew({ ctx }: CanaryWork, tx: Transaction, key: KeyValue): 
     throw new NotPlanted('statement 1 returned the key of an account that was there before: test data must be new');
   const [made] = await tx.execute(sql`
     SELECT FROM ${sql.identifier(account.schema)}.${sql.identifier(account.table)}
-     WHERE ${belongsToAccount(account.key, key)}`);
+     WHERE ${hasKey(account.key, key)}`);
   if (!made) throw new NotPlanted('statement 1 returned the key of an account that there is not');
 }
 

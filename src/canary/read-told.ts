@@ -1,10 +1,10 @@
 import { sql } from 'drizzle-orm';
 import type { Catalog } from '../catalog/live/types.ts';
+import { hasKey } from '../keys/test-data.ts';
 import type { KeyValue } from '../keys/types.ts';
 import { type AskedLocation, valuesOf } from '../locations/asked.ts';
 import type { Database } from '../store/client.ts';
 import { transaction } from '../store/transaction.ts';
-import { belongsToAccount } from './count-rows.ts';
 
 /** As many as a call has. */
 const MOST_KEYS = 1_000;
@@ -27,13 +27,13 @@ export async function readTold(
       from &&
       (await tx.execute<{ key: string }>(sql`
         SELECT ${sql.identifier(each.column)}::text AS key FROM ${sql.identifier(from.schema)}.${sql.identifier(from.table)}
-         WHERE ${sql.identifier(each.column)} IS NOT NULL AND ${belongsToAccount(from.account, key)} LIMIT ${MOST_KEYS}`));
+         WHERE ${sql.identifier(each.column)} IS NOT NULL AND ${hasKey(from.account, key)} LIMIT ${MOST_KEYS}`));
     const names = Object.values(select);
     if (names.length === 0) return { keys: rows?.map((row) => row.key) ?? null, values: {} };
     const columns = names.map((name) => sql`${sql.identifier(name)}::text AS ${sql.identifier(name)}`);
     const [row] = await tx.execute<Record<string, string | null>>(sql`
       SELECT ${sql.join(columns, sql`, `)} FROM ${sql.identifier(account.schema)}.${sql.identifier(account.table)}
-       WHERE ${belongsToAccount(account.key, key)}`);
+       WHERE ${hasKey(account.key, key)}`);
     return { keys: rows?.map((told) => told.key) ?? null, values: valuesOf(select, row) };
   });
 }
