@@ -62,10 +62,13 @@ afterEach(async () => {
   await Promise.all(working.splice(0).map((one) => stop(one)));
 });
 
-/** Plants, says that nothing is left, and erases, as the contract has it. */
+/** Plants and erases as the contract has it: what was planted is there until its erasure was asked for. */
+let kept = false;
 const well = async ({ received: { message }, response }: { received: Received; response: never }) => {
   const { id, type } = message as unknown as { id: string; type: string };
-  const status = { 'lethe.canary.plant': 'planted', 'lethe.canary.look': 'absent' }[type] ?? 'erased';
+  if (type !== 'lethe.canary.look') kept = type === 'lethe.canary.plant';
+  const looked = kept ? 'present' : 'absent';
+  const status = { 'lethe.canary.plant': 'planted', 'lethe.canary.look': looked }[type] ?? 'erased';
   return json(response, 200, { task: id, status, ...(status === 'planted' ? { items: 1 } : {}) });
 };
 const asked = (type: string) =>
