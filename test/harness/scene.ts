@@ -16,6 +16,9 @@ import type { Schedule } from './schedule.ts';
 import type { Missing, Servers } from './servers.ts';
 import { openWatched, settlePast } from './watched.ts';
 
+/** The sample's catalog without its own section of owners: a run may bring another. */
+const withoutOwners = (catalog: string): string => catalog.replace(/^owners:.*\n(?: +- .*\n)*/m, '');
+
 /** A run's servers, processes and accounts. */
 export type Stage = Scene & {
   bystanders: readonly string[];
@@ -82,7 +85,7 @@ export async function setStage(
     const catalog = join(folder, 'catalog.yaml');
     writeFileSync(
       catalog,
-      `${readFileSync(resolve('catalog.yaml'), 'utf8')}${partners?.entries ?? ''}${watched?.sections ?? ''}`,
+      `${withoutOwners(readFileSync(resolve('catalog.yaml'), 'utf8'))}${partners?.entries ?? ''}${watched?.sections ?? ''}`,
     );
     const key = secret();
     let secrets = secret();
