@@ -2,12 +2,10 @@ import { type SQL, sql } from 'drizzle-orm';
 import { PgDialect } from 'drizzle-orm/pg-core';
 import type { TypeName } from '../keys/test-data.ts';
 import type { Transaction } from '../store/client.ts';
+import { driverOf } from '../store/prepared.ts';
 
 /** What a statement needs and returns, as the server understands it. */
 export type Described = { readonly parameters: readonly TypeName[]; readonly columns: readonly TypeName[] };
-
-type Statement = { types: readonly number[]; columns?: readonly { type: number }[] | null };
-type Unsafe = (text: string, values: unknown[]) => { describe(): PromiseLike<Statement> };
 
 const dialect = new PgDialect();
 
@@ -15,8 +13,7 @@ const dialect = new PgDialect();
 export async function describe(tx: Transaction, statement: SQL): Promise<Described> {
   const { sql: text, params } = dialect.sqlToQuery(statement);
   // Drizzle cannot describe; the driver can.
-  const { client } = (tx as unknown as { session: { client: { unsafe: Unsafe } } }).session;
-  const { types, columns } = await client.unsafe(text, params).describe();
+  const { types, columns } = await driverOf(tx).unsafe(text, params).describe();
   const named = async (oids: readonly number[]): Promise<TypeName[]> => {
     const all: TypeName[] = [];
     for (const oid of oids) {

@@ -27,7 +27,15 @@ export function failedPrepared(db: Database, error: unknown): boolean {
   return state === '26000' || state === '0A000';
 }
 
-type Unsafe = (text: string, values?: unknown[], options?: object) => unknown;
+/** What a statement needs and returns, by the numbers of the server's types. */
+export type Statement = { types: readonly number[]; columns?: readonly { type: number }[] | null };
+
+type Client = {
+  unsafe(text: string, values?: unknown[], options?: object): { describe(): PromiseLike<Statement> };
+};
+
+/** The driver's own client of a transaction, for what Drizzle has no word for. */
+export const driverOf = (tx: Transaction): Client => (tx as unknown as { session: { client: Client } }).session.client;
 
 /**
  * Keeps the statements of this transaction prepared, where statements may be. Parsing and planning them takes the
@@ -37,7 +45,7 @@ type Unsafe = (text: string, values?: unknown[], options?: object) => unknown;
  */
 export function keepStatements(tx: Transaction): void {
   // Drizzle asks for it statement by statement, and builds the text anew for each; the driver knows a text again.
-  const { client } = (tx as unknown as { session: { client: { unsafe: Unsafe } } }).session;
+  const client = driverOf(tx);
   const { unsafe } = client;
   client.unsafe = (text, values, options) => unsafe(text, values, { ...options, prepare: true, simple: false });
 }
